@@ -1,0 +1,1 @@
+"""The command line, and the farm that renders queued timelines."""

@@ -1,0 +1,63 @@
+"""The command ``rushes``.
+
+Nothing heavy is imported here: a command imports torch, av and the models when it runs, so that
+``--help`` and ``check`` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import rushes
+from rushes.errors import RushesError
+from rushes_queue.cli import exit_codes
+
+
+class Commands(TyperGroup):
+    """Turn our errors into one line on stderr and their exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RushesError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(exit_codes.INTERRUPTED) from error
+
+
+app = typer.Typer(
+    name="rushes",
+    cls=Commands,
+    help="Render timelines of prompts and video with streaming diffusion models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rushes {rushes.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+    sys.exit(exit_codes.OK)

@@ -1,0 +1,15 @@
+"""The fixed list of exit codes that every command uses."""
+
+OK = 0
+FAILED = 1
+USAGE = 2
+INVALID = 3
+NOT_FOUND = 4
+UNREACHABLE = 5
+CONFLICT = 6
+CANCELLED = 7
+TIMED_OUT = 8
+DOCTOR_FAULTS = 9
+PARTIAL = 10
+TRY_AGAIN = 75
+INTERRUPTED = 130

@@ -1,0 +1,1 @@
+"""Timeline documents and the plans made from them; knows neither torch nor av."""
