@@ -1,0 +1,198 @@
+"""The UMT5 text encoder: prompts to prompt embeddings, through ``transformers``.
+
+Weights carry the names of ``models_t5_umt5-xxl-enc-bf16.pth``; ``PUBLIC_NAMES`` maps them.
+
+Source: sdv2: models/wan/wan_base/modules/t5.py, tokenizers.py;
+scope: src/scope/core/pipelines/wan2_1/components/text_encoder.py
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ftfy
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
+
+from rushes.errors import CheckpointError
+from rushes.models.checkpoint import load_strictly
+
+PUBLIC_NAMES = {
+    r"token_embedding\.weight": "shared.weight",
+    r"norm\.weight": "encoder.final_layer_norm.weight",
+    r"blocks\.(\d+)\.attn\.([qkvo])\.weight": r"encoder.block.\1.layer.0.SelfAttention.\2.weight",
+    r"blocks\.(\d+)\.pos_embedding\.embedding\.weight": (
+        r"encoder.block.\1.layer.0.SelfAttention.relative_attention_bias.weight"
+    ),
+    r"blocks\.(\d+)\.norm1\.weight": r"encoder.block.\1.layer.0.layer_norm.weight",
+    r"blocks\.(\d+)\.ffn\.gate\.0\.weight": r"encoder.block.\1.layer.1.DenseReluDense.wi_0.weight",
+    r"blocks\.(\d+)\.ffn\.fc1\.weight": r"encoder.block.\1.layer.1.DenseReluDense.wi_1.weight",
+    r"blocks\.(\d+)\.ffn\.fc2\.weight": r"encoder.block.\1.layer.1.DenseReluDense.wo.weight",
+    r"blocks\.(\d+)\.norm2\.weight": r"encoder.block.\1.layer.1.layer_norm.weight",
+}
+
+
+@dataclass(frozen=True)
+class TextEncoderConfig:
+    """Sizes of the encoder; the defaults are those of UMT5-XXL."""
+
+    vocab_size: int = 256384
+    dim: int = 4096
+    ffn_dim: int = 10240
+    num_heads: int = 64
+    head_dim: int = 64
+    num_layers: int = 24
+
+
+class CastLinear(nn.Module):
+    """A linear layer whose weight is stored narrower than it is computed with (fp8, bf16)."""
+
+    # transformers casts the input to the dtype of a layer's `weight` if that is a tensor, which
+    # would round it to fp8; so the tensor has another name here.
+    weight = None
+
+    def __init__(self, stored: Tensor) -> None:
+        super().__init__()
+        self.stored = nn.Parameter(stored, requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.stored.to(x.dtype))
+
+
+def clean_prompt(text: str) -> str:
+    """Repair mis-decoded text, unescape HTML, and make every run of white space one blank."""
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return re.sub(r"\s+", " ", text).strip()
+
+
+class TextEncoder:
+    """Prompts in, zero-padded embeddings out."""
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, text_len: int, compute_dtype: torch.dtype
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.text_len = text_len
+        self.compute_dtype = compute_dtype
+
+    def encode(self, prompts: Sequence[str]) -> Tensor:
+        """Embed prompts; rows beyond a prompt's tokens are zero.
+
+        Shapes:
+            returns: [B, text_len, E_text] in the compute dtype, on the encoder's device
+        """
+        ids, mask = self.tokenize(prompts)
+        return self.embed(ids, mask) * mask.unsqueeze(-1).to(self.device)
+
+    def tokenize(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Clean and tokenize; the end token closes every prompt, a truncated one too.
+
+        Shapes:
+            returns: ids and mask [B, text_len], int64
+        """
+        tokens = self.tokenizer(
+            [clean_prompt(prompt) for prompt in prompts],
+            padding="max_length",
+            truncation=True,
+            max_length=self.text_len,
+            add_special_tokens=True,
+            return_tensors="pt",
+        )
+        return tokens.input_ids, tokens.attention_mask
+
+    @torch.inference_mode()
+    def embed(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Run the network on token ids.
+
+        Shapes:
+            ids, mask: [B, P], int64
+            returns: [B, P, E_text] at every position, behind the mask too
+        """
+        embedded = self.model.get_input_embeddings()(ids.to(self.device))  # type: ignore[operator]
+        out = self.model(
+            inputs_embeds=embedded.to(self.compute_dtype), attention_mask=mask.to(self.device)
+        )
+        return out.last_hidden_state  # type: ignore[no-any-return]
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+
+def load_text_network(
+    config: TextEncoderConfig,
+    state: Mapping[str, Tensor],
+    compute_dtype: torch.dtype,
+    origin: str,
+) -> nn.Module:
+    """Build the encoder from weights in the public naming.
+
+    Linear layers keep the dtype they are stored in and are cast as they are used; so does the
+    token table. Norms and position tables are small and cast once.
+
+    Raises: CheckpointError when weights are missing, unexpected, mis-shaped or of another naming.
+    """
+    if "scaled_fp8" in state or "shared.weight" in state:
+        raise CheckpointError(
+            f"{origin}: a repack in another naming; use the bf16 .pth of Wan-AI or the unscaled "
+            "fp8 file of Kijai/WanVideo_comfy"
+        )
+    with torch.device("meta"):
+        network = UMT5EncoderModel(_transformers_config(config))
+    renamed = {_internal_name(name): tensor for name, tensor in state.items()}
+    if "shared.weight" in renamed:
+        renamed["encoder.embed_tokens.weight"] = renamed["shared.weight"]
+    load_strictly(network, renamed, origin)
+    network.encoder.embed_tokens = network.shared
+    _keep_narrow_weights(network, compute_dtype)
+    return network.eval()  # type: ignore[no-any-return]
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer of a folder in the layout of ``google/umt5-xxl``."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder}: no usable tokenizer there ({error})") from error
+
+
+def _internal_name(name: str) -> str:
+    for public, internal in PUBLIC_NAMES.items():
+        if re.fullmatch(public, name):
+            return re.sub(public, internal, name)
+    return name
+
+
+def _transformers_config(config: TextEncoderConfig) -> UMT5Config:
+    return UMT5Config(
+        vocab_size=config.vocab_size,
+        d_model=config.dim,
+        d_kv=config.head_dim,
+        num_heads=config.num_heads,
+        d_ff=config.ffn_dim,
+        num_layers=config.num_layers,
+        relative_attention_num_buckets=32,
+        relative_attention_max_distance=128,
+        feed_forward_proj="gated-gelu",
+        layer_norm_epsilon=1e-6,
+        dropout_rate=0.0,
+        is_encoder_decoder=False,
+    )
+
+
+def _keep_narrow_weights(network: nn.Module, compute_dtype: torch.dtype) -> None:
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(parent, name, CastLinear(child.weight))
+            elif child is not network.shared:
+                for parameter in child.parameters(recurse=False):
+                    parameter.data = parameter.data.to(compute_dtype)

@@ -1,0 +1,57 @@
+"""The prompt embedding that is in force, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from rushes.stream.blending import Method, blend, interpolate, normalise_weights
+from rushes.timeline.document import Prompt
+
+
+class Conditioning:
+    """Follows the plan from prompt block to prompt block, also through transitions.
+
+    A transition runs from the embedding in force when its prompts first appear (which may lie in
+    the middle of another transition) to the blend of these prompts.
+    """
+
+    def __init__(self, embed: Callable[[str], Tensor], spatial_method: Method = "linear") -> None:
+        """``embed`` returns the embedding of one text, [1, P, E_text]."""
+        self._embed = embed
+        self._spatial_method: Method = spatial_method
+        self.target_prompts: tuple[Prompt, ...] | None = None
+        self.target: Tensor | None = None
+        self.source: Tensor | None = None
+        self.in_force: Tensor | None = None
+
+    def advance(
+        self, prompts: tuple[Prompt, ...], transition: float | None, method: Method
+    ) -> tuple[Tensor, bool]:
+        """Return the embedding for the next chunk, and whether it differs from the one before.
+
+        ``transition`` is the weight of ``prompts`` while a transition to them runs, else None.
+
+        Shapes:
+            returns: [1, P, E_text]
+        """
+        if prompts != self.target_prompts:
+            self.source = self.in_force
+            self.target = self._blended(prompts)
+            self.target_prompts = prompts
+        assert self.target is not None
+        if self.source is None or transition is None or transition >= 1:
+            following = self.target
+        elif transition <= 0:
+            following = self.source
+        else:
+            following = interpolate(self.source, self.target, transition, method)
+        changed = following is not self.in_force
+        self.in_force = following
+        return following, changed
+
+    def _blended(self, prompts: tuple[Prompt, ...]) -> Tensor:
+        embeddings = [self._embed(prompt.text) for prompt in prompts]
+        weights = normalise_weights([prompt.weight for prompt in prompts])
+        return blend(embeddings, weights, self._spatial_method)

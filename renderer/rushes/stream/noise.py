@@ -1,0 +1,23 @@
+"""Noise that depends on the seed of the chunk alone, not on the device that uses it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class ChunkNoise:
+    """Normal noise for one chunk: first the starting latents', then that of each denoising step.
+
+    Drawn in float32 on the CPU, so that every device, and an attempt that starts in the middle of
+    a timeline, sees the same numbers.
+    """
+
+    def __init__(self, seed: int, shape: tuple[int, ...]) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+        self._shape = shape
+
+    def draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
+        """Return the next noise of the chunk's shape."""
+        noise = torch.randn(self._shape, generator=self._generator)
+        return noise.to(device=device, dtype=dtype)

@@ -1,0 +1,158 @@
+"""The streaming loop: plan and input frames in, rendered frames out, one chunk after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rushes.models.dit import CausalDit, PromptKeys
+from rushes.models.feature_cache import FeatureCache
+from rushes.models.kv_cache import RollingKVCache
+from rushes.models.rope import RotaryEmbedding
+from rushes.models.stream_vae import StreamVAE
+from rushes.stream.conditioning import Conditioning
+from rushes.stream.denoise import Denoiser
+from rushes.stream.noise import ChunkNoise
+from rushes.stream.noise_controller import NoiseController, first_timestep
+from rushes.stream.schedule import FlowSchedule
+from rushes.stream.stage_clock import StageClock
+from rushes.timeline.document import Prompt
+from rushes.timeline.plan import Chunk
+
+VAE_SCALE = 8  # pixels a side of one latent
+
+
+@dataclass(frozen=True)
+class Models:
+    """The networks of one pipeline, on one device, shared by all streams rendered with it."""
+
+    dit: CausalDit
+    vae: StreamVAE
+    schedule: FlowSchedule
+    normalise_encoded: bool
+    device: torch.device
+    dtype: torch.dtype
+
+
+class Stream:
+    """One video in the making: borrowed models, and all state that lasts from chunk to chunk."""
+
+    def __init__(
+        self,
+        models: Models,
+        *,
+        height: int,
+        width: int,
+        window: int,
+        sinks: int,
+        prompts: Mapping[int, tuple[Prompt, ...]],
+        conditioning: Conditioning,
+        noise_controller: NoiseController,
+        clock: StageClock,
+    ) -> None:
+        """``prompts`` are those of every prompt block, by its index; sizes are in pixels."""
+        config = models.dit.config
+        self.models = models
+        self.prompts = prompts
+        self.conditioning = conditioning
+        self.noise_controller = noise_controller
+        self.encoder_cache = FeatureCache()
+        self.decoder_cache = FeatureCache()
+        self.latent_size = (height // VAE_SCALE, width // VAE_SCALE)
+        self.token_grid = (self.latent_size[0] // 2, self.latent_size[1] // 2)
+        self.kv_cache = RollingKVCache(
+            num_blocks=config.num_layers,
+            num_heads=config.num_heads,
+            head_dim=config.head_dim,
+            frame_tokens=self.token_grid[0] * self.token_grid[1],
+            window=window,
+            sinks=sinks,
+            dtype=models.dtype,
+            device=models.device,
+        )
+        self._rotary = RotaryEmbedding(config.head_dim, models.device)
+        self._prompt_keys: PromptKeys | None = None
+        self._encode = clock.timed("encode", self._encode_pixels)
+        denoiser = Denoiser(models.dit, models.schedule, self.kv_cache)
+        self._denoise = clock.timed("denoise", denoiser.denoise)
+        self._write_clean_keys = clock.timed("clean pass", denoiser.write_clean_keys)
+        self._decode = clock.timed("decode", self._decode_frames)
+
+    @torch.inference_mode()
+    def render(self, chunks: Iterable[tuple[Chunk, Tensor | None]]) -> Iterator[Tensor]:
+        """Render chunk after chunk; each comes with its input frames, or None in text mode.
+
+        Shapes:
+            input frames: [T, H, W, 3], uint8
+            yields: [T, H, W, 3], uint8, on the models' device
+        """
+        for chunk, input_frames in chunks:
+            if chunk.reset:
+                self._reset_caches()
+            prompt = self._prompt_in_force(chunk)
+            draw_noise = self._noise_of(chunk)
+            timesteps = chunk.denoising_steps
+            latents = draw_noise()
+            if input_frames is not None and chunk.noise_scale is not None:
+                pixels = to_pixels(input_frames)
+                noise_scale = self.noise_controller.noise_scale(pixels, chunk.noise_scale)
+                latents = latents * noise_scale + self._encode(pixels) * (1 - noise_scale)
+                timesteps = (first_timestep(noise_scale), *timesteps[1:])
+            self.kv_cache.begin_chunk(chunk.position, chunk.num_latent_frames)
+            rotary = self._rotary.factors(
+                [chunk.position], chunk.num_latent_frames, *self.token_grid
+            )
+            clean = self._denoise(latents, timesteps, draw_noise, rotary, prompt)
+            self._write_clean_keys(clean, rotary, prompt)
+            yield self._decode(clean)
+
+    def _noise_of(self, chunk: Chunk) -> Callable[[], Tensor]:
+        channels = self.models.dit.config.in_dim
+        noise = ChunkNoise(chunk.seed, (1, chunk.num_latent_frames, channels, *self.latent_size))
+        return lambda: noise.draw(self.models.device, self.models.dtype)
+
+    def _encode_pixels(self, pixels: Tensor) -> Tensor:
+        on_device = pixels.to(device=self.models.device, dtype=self.models.dtype)
+        return self.models.vae.encode(on_device, self.encoder_cache, self.models.normalise_encoded)
+
+    def _decode_frames(self, latents: Tensor) -> Tensor:
+        return to_bytes(self.models.vae.decode(latents, self.decoder_cache))
+
+    def _prompt_in_force(self, chunk: Chunk) -> PromptKeys:
+        embedding, changed = self.conditioning.advance(
+            self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
+        )
+        if changed or self._prompt_keys is None:
+            embedding = embedding.to(device=self.models.device, dtype=self.models.dtype)
+            self._prompt_keys = self.models.dit.prompt_keys(embedding)
+        return self._prompt_keys
+
+    def _reset_caches(self) -> None:
+        """Begin as on an empty cache; prompts in force and the noise controller's memory stay."""
+        self.kv_cache.reset()
+        self.encoder_cache.reset()
+        self.decoder_cache.reset()
+
+
+def to_pixels(frames: Tensor) -> Tensor:
+    """Turn bytes into pixels.
+
+    Shapes:
+        frames: [T, H, W, 3], uint8
+        returns: [1, T, 3, H, W], float32 in [-1, 1]
+    """
+    return frames.permute(0, 3, 1, 2).unsqueeze(0).float() / 255 * 2 - 1
+
+
+def to_bytes(pixels: Tensor) -> Tensor:
+    """Turn pixels into bytes, truncated as in both references.
+
+    Shapes:
+        pixels: [1, T, 3, H, W]
+        returns: [T, H, W, 3], uint8
+    """
+    shares = pixels[0].float().clamp(-1, 1) / 2 + 0.5
+    return (shares * 255).to(torch.uint8).permute(0, 2, 3, 1)
