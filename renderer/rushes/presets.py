@@ -65,6 +65,7 @@ class VaeSpec(_Data):
     """Sizes of the Stream-VAE; encoded latents of this pipeline are not normalised."""
 
     dim: int = 96
+    num_res_blocks: int = 2
     normalise_encoded: bool = False
 
 
@@ -85,7 +86,7 @@ class WeightFiles(_Data):
     dit: tuple[str, ...]
     vae: tuple[str, ...]
     text_encoder: tuple[str, ...]
-    tokenizer: str
+    tokenizer: tuple[str, ...]
 
 
 class Preset(_Data):

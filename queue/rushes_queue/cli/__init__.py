@@ -15,6 +15,9 @@ from typer.core import TyperGroup
 import rushes
 from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
+from rushes_queue.cli.check import check
+from rushes_queue.cli.convert import convert
+from rushes_queue.cli.plan import plan
 
 
 class Commands(TyperGroup):
@@ -55,6 +58,11 @@ def _root(
     ] = False,
 ) -> None:
     pass
+
+
+app.command()(check)
+app.command()(plan)
+app.command()(convert)
 
 
 def main() -> None:

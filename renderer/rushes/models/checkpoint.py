@@ -46,7 +46,9 @@ def read_state_dict(path: Path) -> StateDict:
         ) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: damaged or incomplete ({reason}); fetch it again") from error
+        raise CheckpointError(
+            f"{path}: damaged or incomplete ({reason}); fetch it again"
+        ) from error
     return _bare_names(_unwrapped(path, content))
 
 

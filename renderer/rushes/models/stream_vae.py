@@ -69,19 +69,42 @@ class CausalConv3d(nn.Conv3d):
         self.slot = -1
 
     def forward(self, x: Tensor, cache: FeatureCache) -> Tensor:
-        return super().forward(self.remember(x, cache) if self.history else x)
+        if self.history:
+            x = self.remember(x, cache)
+        if x.device.type == "cpu" and self.kernel_size[0] > 1:
+            return convolve_taps(x, self.weight, self.bias, self.stride[0], self.padding[1])
+        return super().forward(x)
 
     def remember(self, x: Tensor, cache: FeatureCache) -> Tensor:
         """Return the chunk with its history in front; keep its last frames for the next chunk."""
         return cache.extend(self.slot, x, self.history)
 
 
+def convolve_taps(
+    x: Tensor, weight: Tensor, bias: Tensor | None, time_stride: int, padding: int | str
+) -> Tensor:
+    """Convolve in three dimensions by way of two, the frames under the kernel as more channels.
+
+    On CPUs this is several times faster than PyTorch's own convolution in three dimensions.
+
+    Shapes:
+        x: [B, C, T, H, W]
+        weight: [C_out, C, K, K_h, K_w]
+        returns: [B, C_out, (T - K) // time_stride + 1, H, W] for stride 1 in space
+    """
+    taps = weight.shape[2]
+    num_frames = (x.shape[2] - taps) // time_stride + 1
+    span = time_stride * (num_frames - 1) + 1
+    shifted = [x[:, :, tap : tap + span : time_stride] for tap in range(taps)]
+    frames = fold_frames(torch.cat(shifted, dim=1))  # [B*T, K*C, H, W]
+    flat_weight = weight.transpose(1, 2).flatten(1, 2)  # [C_out, K*C, K_h, K_w]
+    return unfold_frames(functional.conv2d(frames, flat_weight, bias, padding=padding), x.shape[0])
+
+
 def number_slots(tree: nn.Module) -> int:
     """Give every temporal convolution below ``tree`` its slot, in execution order; count them."""
     owners = [
-        module
-        for module in tree.modules()
-        if isinstance(module, CausalConv3d) and module.history
+        module for module in tree.modules() if isinstance(module, CausalConv3d) and module.history
     ]
     for slot, owner in enumerate(owners):
         owner.slot = slot
@@ -97,7 +120,8 @@ class ChannelRMSNorm(nn.Module):
         self.gamma = nn.Parameter(torch.ones(dim, 1, 1) if frame_only else torch.ones(dim, 1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.normalize(x, dim=1) * self.scale * self.gamma
+        norm = x.float().square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-12)
+        return x / norm.to(x.dtype) * (self.gamma * self.scale)
 
 
 class ResidualBlock(nn.Module):
@@ -301,9 +325,7 @@ def middle(dim: int) -> nn.Sequential:
 
 
 def head(dim: int, out_dim: int) -> nn.Sequential:
-    return nn.Sequential(
-        ChannelRMSNorm(dim), nn.SiLU(), CausalConv3d(dim, out_dim, 3, padding=1)
-    )
+    return nn.Sequential(ChannelRMSNorm(dim), nn.SiLU(), CausalConv3d(dim, out_dim, 3, padding=1))
 
 
 _CACHED = (CausalConv3d, ResidualBlock, AttentionBlock, Downsample, Upsample)

@@ -15,7 +15,9 @@ from torch import Tensor
 
 Method = Literal["linear", "slerp"]
 
-_SMALL_ANGLE = 1e-4  # radians; the threshold of the reference, which looks at the largest token only
+_SMALL_ANGLE = (
+    1e-4  # radians; the threshold of the reference, which looks at the largest token only
+)
 _EPSILON = 1e-8
 
 

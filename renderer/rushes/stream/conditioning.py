@@ -26,6 +26,10 @@ class Conditioning:
         self.source: Tensor | None = None
         self.in_force: Tensor | None = None
 
+    def forget(self) -> None:
+        """Have nothing in force, so that the next prompts take effect at once."""
+        self.target_prompts = self.target = self.source = self.in_force = None
+
     def advance(
         self, prompts: tuple[Prompt, ...], transition: float | None, method: Method
     ) -> tuple[Tensor, bool]:
@@ -38,7 +42,7 @@ class Conditioning:
         """
         if prompts != self.target_prompts:
             self.source = self.in_force
-            self.target = self._blended(prompts)
+            self.target = self.blended(prompts)
             self.target_prompts = prompts
         assert self.target is not None
         if self.source is None or transition is None or transition >= 1:
@@ -51,7 +55,8 @@ class Conditioning:
         self.in_force = following
         return following, changed
 
-    def _blended(self, prompts: tuple[Prompt, ...]) -> Tensor:
+    def blended(self, prompts: tuple[Prompt, ...]) -> Tensor:
+        """Return the mix of the prompts of one block, [1, P, E_text]."""
         embeddings = [self._embed(prompt.text) for prompt in prompts]
         weights = normalise_weights([prompt.weight for prompt in prompts])
         return blend(embeddings, weights, self._spatial_method)

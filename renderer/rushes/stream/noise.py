@@ -21,3 +21,8 @@ class ChunkNoise:
         """Return the next noise of the chunk's shape."""
         noise = torch.randn(self._shape, generator=self._generator)
         return noise.to(device=device, dtype=dtype)
+
+
+def cover(encoded: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
+    """Cover encoded input with noise, as the start of its denoising; shapes agree."""
+    return noise * noise_scale + encoded * (1 - noise_scale)

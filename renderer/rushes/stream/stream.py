@@ -15,12 +15,12 @@ from rushes.models.rope import RotaryEmbedding
 from rushes.models.stream_vae import StreamVAE
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.denoise import Denoiser
-from rushes.stream.noise import ChunkNoise
+from rushes.stream.noise import ChunkNoise, cover
 from rushes.stream.noise_controller import NoiseController, first_timestep
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.timeline.document import Prompt
-from rushes.timeline.plan import Chunk
+from rushes.timeline.render_plan import Chunk
 
 VAE_SCALE = 8  # pixels a side of one latent
 
@@ -99,7 +99,7 @@ class Stream:
             if input_frames is not None and chunk.noise_scale is not None:
                 pixels = to_pixels(input_frames)
                 noise_scale = self.noise_controller.noise_scale(pixels, chunk.noise_scale)
-                latents = latents * noise_scale + self._encode(pixels) * (1 - noise_scale)
+                latents = cover(self._encode(pixels), latents, noise_scale)
                 timesteps = (first_timestep(noise_scale), *timesteps[1:])
             self.kv_cache.begin_chunk(chunk.position, chunk.num_latent_frames)
             rotary = self._rotary.factors(

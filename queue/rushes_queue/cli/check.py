@@ -1,0 +1,113 @@
+"""``rushes check``: every fault of timeline and workflow files, before anything is rendered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.errors import MissingFileError, RushesError
+from rushes_queue.cli import exit_codes
+from rushes_queue.cli.console import print_json
+
+if TYPE_CHECKING:
+    from rushes.presets import Preset
+    from rushes.timeline.problems import Problem
+
+DEFAULT_PRESET = "streamdiffusionv2-1.3b"
+STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Unknown keys and sizes to be rounded are errors.")
+    ] = False,
+    allow_version: Annotated[
+        bool, typer.Option("--allow-version", help="Accept versions that are unknown.")
+    ] = False,
+    lora_dir: Annotated[
+        list[Path] | None, typer.Option(help="Folder with LoRA files; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """Check files and list every problem with its place and cure.
+
+    Exit code 3 when a file has an error, 4 when one is missing.
+    """
+    from rushes.presets import load_preset
+
+    preset = load_preset(DEFAULT_PRESET)
+    reports = []
+    codes = set()
+    for file in files:
+        try:
+            ok, problems = _check_file(file, preset, strict, allow_version, lora_dir or [])
+            codes.add(exit_codes.OK if ok else exit_codes.INVALID)
+        except MissingFileError as error:
+            ok, problems = False, [_as_problem(error)]
+            codes.add(exit_codes.NOT_FOUND)
+        reports.append((file, ok, problems))
+    if as_json:
+        print_json([_to_json(*report) for report in reports])
+    else:
+        for report in reports:
+            _print_report(*report)
+    for code in (exit_codes.INVALID, exit_codes.NOT_FOUND):
+        if code in codes:
+            raise typer.Exit(code)
+
+
+def _check_file(
+    file: Path, preset: Preset, strict: bool, allow_version: bool, lora_folders: list[Path]
+) -> tuple[bool, list[Problem]]:
+    """Load and plan one file; planning finds what no field alone shows."""
+    from rushes.timeline.load import load_timeline
+    from rushes.timeline.options import PlanOptions
+    from rushes.timeline.plan import plan_with_problems
+
+    loaded = load_timeline(
+        file, strict=strict, allow_version=allow_version, lora_folders=lora_folders
+    )
+    problems = list(loaded.problems)
+    if loaded.timeline is None:
+        return False, problems
+    try:
+        _, found = plan_with_problems(loaded.timeline, PlanOptions(), preset)
+    except RushesError as error:
+        return False, [*problems, _as_problem(error)]
+    return True, [*problems, *found]
+
+
+def _as_problem(error: RushesError) -> Problem:
+    from rushes.timeline.problems import Problem
+
+    return Problem("", str(error))
+
+
+def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:
+    return {"file": str(file), "ok": ok, "problems": [problem.to_dict() for problem in problems]}
+
+
+def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
+    """Print one file's problems; rich leaves out the colours where there is no terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from rushes.timeline.problems import printable
+
+    counts = Counter(problem.severity for problem in problems)
+    summary = ", ".join(
+        f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items()
+    )
+    console = Console(soft_wrap=True, highlight=False)
+    verdict = Text("ok" if ok else "refused", "green" if ok else "bold red")
+    console.print(
+        Text.assemble(f"{printable(str(file))}: ", verdict, f" ({summary})" if summary else "")
+    )
+    for problem in problems:
+        label = Text(f"  {problem.severity:8}", STYLES[problem.severity])
+        remark = " (rendering refuses it)" if problem.blocks_render else ""
+        console.print(Text.assemble(label, str(problem), remark))

@@ -1,0 +1,54 @@
+"""Which device and number format a render uses."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from rushes.errors import ConfigError
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps`` into a device that is here.
+
+    Raises: ConfigError when there is no such device; it says what there is.
+    """
+    available = available_devices()
+    if name == "auto":
+        return torch.device(available[0])
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise ConfigError(f"--device {name}: choose auto, cpu, mps, cuda or cuda:N")
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in available:
+        raise ConfigError(f"--device {name}: not on this machine; there is {', '.join(available)}")
+    return torch.device(wanted)
+
+
+def available_devices() -> list[str]:
+    """Return the devices of this machine, the fastest kind first."""
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]
+
+
+def choose_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Turn ``auto`` or a name into a dtype: bfloat16 on GPUs, float32 on the CPU.
+
+    Raises: ConfigError for an unknown name.
+    """
+    if name == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    if name not in DTYPES:
+        raise ConfigError(f"--dtype {name}: choose auto, {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def device_name(device: torch.device) -> str:
+    """Return what the manifest calls the device."""
+    if device.type == "cuda":
+        return f"{device} {torch.cuda.get_device_name(device)}"
+    return str(device)

@@ -1,0 +1,64 @@
+"""SHA-256 of files, remembered by size and time so that gigabytes are read once only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+_BLOCK = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Read a file and return its SHA-256 in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class HashCache:
+    """Remembers hashes in one JSON file; an entry holds while the file's size and time do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._entries = self._read()
+
+    def sha256(self, path: Path) -> str:
+        """Return the hash of a file, read only if it changed since the last time."""
+        status = path.stat()
+        key = str(path.resolve())
+        state = [status.st_size, status.st_mtime_ns]
+        entry = self._entries.get(key)
+        if isinstance(entry, dict) and entry.get("state") == state:
+            return str(entry["sha256"])
+        digest = sha256_of(path)
+        self._entries = self._read() | {key: {"state": state, "sha256": digest}}
+        write_atomically(self._path, json.dumps(self._entries, indent=1).encode())
+        return digest
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return entries if isinstance(entries, dict) else {}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it appears at its name complete, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,81 @@
+"""The manifest beside a result: all that is needed to check it and to make it again."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+import rushes
+from rushes.device import device_name
+from rushes.file_hash import sha256_of
+from rushes.pipeline import Pipeline
+from rushes.request import RenderRequest
+from rushes.timeline.render_plan import RenderPlan
+
+SCHEMA_VERSION = 1
+_PACKAGES = ("torch", "av", "numpy", "transformers", "safetensors")
+RANDOM_WEIGHTS = "the weights of preset {} are random: its pictures mean nothing"
+
+
+def build_manifest(
+    pipeline: Pipeline,
+    plan: RenderPlan,
+    request: RenderRequest,
+    *,
+    input_sha256: str | None,
+    frames_sha256: str,
+    seconds: dict[str, float],
+    warnings: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the manifest as JSON-safe data.
+
+    Units: ``seconds`` by stage; memory in bytes.
+    """
+    preset = pipeline.preset
+    is_random = preset.random_weights_seed is not None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "num_frames": plan.num_frames,
+        "fps": float(plan.fps),
+        "fps_exact": str(plan.fps),
+        "width": plan.width,
+        "height": plan.height,
+        "seed": plan.seed,
+        "preset": preset.name,
+        "random_weights": is_random,
+        "frames_sha256": frames_sha256,
+        "sha256": {
+            "timeline": sha256_of(request.timeline),
+            "input": input_sha256,
+            "weights": pipeline.weights_sha256,
+        },
+        "request": request.model_dump(mode="json"),
+        "device": device_name(pipeline.models.device),
+        "dtype": str(pipeline.models.dtype).removeprefix("torch."),
+        "versions": versions(),
+        "timings": {stage: round(value, 4) for stage, value in seconds.items()},
+        "peak_memory": peak_memory(pipeline.models.device),
+        "warnings": [*([RANDOM_WEIGHTS.format(preset.name)] if is_random else []), *warnings],
+        "plan": plan.to_dict(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that can change a picture."""
+    found = {name: version(name) for name in _PACKAGES}
+    cuda = {"cuda": torch.version.cuda} if torch.version.cuda else {}
+    return {"rushes": rushes.__version__, "python": platform.python_version(), **found, **cuda}
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the most memory that this process had, on the host and on its GPU, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    memory = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if device.type == "cuda":
+        memory["device"] = torch.cuda.max_memory_allocated(device)
+    return memory

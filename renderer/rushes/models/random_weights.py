@@ -1,0 +1,111 @@
+"""Seeded random weights in the layout of the public checkpoints, tokenizer included.
+
+They let every part of the pipeline run where no real weights are. The pictures mean nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from torch import Tensor, nn
+
+from rushes.models.checkpoint import StateDict
+from rushes.models.dit import CausalDit, DitConfig
+from rushes.models.stream_vae import StreamVAE, VaeConfig
+from rushes.models.text_encoder import TextEncoderConfig
+
+_SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")  # ids 0, 1, 2 as in UMT5
+
+
+def random_state(module: nn.Module, generator: torch.Generator) -> StateDict:
+    """Return values for every parameter that keep signals at about their size on their way."""
+    state: StateDict = {}
+    for name, parameter in module.named_parameters():
+        shape = parameter.shape
+        if name.endswith(("norm_q.weight", "norm_k.weight", "norm3.weight", "gamma")):
+            state[name] = torch.ones(shape, device="cpu")
+        elif name.endswith("bias"):
+            state[name] = 0.02 * torch.randn(shape, generator=generator, device="cpu")
+        else:
+            fan_in = math.prod(shape[1:])
+            state[name] = torch.randn(shape, generator=generator, device="cpu") / math.sqrt(fan_in)
+    return state
+
+
+def random_dit(config: DitConfig, generator: torch.Generator) -> StateDict:
+    """Return a generator checkpoint's weights, under their bare names."""
+    with torch.device("meta"):
+        return random_state(CausalDit(config), generator)
+
+
+def random_vae(config: VaeConfig, generator: torch.Generator) -> StateDict:
+    """Return the weights of ``Wan2.1_VAE.pth``."""
+    with torch.device("meta"):
+        return random_state(StreamVAE(config), generator)
+
+
+def random_text_encoder(config: TextEncoderConfig, generator: torch.Generator) -> StateDict:
+    """Return the weights of ``models_t5_umt5-xxl-enc-bf16.pth``, in bfloat16."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, device="cpu") / math.sqrt(shape[-1])
+
+    dim, inner = config.dim, config.num_heads * config.head_dim
+    state = {
+        "token_embedding.weight": normal(config.vocab_size, dim) * math.sqrt(dim),
+        "norm.weight": torch.ones(dim),
+    }
+    for index in range(config.num_layers):
+        start = f"blocks.{index}"
+        state |= {
+            f"{start}.norm1.weight": torch.ones(dim),
+            f"{start}.norm2.weight": torch.ones(dim),
+            **{f"{start}.attn.{name}.weight": normal(inner, dim) for name in "qkv"},
+            f"{start}.attn.o.weight": normal(dim, inner),
+            f"{start}.ffn.gate.0.weight": normal(config.ffn_dim, dim),
+            f"{start}.ffn.fc1.weight": normal(config.ffn_dim, dim),
+            f"{start}.ffn.fc2.weight": normal(dim, config.ffn_dim),
+            f"{start}.pos_embedding.embedding.weight": normal(32, config.num_heads),
+        }
+    return {name: tensor.bfloat16() for name, tensor in state.items()}
+
+
+def write_byte_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of bytes, 259 tokens, in the files that ``transformers`` expects."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {token: number for number, token in enumerate((*_SPECIAL_TOKENS, *alphabet))}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    tokenizer.add_special_tokens(list(_SPECIAL_TOKENS))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", 1)]
+    )
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": "<pad>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "padding_side": "right",
+        "truncation_side": "right",
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
+
+
+def save_weights(path: Path, state: StateDict, container: str | None = None) -> None:
+    """Save a state dict the way its publisher does; ``container`` wraps it and adds ``model.``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".safetensors":
+        save_file(state, path, metadata={"format": "pt"})
+    elif container:
+        torch.save({container: {f"model.{name}": state[name] for name in state}}, path)
+    else:
+        torch.save(state, path)

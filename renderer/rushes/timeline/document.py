@@ -1,0 +1,166 @@
+"""The timeline as we hold it: one frozen model for every kind and version of file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+from rushes.timeline.easing import LINEAR, Ease
+
+Mode = Literal["text", "video"]
+Method = Literal["linear", "slerp"]
+Unit = Literal["microseconds", "frames"]
+LengthUnit = Literal["seconds", "frames", "chunks"]
+CachePolicy = Literal["auto", "reset", "keep"]
+Ramp = Literal["scope", "eager"]
+MergeMode = Literal["permanent_merge", "runtime_peft"]
+
+MODES = ("text", "video")
+METHODS = ("linear", "slerp")
+CACHE_POLICIES = ("auto", "reset", "keep")
+RAMPS = ("scope", "eager")
+MERGE_MODES = ("permanent_merge", "runtime_peft")
+VAE_TYPES = ("wan", "lightvae", "tae", "lighttae")
+
+MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One weighted text; of the weights only the ratio counts."""
+
+    text: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """``ext.transition``: how long the move to a block's prompts takes, and its shape.
+
+    ``length`` is in ``unit``; ``None`` leaves the length to ``transitionSteps``.
+    """
+
+    length: Fraction | None = None
+    unit: LengthUnit = "chunks"
+    ease: Ease = LINEAR
+    ramp: Ramp | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptBlock:
+    """One span of the timeline and the prompts that hold during it.
+
+    ``index`` is the block's place in the file, also when blocks before it were dropped. ``end`` is
+    ``None`` for a workflow without timeline: its one block lasts as long as the job.
+    Units: start and end in the timeline's ``unit``.
+    """
+
+    index: int
+    start: int
+    end: int | None
+    prompts: tuple[Prompt, ...]
+    transition_steps: int | None = None
+    transition_method: Method | None = None
+    transition: Transition | None = None
+    cache: CachePolicy | None = None
+    seed: int | None = None
+    denoising_steps: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """An adapter by its file name; where it lies is looked up on the machine that renders."""
+
+    name: str
+    scale: float = 1.0
+    merge_mode: MergeMode = "permanent_merge"
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole timeline; ``None`` where the file says nothing."""
+
+    pipeline_id: str | None = None
+    input_mode: Mode | None = None
+    height: int | None = None
+    width: int | None = None
+    seed: int | None = None
+    denoising_steps: tuple[int, ...] | None = None
+    noise_scale: float | None = None
+    noise_controller: bool | None = None
+    manage_cache: bool | None = None
+    quantization: Literal["fp8_e4m3fn"] | None = None
+    vae_type: str | None = None
+    vace_enabled: bool | None = None
+    vace_use_input_video: bool | None = None
+    vace_context_scale: float | None = None
+    loras: tuple[Lora, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """A value at an instant; ``ease`` shapes the way to it, ``None`` jumps when it is reached."""
+
+    at: int
+    value: float
+    ease: Ease | None = LINEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A parameter over time: the first and the last value hold outside the keyframes."""
+
+    unit: Unit
+    keys: tuple[Keyframe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Which sound goes with the result: the input's, none, or a file from ``offset_seconds`` on."""
+
+    source: Literal["input", "none", "file"]
+    uri: str | None = None
+    offset_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """``ext.output``: what the author wants the video file to be."""
+
+    fps: Fraction | None = None
+    codec: str | None = None
+    crf: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """The top-level ``ext`` object."""
+
+    unit: Unit = "microseconds"
+    noise_schedule: Schedule | None = None
+    prefix: str = ""
+    suffix: str = ""
+    audio: Audio | None = None
+    output: OutputOptions = OutputOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A valid document, cleaned up; ``blocks`` in the file's order.
+
+    ``warnings`` are those of reading it; they go into every plan made from it.
+    """
+
+    kind: Literal["timeline", "workflow"]
+    version: str | None
+    blocks: tuple[PromptBlock, ...]
+    settings: Settings = Settings()
+    ext: Extensions = Extensions()
+    name: str | None = None
+    transition_steps: int | None = None
+    transition_method: Method | None = None
+    spatial_method: Method = "linear"
+    warnings: tuple[str, ...] = field(default=(), compare=False)

@@ -1,0 +1,105 @@
+"""What holds for a whole job: command line over profile over document over defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+from rushes.errors import ConfigError
+from rushes.presets import Preset
+from rushes.timeline.document import Method, Mode, Ramp, Timeline
+from rushes.timeline.options import PlanOptions
+from rushes.timeline.pipelines import OURS, PIPELINES
+from rushes.timeline.profiles import PROFILES, Profile
+from rushes.timeline.times import is_rate, show_rate
+
+MODEL_FPS = Fraction(16)  # the model's own rate; scope and sdv2 write it offline
+DEFAULT_SIDE = 512
+DEFAULT_SEED = 42
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Settings of one job; see ``RenderPlan`` for those that go into it as they are."""
+
+    profile: Profile
+    mode: Mode
+    takes_input: bool
+    vace_context_scale: float | None
+    fps: Fraction
+    height: int
+    width: int
+    seed: int
+    denoising_steps: tuple[int, ...]
+    noise_scale: float
+    noise_controller: bool
+    manage_cache: bool
+    transition_steps: int
+    transition_method: Method
+    ramp: Ramp | None
+    vae_type: str
+
+
+def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
+    """Decide what the document, the options and the profile leave open.
+
+    Raises: ConfigError when the input's rate cannot be used.
+    Source: scope: src/scope/core/pipelines/streamdiffusionv2/pipeline.py (VACE's control video
+    is no ``video`` to the pipeline, which then runs in text mode)
+    """
+    settings = timeline.settings
+    profile = PROFILES[options.profile]
+    pipeline = PIPELINES.get(settings.pipeline_id or preset.pipeline_id, PIPELINES[OURS])
+    input_mode = options.mode or settings.input_mode or pipeline.default_mode
+    takes_input = input_mode == "video"
+    has_control = takes_input and settings.vace_enabled and settings.vace_use_input_video
+    mode: Mode = "text" if has_control else input_mode
+    return JobSettings(
+        profile=profile,
+        mode=mode,
+        takes_input=takes_input,
+        vace_context_scale=_first(settings.vace_context_scale, 1.0) if has_control else None,
+        fps=_frame_rate(timeline, options, profile, takes_input),
+        height=_first(options.height, settings.height, DEFAULT_SIDE),
+        width=_first(options.width, settings.width, DEFAULT_SIDE),
+        seed=_first(options.seed, settings.seed, DEFAULT_SEED),
+        denoising_steps=_first(
+            options.denoising_steps, settings.denoising_steps, preset.schedule.steps(mode)
+        ),
+        noise_scale=_first(options.noise_scale, settings.noise_scale, preset.schedule.noise_scale),
+        noise_controller=mode == "video" and _first(settings.noise_controller, True),
+        manage_cache=_first(settings.manage_cache, True),
+        transition_steps=_first(
+            options.transition_steps,
+            timeline.transition_steps,
+            pipeline.transition_steps if mode == "text" else 0,
+        ),
+        transition_method=_first(
+            options.transition_method, timeline.transition_method, pipeline.transition_method
+        ),
+        ramp=options.ramp,
+        vae_type=settings.vae_type or "wan",
+    )
+
+
+def _frame_rate(
+    timeline: Timeline, options: PlanOptions, profile: Profile, takes_input: bool
+) -> Fraction:
+    """Return the rate of the result: asked for, the profile's, the input's, or the model's.
+
+    Raises: ConfigError when the input claims a rate that no video has.
+    """
+    rate = options.fps or profile.fps or timeline.ext.output.fps
+    if rate is None and takes_input:
+        rate = options.input_fps
+    if rate is not None and not is_rate(rate):
+        raise ConfigError(f"the input claims {show_rate(rate)} frames a second; set --fps")
+    return rate or MODEL_FPS
+
+
+def _first(*values: T | None) -> T:
+    """Return the first value that is there."""
+    return next(value for value in values if value is not None)

@@ -1,0 +1,145 @@
+"""LoRA entries of both file kinds, looked up by file name in the folders of this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import file_digest
+from pathlib import Path, PurePath, PurePosixPath
+
+from rushes.timeline.document import MERGE_MODES, Lora, MergeMode
+from rushes.timeline.fields import Fields
+
+MOST_LORAS = 100
+LONGEST_NAME = 255
+SUFFIXES = (".safetensors", ".pt", ".bin")
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def read_timeline_loras(
+    fields: Fields, key: str, merge_mode: MergeMode, folders: Sequence[Path]
+) -> tuple[Lora, ...]:
+    """Read ``settings.loras``; of the exporting machine's path only the file name counts."""
+    loras = []
+    for entry in fields.objects(key, most=MOST_LORAS):
+        if entry is None:
+            continue
+        entry.take("id")
+        path = entry.text("path")
+        scale = entry.number("scale", -10, 10)
+        own_mode = entry.choice("mergeMode", MERGE_MODES)
+        entry.note_unread()
+        name = re.split(r"[\\/]", path or "")[-1]
+        if not _is_file_name(name):
+            entry.problems.error(entry.path_of("path"), "must end in the LoRA's file name", path)
+            continue
+        lora = Lora(name, 1.0 if scale is None else float(scale), own_mode or merge_mode)
+        _check_presence(entry, "path", lora, folders)
+        loras.append(lora)
+    return tuple(loras)
+
+
+def read_workflow_loras(fields: Fields, folders: Sequence[Path]) -> tuple[Lora, ...]:
+    """Read ``pipelines[].loras``; the first one's merge mode holds where one names no known mode.
+
+    Source: scope: frontend/src/lib/workflowSettings.ts
+    """
+    loras: list[Lora] = []
+    for entry in fields.objects("loras", most=MOST_LORAS):
+        if entry is None:
+            continue
+        entry.take("id")
+        name = entry.text("filename")
+        scale = entry.number("weight", -10, 10)
+        mode = entry.text("merge_mode")
+        sha256 = entry.text("sha256")
+        origin = _origin(entry)
+        entry.note_unread()
+        if mode not in MERGE_MODES:
+            if mode is not None:
+                entry.problems.warn(entry.path_of("merge_mode"), "is unknown; not used", mode)
+            mode = loras[0].merge_mode if loras else "permanent_merge"
+        if sha256 is not None and not _SHA256.fullmatch(sha256):
+            entry.wrong("sha256", "64 hexadecimal digits")
+        if name is None or not _is_file_name(name):
+            message = "must be a bare file name, without a folder"
+            entry.problems.error(entry.path_of("filename"), message, name)
+            continue
+        scale_value = 1.0 if scale is None else float(scale)
+        lora = Lora(name, scale_value, mode, sha256 and sha256.lower())  # type: ignore[arg-type]
+        _check_presence(entry, "filename", lora, folders, origin)
+        loras.append(lora)
+    return tuple(loras)
+
+
+def find_lora(name: str, folders: Sequence[Path]) -> Path | None:
+    """Find a LoRA by path below a folder, else by file name, else by stem; case never matters.
+
+    A file outside the folders is never returned, whatever the name or a link says.
+    Source: scope: src/scope/core/workflows/resolve.py
+    """
+    installed = [(file.relative_to(folder), file) for folder in folders for file in _files(folder)]
+    wanted = PurePosixPath(name.replace("\\", "/").lower())
+    for key in (PurePath.as_posix, _name, _stem):
+        for place, file in installed:
+            if key(place).lower() == key(wanted):
+                return file
+    return None
+
+
+def _name(path: PurePath) -> str:
+    return path.name
+
+
+def _stem(path: PurePath) -> str:
+    return path.stem
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    inside = folder.resolve()
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() in SUFFIXES and file.resolve().is_relative_to(inside):
+            yield file
+
+
+def _is_file_name(name: str) -> bool:
+    return (
+        0 < len(name) <= LONGEST_NAME and name not in (".", "..") and not set(name) & set("/\\\0")
+    )
+
+
+def _check_presence(
+    entry: Fields, key: str, lora: Lora, folders: Sequence[Path], origin: str = ""
+) -> None:
+    file = find_lora(lora.name, folders)
+    path = entry.path_of(key)
+    if file is None:
+        searched = ", ".join(map(str, folders)) or "no folder (name one with --lora-dir)"
+        cure = f"; it came from {origin}" if origin else "; copy it there"
+        message = f"{lora.name} is not on this machine; searched {searched}{cure}"
+        entry.problems.block_render(path, message, lora.name)
+    elif lora.sha256 and _sha256(file) != lora.sha256:
+        message = (
+            f"{file} is not the author's {lora.name}: its SHA-256 differs; fetch the right one"
+        )
+        entry.problems.block_render(path, message, lora.name)
+
+
+def _origin(entry: Fields) -> str:
+    """Say where the author got the file; nothing is ever downloaded from there by itself."""
+    provenance = entry.object("provenance")
+    if provenance is None:
+        return ""
+    keys = ("source", "repo_id", "hf_filename", "model_id", "version_id", "url")
+    parts = [provenance.text(key) for key in keys]
+    provenance.note_unread()
+    return " ".join(part for part in parts if part)
+
+
+def _sha256(file: Path) -> str | None:
+    try:
+        with file.open("rb") as content:
+            return file_digest(content, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,128 @@
+"""What a user or a job can set for a plan, over what the document says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from rushes.errors import ConfigError
+from rushes.timeline.document import CachePolicy, Method, Mode, Ramp
+from rushes.timeline.fields import LARGEST_INTEGER
+from rushes.timeline.profiles import ProfileName
+from rushes.timeline.steps import round_side, side_fault, steps_fault
+from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS, parse_fraction
+
+AtEnd = Literal["loop", "hold", "stop"]
+
+
+def _exact(value: Any) -> Any:
+    """Read fractions from text without surprises, and floats as they are written."""
+    match value:
+        case str():
+            return parse_fraction(value)
+        case float() | Decimal():
+            return Fraction(str(value))
+    return value
+
+
+def _allowed_side(pixels: int) -> int:
+    fault = side_fault(pixels)
+    if not fault and round_side(pixels) != pixels:
+        fault = f"is {pixels}, no multiple of 16; the nearest is {round_side(pixels)}"
+    if fault:
+        raise ValueError(fault)
+    return pixels
+
+
+def _allowed_steps(steps: tuple[int, ...]) -> tuple[int, ...]:
+    fault = steps_fault(list(steps))
+    if fault:
+        raise ValueError(fault)
+    return steps
+
+
+Exact = Annotated[Fraction, BeforeValidator(_exact)]
+Rate = Annotated[Exact, Field(ge=LEAST_FPS, le=MOST_FPS)]
+Seconds = Annotated[Exact, Field(gt=0, le=LONGEST_SECONDS)]
+Side = Annotated[int, AfterValidator(_allowed_side)]
+Steps = Annotated[tuple[int, ...], AfterValidator(_allowed_steps)]
+
+
+class PlanOptions(BaseModel):
+    """Options of a plan; ``None`` leaves the choice to the document or the profile.
+
+    ``input_frames`` counts at the input's own rate. ``pipeline`` says that a file of another
+    pipeline is meant to be rendered with that one.
+    Units: frames a second, seconds, pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: ProfileName = "scope"
+    fps: Rate | None = None
+    duration: Seconds | Literal["timeline", "input"] | None = None
+    input_fps: Annotated[Exact, Field(gt=0)] | None = None
+    input_frames: int | None = Field(default=None, ge=1)
+    input_duration: Annotated[Exact, Field(gt=0)] | None = None
+    at_end: AtEnd = "loop"
+    mode: Mode | None = None
+    seed: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)
+    width: Side | None = None
+    height: Side | None = None
+    denoising_steps: Steps | None = None
+    noise_scale: float | None = Field(default=None, ge=0, le=1)
+    on_prompt_change: CachePolicy | None = None
+    ramp: Ramp | None = None
+    transition_steps: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)
+    transition_method: Method | None = None
+    pipeline: str | None = None
+
+
+def make_options(**values: Any) -> PlanOptions:
+    """Build the options from what a user typed.
+
+    Raises: ConfigError that names every value that is not allowed, and why.
+    """
+    try:
+        return PlanOptions.model_validate(values)
+    except ValidationError as error:
+        faults = {str(fault["loc"][0]): _reason(fault) for fault in error.errors()}
+        message = "; ".join(f"{name} {reason}" for name, reason in faults.items())
+        raise ConfigError(message, field=next(iter(faults))) from error
+
+
+def _reason(fault: Any) -> str:
+    reason = str(fault["msg"]).removeprefix("Value error, ")
+    return reason if reason.startswith(("is ", "holds ", "must ")) else f"is wrong: {reason}"
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read ``WIDTHxHEIGHT`` in pixels.
+
+    Raises: ConfigError when it is none.
+    """
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
+        raise ConfigError(f"{text!r} is no size; write width x height, such as 832x480")
+    return int(width), int(height)
+
+
+def parse_steps(text: str) -> tuple[int, ...]:
+    """Read denoising steps separated by commas.
+
+    Raises: ConfigError when they are none.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 9 for part in parts):
+        raise ConfigError(f"{text!r} is no list of denoising steps; write 700,500")
+    return tuple(map(int, parts))

@@ -1,0 +1,153 @@
+"""The plan of a render, chunk by chunk: plain data that can be printed, stored and compared."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from typing import Any, Literal, Self
+
+from rushes.errors import ConfigError
+from rushes.timeline.document import Audio, Lora, Method, Mode, OutputOptions, Prompt
+from rushes.timeline.options import AtEnd
+from rushes.timeline.profiles import ProfileName
+from rushes.timeline.times import parse_fraction
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One pass of the streaming loop and everything it runs with.
+
+    ``position`` is the latent frame at which the chunk starts, for rotary positions; 0 after a
+    reset. ``prompt_block`` counts in the file's order; its prompts are the target.
+    ``transition`` is the weight of the target while a transition runs, else ``None``; a new
+    transition starts where the target differs from the chunk before, from the embedding reached
+    there. ``noise_scale`` is ``None`` in text mode. ``denoising_steps`` are as written: in video
+    mode the first one follows the noise scale when the chunk is made.
+    """
+
+    index: int
+    first_frame: int
+    num_frames: int
+    num_latent_frames: int
+    position: int
+    prompt_block: int
+    transition: float | None
+    transition_method: Method
+    reset: bool
+    seed: int
+    noise_scale: float | None
+    denoising_steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderPlan:
+    """Everything about a render that is decided before any GPU is taken.
+
+    ``prompts`` and ``block_times`` hold the prompt blocks that occur, prefix and suffix applied.
+    ``takes_input``: frames of an input video are read, as the start of the latents (video mode) or
+    as a control video (then ``vace_context_scale`` is a number and ``mode`` is text).
+    Frames of the last chunk beyond ``num_frames`` are dropped.
+    Units: block times in seconds, as in the document.
+    """
+
+    profile: ProfileName
+    pipeline_id: str
+    mode: Mode
+    takes_input: bool
+    fps: Fraction
+    num_frames: int
+    width: int
+    height: int
+    seed: int
+    spatial_method: Method
+    noise_controller: bool
+    manage_cache: bool
+    vae_type: str
+    quantization: Literal["fp8_e4m3fn"] | None
+    vace_context_scale: float | None
+    at_end: AtEnd
+    frames_one_to_one: bool
+    loras: tuple[Lora, ...]
+    audio: Audio | None
+    output: OutputOptions
+    prompts: dict[int, tuple[Prompt, ...]]
+    block_times: dict[int, tuple[float, float]]
+    warnings: tuple[str, ...]
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def num_frames_made(self) -> int:
+        """Frames that leave the decoder, those that are dropped at the end included."""
+        return self.chunks[-1].first_frame + self.chunks[-1].num_frames
+
+    @property
+    def duration(self) -> Fraction:
+        """Length of the result in seconds."""
+        return self.num_frames / self.fps
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-safe data from which ``from_dict`` builds an equal plan."""
+        data = {field.name: getattr(self, field.name) for field in fields(self)}
+        return data | {
+            "schema_version": SCHEMA_VERSION,
+            "fps": float(self.fps),
+            "fps_exact": str(self.fps),
+            "num_chunks": len(self.chunks),
+            "num_frames_made": self.num_frames_made,
+            "loras": [asdict(lora) for lora in self.loras],
+            "audio": self.audio and asdict(self.audio),
+            "output": asdict(self.output) | {"fps": self.output.fps and str(self.output.fps)},
+            "prompts": {
+                str(index): [asdict(prompt) for prompt in prompts]
+                for index, prompts in self.prompts.items()
+            },
+            "block_times": {str(index): list(times) for index, times in self.block_times.items()},
+            "warnings": list(self.warnings),
+            "chunks": [self._chunk_to_dict(chunk) for chunk in self.chunks],
+        }
+
+    def _chunk_to_dict(self, chunk: Chunk) -> dict[str, Any]:
+        data = {name: getattr(chunk, name) for name in Chunk.__slots__}
+        data["denoising_steps"] = list(chunk.denoising_steps)
+        data["time"] = round(float(chunk.first_frame / self.fps), 6)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Build the plan that ``to_dict`` wrote.
+
+        Raises: ConfigError when the data is no such plan.
+        """
+        try:
+            values = {field.name: data[field.name] for field in fields(cls)}
+            output = data["output"]
+            return cls(
+                **values
+                | {
+                    "fps": parse_fraction(data["fps_exact"]),
+                    "loras": tuple(Lora(**lora) for lora in data["loras"]),
+                    "audio": Audio(**data["audio"]) if data["audio"] else None,
+                    "output": OutputOptions(
+                        **output | {"fps": output["fps"] and parse_fraction(output["fps"])}
+                    ),
+                    "prompts": {
+                        int(index): tuple(Prompt(**prompt) for prompt in prompts)
+                        for index, prompts in data["prompts"].items()
+                    },
+                    "block_times": {
+                        int(index): (start, end)
+                        for index, (start, end) in data["block_times"].items()
+                    },
+                    "warnings": tuple(data["warnings"]),
+                    "chunks": tuple(map(_chunk_from_dict, data["chunks"])),
+                }
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigError(f"this is no render plan: {error!r}; plan it again") from error
+
+
+def _chunk_from_dict(data: dict[str, Any]) -> Chunk:
+    values = {name: data[name] for name in Chunk.__slots__}
+    return Chunk(**values | {"denoising_steps": tuple(data["denoising_steps"])})

@@ -1,0 +1,157 @@
+"""Reading the settings of both file kinds into one model.
+
+The web page's timelines spell them in camelCase, its workflows as the pipeline's own parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields as field_names
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+
+from rushes.timeline.document import MERGE_MODES, MODES, VAE_TYPES, MergeMode, Settings
+from rushes.timeline.fields import Fields
+from rushes.timeline.loras import read_timeline_loras, read_workflow_loras
+from rushes.timeline.pipelines import PASSTHROUGH, check_pipeline
+from rushes.timeline.problems import describe
+from rushes.timeline.steps import read_size, read_steps
+
+BROWSER_INTEGERS = 2**53  # above it a browser cannot tell neighbours apart
+QUANTIZATIONS = ("fp8_e4m3fn",)
+
+Spelling = Callable[[str], str]
+
+camel: Spelling = cache(to_camel)
+_PARAMETERS = {"seed": "base_seed", "denoising_steps": "denoising_step_list"}
+
+
+def snake(name: str) -> str:
+    """Return the pipeline's name of a setting."""
+    return _PARAMETERS.get(name, name)
+
+
+def read_timeline_settings(
+    fields: Fields, folders: Sequence[Path], pipeline: str | None
+) -> Settings:
+    """Read ``settings`` of a timeline file; ``schemaFieldOverrides`` win, their size excepted.
+
+    Source: scope @ b000adb5^: frontend/src/components/PromptTimeline.tsx
+    """
+    settings = _read_common(fields, camel)
+    name = fields.text("pipelineId")
+    if name is not None:
+        check_pipeline(fields.path_of("pipelineId"), name, pipeline, fields.problems)
+    resolution = fields.object("resolution")
+    if resolution is not None:
+        settings = _with_size(settings, resolution)
+        resolution.note_unread()
+    if fields.boolean("useFp8E4m3fn") and settings.quantization is None:
+        settings = replace(settings, quantization="fp8_e4m3fn")
+    merge_mode: MergeMode = fields.choice("loraMergeStrategy", MERGE_MODES) or "permanent_merge"
+    loras = read_timeline_loras(fields, "loras", merge_mode, folders)
+    _note_bias(fields, "negativeAttentionBias")
+    _refuse_images(fields)
+    for key in ("preprocessorIds", "postprocessorIds"):
+        for processor in fields.array(key) or ():
+            refuse_processor(fields, key, processor)
+    settings = _with_overrides(settings, fields.object("schemaFieldOverrides"))
+    fields.note_unread()
+    return replace(settings, pipeline_id=name, loras=loras)
+
+
+def read_workflow_settings(
+    entry: Fields, folders: Sequence[Path], pipeline: str | None
+) -> Settings:
+    """Read the main entry of a workflow's ``pipelines``.
+
+    Source: scope: frontend/src/lib/workflowSettings.ts
+    """
+    name = entry.text("pipeline_id")
+    if name is not None:
+        check_pipeline(entry.path_of("pipeline_id"), name, pipeline, entry.problems)
+    parameters = entry.object("params") or Fields({}, entry.path_of("params"), entry.problems)
+    settings = _with_size(_read_parameters(parameters), parameters)
+    parameters.note_unread()
+    loras = read_workflow_loras(entry, folders)
+    return replace(settings, pipeline_id=name, loras=loras)
+
+
+def refuse_processor(fields: Fields, key: str, name: Any) -> None:
+    """Report a stage before or after the pipeline; only one that does nothing can be left out."""
+    if name != PASSTHROUGH:
+        message = (
+            f"{describe(name)} cannot run here; remove it, or the result differs from the author's"
+        )
+        fields.problems.block_render(fields.path_of(key), message, name)
+
+
+def _read_common(fields: Fields, spelling: Spelling) -> Settings:
+    """Read what both kinds have, in either spelling."""
+    noise_scale = fields.number(spelling("noise_scale"), 0, 1)
+    context_scale = fields.number(spelling("vace_context_scale"), 0, 2)
+    _note_bias(fields, spelling("kv_cache_attention_bias"))
+    return Settings(
+        input_mode=fields.choice(spelling("input_mode"), MODES),
+        seed=_read_seed(fields, spelling("seed")),
+        denoising_steps=read_steps(fields, spelling("denoising_steps")),
+        noise_scale=None if noise_scale is None else float(noise_scale),
+        noise_controller=fields.boolean(spelling("noise_controller")),
+        manage_cache=fields.boolean(spelling("manage_cache")),
+        quantization=fields.choice("quantization", QUANTIZATIONS),
+        vace_enabled=fields.boolean(spelling("vace_enabled")),
+        vace_use_input_video=fields.boolean(spelling("vace_use_input_video")),
+        vace_context_scale=None if context_scale is None else float(context_scale),
+    )
+
+
+def _read_parameters(fields: Fields) -> Settings:
+    vae_type = fields.choice("vae_type", VAE_TYPES)
+    return replace(_read_common(fields, snake), vae_type=vae_type)
+
+
+def _read_seed(fields: Fields, key: str) -> int | None:
+    seed = fields.integer(key, 0)
+    if seed is not None and seed >= BROWSER_INTEGERS:
+        message = f"{seed} cannot have passed through a browser intact; check its last digits"
+        fields.problems.note(fields.path_of(key), message, seed)
+    return seed
+
+
+def _note_bias(fields: Fields, key: str) -> None:
+    bias = fields.number(key, 0.01, 1)
+    if bias is not None and bias != 1:
+        message = f"{bias} has no effect: this pipeline's attention has no such bias"
+        fields.problems.warn(fields.path_of(key), message, bias)
+
+
+def _refuse_images(fields: Fields) -> None:
+    for key in ("refImages", "firstFrameImage", "lastFrameImage"):
+        if fields.take(key):
+            message = "is an image to follow, which is not offered yet; remove it"
+            fields.problems.block_render(fields.path_of(key), message, fields.data[key])
+
+
+def _with_size(settings: Settings, fields: Fields) -> Settings:
+    height, width = read_size(fields) or (None, None)
+    return replace(settings, height=height, width=width)
+
+
+def _with_overrides(settings: Settings, overrides: Fields | None) -> Settings:
+    """Lay the pipeline's own parameters over the page's settings."""
+    if overrides is None:
+        return settings
+    for key in ("height", "width"):
+        if overrides.take(key) is not None:
+            message = "is ignored, as in Scope; the size is settings.resolution"
+            overrides.problems.note(overrides.path_of(key), message, overrides.data[key])
+    parameters = _read_parameters(overrides)
+    overrides.note_unread()
+    given = {field.name: getattr(parameters, field.name) for field in field_names(parameters)}
+    return replace(
+        settings, **{name: value for name, value in given.items() if value not in (None, ())}
+    )

@@ -1,0 +1,204 @@
+"""Write a result: a movie, a GIF or PNG files, chosen by name, published complete or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError
+from rushes.video.audio import AudioSource, holds_sound
+from rushes.video.codecs import choose_encoder
+from rushes.video.convert import Picture
+from rushes.video.gif import GifSink
+from rushes.video.movie import MUXERS, MovieSink
+from rushes.video.png_sequence import PngSink, folder_and_pattern, holds_other_files
+from rushes.video.publish import PendingOutput, writing_error
+
+_EXTENSIONS = (*MUXERS, ".gif", ".png")
+
+
+class FrameSink(Protocol):
+    """A way to keep frames; errors pass through as FFmpeg or the system raise them."""
+
+    def write(self, frame: Picture) -> None:
+        """Take the next frame, [H, W, 3]."""
+
+    def finish(self) -> None:
+        """Write everything that is held back, and close."""
+
+    def cancel(self) -> None:
+        """Close without care for what was written."""
+
+
+class VideoWriter:
+    """A result that grows frame by frame under a hidden name, and gets its own at `close`.
+
+    As a context manager it closes at the end and aborts on an exception. After any failure nothing
+    is left at either name.
+    """
+
+    def __init__(
+        self,
+        pending: PendingOutput,
+        sink: FrameSink,
+        *,
+        width: int,
+        height: int,
+        warnings: tuple[str, ...] = (),
+    ) -> None:
+        self.path = pending.path  # where the result appears: a file or, for PNG, a folder
+        self.warnings = warnings
+        self.num_frames = 0
+        self._pending, self._sink = pending, sink
+        self._frame_shape = (height, width, 3)
+        self._is_open = True
+
+    def write(self, frames: NDArray[np.uint8]) -> None:
+        """Take the next frames.
+
+        Shapes:
+            frames: [T, H, W, 3], RGB
+        Raises: ShapeError when they have another size; VideoError when they cannot be written.
+        """
+        if not self._is_open:
+            raise VideoError(f"{self.path}: is closed; open a new writer")
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != self._frame_shape:
+            raise ShapeError(
+                f"{self.path}: frames are {frames.dtype} {frames.shape}; "
+                f"give uint8 [T, {', '.join(map(str, self._frame_shape))}]"
+            )
+        with _reporting(self.path, self.abort):
+            for frame in frames:
+                self._sink.write(frame)
+        self.num_frames += len(frames)
+
+    def close(self) -> None:
+        """Complete the result and publish it; does nothing the second time.
+
+        Raises: VideoError when it cannot be written or holds no frame.
+        """
+        if not self._is_open:
+            return
+        if not self.num_frames:
+            self.abort()
+            raise VideoError(f"{self.path}: no frame was written to it; render at least one")
+        with _reporting(self.path, self.abort):
+            self._sink.finish()
+            self._pending.publish()
+        self._is_open = False
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._is_open:
+            self._is_open = False
+            self._pending.discard()
+            self._sink.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def open_writer(
+    path: Path,
+    *,
+    fps: Fraction,
+    width: int,
+    height: int,
+    codec: str | None = None,
+    crf: int | None = None,
+    hardware: bool = False,
+    audio: AudioSource | None = None,
+    replace: bool = True,
+) -> VideoWriter:
+    """Open a result for writing; the extension decides what it becomes.
+
+    .mp4, .mkv, .mov and .webm are movies, .gif a looping GIF, `name.png` a folder `name` of
+    numbered pictures, `folder/name_%05d.png` likewise with names of one's own. Without `replace`
+    nothing may be there already; with it a folder is replaced only if it holds such pictures alone.
+
+    Raises: ConfigError when the options do not fit; ShapeError when the codec cannot hold the size;
+        VideoError when nothing can be written there; ConflictError when something is in the way;
+        MissingFileError, InputError when the audio file is of no use.
+    """
+    extension = path.suffix.lower()
+    if extension not in _EXTENSIONS:
+        raise ConfigError(
+            f"{path}: {extension or 'no extension'} is no kind of result; "
+            f"name it {', '.join(_EXTENSIONS)}",
+            field="output",
+        )
+    if fps <= 0:
+        raise ConfigError(f"fps is {fps}; use a rate above 0", field="fps")
+    is_movie = extension in MUXERS
+    if not is_movie and (codec is not None or crf is not None or hardware):
+        raise ConfigError(f"{path}: {extension} takes no codec, crf or hardware; leave them out")
+    encoder = choose_encoder(extension, codec, crf, hardware) if is_movie else None
+    if is_movie and (width % 2 or height % 2):
+        raise ShapeError(f"{path}: {width}x{height} is odd; {extension} needs even sides")
+    warnings: list[str] = []
+    if audio is not None and not is_movie:
+        warnings.append(f"{path}: {extension} holds no sound; render into a .mp4 to keep it")
+    elif audio is not None and not holds_sound(audio.path):
+        warnings.append(f"{audio.path}: holds no sound; the result is silent")
+        audio = None
+
+    folder, pattern = folder_and_pattern(path) if extension == ".png" else (path, "")
+    _refuse_conflict(folder, pattern, replace)
+    pending = PendingOutput(folder, is_folder=extension == ".png")
+    file = pending.temporary
+    sink: FrameSink
+    with _reporting(path, pending.discard):
+        if encoder is not None:
+            sink = MovieSink(
+                file, extension, encoder, fps=fps, width=width, height=height, audio=audio
+            )
+        elif extension == ".gif":
+            sink = GifSink(file, fps=fps, width=width, height=height)
+        else:
+            sink = PngSink(file, pattern)
+    return VideoWriter(pending, sink, width=width, height=height, warnings=tuple(warnings))
+
+
+def _refuse_conflict(target: Path, pattern: str, replace: bool) -> None:
+    is_empty = target.is_dir() and not any(target.iterdir())
+    if target.exists() and not is_empty and not replace:
+        raise ConflictError(f"{target}: is there already; remove it or choose another name")
+    if pattern and holds_other_files(target, pattern):
+        raise ConflictError(
+            f"{target}: holds more than the pictures of an earlier result; choose another name"
+        )
+
+
+@contextmanager
+def _reporting(path: Path, undo: Callable[[], None]) -> Iterator[None]:
+    """Undo on any exception; say in one line what FFmpeg or the system complain about."""
+    try:
+        yield
+    except BaseException as error:
+        undo()
+        if isinstance(error, OSError):
+            raise writing_error(path, error) from error
+        if isinstance(error, av.FFmpegError):
+            raise VideoError(
+                f"{path}: cannot be encoded ({error.strerror}); try another codec"
+            ) from error
+        raise

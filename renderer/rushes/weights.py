@@ -1,0 +1,155 @@
+"""From a preset and a models folder to networks on a device."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from rushes.errors import CheckpointError
+from rushes.models import random_weights
+from rushes.models.checkpoint import load_strictly, read_state_dict
+from rushes.models.dit import CausalDit, DitConfig
+from rushes.models.stream_vae import StreamVAE, VaeConfig
+from rushes.models.text_encoder import (
+    TextEncoder,
+    TextEncoderConfig,
+    load_text_network,
+    load_tokenizer,
+)
+from rushes.presets import Preset
+from rushes.stream.schedule import FlowSchedule
+from rushes.stream.stream import Models
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WeightPaths:
+    """The files of one pipeline on this machine."""
+
+    dit: Path
+    vae: Path
+    text_encoder: Path
+    tokenizer: Path
+
+    def files(self) -> dict[str, Path]:
+        """The weight files by part, for hashing."""
+        return {"dit": self.dit, "vae": self.vae, "text_encoder": self.text_encoder}
+
+
+def find_weights(preset: Preset, models_dir: Path, cache_dir: Path) -> WeightPaths:
+    """Find the files of a preset; those of a random-weight preset are made on first use.
+
+    Raises: CheckpointError that names everything that is missing and where it was looked for.
+    """
+    root = models_dir
+    if preset.random_weights_seed is not None:
+        root = _random_weights_folder(preset, cache_dir)
+    found: dict[str, Path] = {}
+    missing: list[str] = []
+    for part, names in preset.weights:
+        existing = [root / name for name in names if (root / name).exists()]
+        if existing:
+            found[part] = existing[0]
+        else:
+            missing.append(f"{part} ({' or '.join(names)})")
+    if missing:
+        raise CheckpointError(
+            f"preset {preset.name}: not found below {root}: {'; '.join(missing)}; put the files "
+            "there, name their folder with --models-dir, or try --preset tiny"
+        )
+    return WeightPaths(**found)
+
+
+def is_installed(preset: Preset, models_dir: Path) -> bool:
+    """Say whether every file of a preset with real weights is in the models folder."""
+    return all(any((models_dir / name).exists() for name in names) for _, names in preset.weights)
+
+
+def load_models(
+    preset: Preset, paths: WeightPaths, device: torch.device, dtype: torch.dtype
+) -> Models:
+    """Load the diffusion transformer and the autoencoder.
+
+    Raises: CheckpointError when a file does not hold exactly the weights of its network.
+    """
+    with torch.device("meta"):
+        dit = CausalDit(dit_config(preset))
+        vae = StreamVAE(vae_config(preset))
+    load_strictly(dit, read_state_dict(paths.dit), str(paths.dit))
+    load_strictly(vae, read_state_dict(paths.vae), str(paths.vae))
+    return Models(
+        dit=dit.to(device=device, dtype=dtype).eval(),
+        vae=vae.to(device=device, dtype=dtype).eval(),
+        schedule=FlowSchedule(shift=preset.schedule.shift),
+        normalise_encoded=preset.vae.normalise_encoded,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def load_text_encoder(
+    preset: Preset, paths: WeightPaths, device: torch.device, dtype: torch.dtype
+) -> TextEncoder:
+    """Load the text encoder and its tokenizer.
+
+    Raises: CheckpointError as ``load_models``.
+    """
+    network = load_text_network(
+        text_encoder_config(preset),
+        read_state_dict(paths.text_encoder),
+        dtype,
+        str(paths.text_encoder),
+    )
+    tokenizer = load_tokenizer(paths.tokenizer)
+    return TextEncoder(network.to(device), tokenizer, preset.dit.text_len, dtype)
+
+
+def dit_config(preset: Preset) -> DitConfig:
+    return DitConfig(**preset.dit.model_dump())
+
+
+def vae_config(preset: Preset) -> VaeConfig:
+    return VaeConfig(dim=preset.vae.dim, num_res_blocks=preset.vae.num_res_blocks)
+
+
+def text_encoder_config(preset: Preset) -> TextEncoderConfig:
+    return TextEncoderConfig(**preset.text_encoder.model_dump())
+
+
+def _random_weights_folder(preset: Preset, cache_dir: Path) -> Path:
+    """Return the folder of a preset's random weights, which a change of the preset renews."""
+    digest = hashlib.sha256(preset.model_dump_json().encode()).hexdigest()[:12]
+    folder = cache_dir / "random-weights" / f"{preset.name}-{digest}"
+    if not folder.is_dir():
+        logger.info("making the random weights of preset %s", preset.name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+        try:
+            _write_random_weights(preset, staging)
+            os.rename(staging, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return folder
+
+
+def _write_random_weights(preset: Preset, root: Path) -> None:
+    generator = torch.Generator().manual_seed(preset.random_weights_seed or 0)
+    names = preset.weights
+    state = random_weights.random_dit(dit_config(preset), generator)
+    random_weights.save_weights(root / names.dit[0], state, container="generator")
+    state = random_weights.random_vae(vae_config(preset), generator)
+    random_weights.save_weights(root / names.vae[0], state)
+    state = random_weights.random_text_encoder(text_encoder_config(preset), generator)
+    random_weights.save_weights(root / names.text_encoder[0], state)
+    random_weights.write_byte_tokenizer(root / names.tokenizer[0])
