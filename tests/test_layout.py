@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
 import subprocess
 import sys
 import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 

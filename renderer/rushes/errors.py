@@ -2,7 +2,7 @@
 
 An error is built from its message alone, so that it survives being sent to another process;
 details travel as keyword attributes. ``exit_code`` is what the command line returns for it
-(the full list of exit codes is in ``rushes_queue.cli.exit_codes``).
+(the full list of exit codes is in the command line).
 """
 
 from __future__ import annotations

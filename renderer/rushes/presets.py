@@ -1,4 +1,4 @@
-"""Presets: one YAML file a pipeline in ``configs/``, its sizes, schedule and weight files as data."""
+"""Presets: one YAML a pipeline in ``configs/``; its sizes, schedule and weight files as data."""
 
 from __future__ import annotations
 

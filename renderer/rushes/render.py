@@ -22,8 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rushes.errors import ConfigError, ConflictError
 from rushes.contact_frames import ContactFrames, caption
+from rushes.errors import ConfigError, ConflictError
 from rushes.file_hash import sha256_of
 from rushes.manifest import build_manifest
 from rushes.pipeline import Pipeline

@@ -1,8 +1,8 @@
 """Drives our stream from recorded calls the way Scope's pipeline decides from its arguments.
 
-Our stream follows a plan, in which everything is decided. Scope decides call by call, from arguments
-that stay, fall back or are one-shot; these rules (and their quirks) live here, since only the
-recordings need them. Source: scope: streamdiffusionv2/pipeline.py, wan2_1/blocks/*.py
+Our stream follows a plan, in which everything is decided. Scope decides call by call, from
+arguments that stay, fall back or are one-shot; these rules (and their quirks) live here, since only
+the recordings need them. Source: scope: streamdiffusionv2/pipeline.py, wan2_1/blocks/*.py
 """
 
 from __future__ import annotations

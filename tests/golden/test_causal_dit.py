@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import Case, cases_of
 from torch import Tensor
 
+from golden.cases import Case, cases_of
 from rushes.models.dit import CausalDit, DitConfig, PromptKeys
 from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
@@ -20,9 +20,7 @@ from rushes.stream.schedule import FlowSchedule, flow_to_clean
 
 def network_cases(variant: str) -> list[Any]:
     cases = cases_of("causal_dit")
-    return [
-        c for c in cases if c.values[0] is None or c.values[0].config.get("variant") == variant
-    ]
+    return [c for c in cases if c.values[0] is None or c.values[0].config.get("variant") == variant]
 
 
 def build_dit(model: dict[str, Any], weights: dict[str, Tensor]) -> CausalDit:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import Case, cases_of
 from torch import Tensor, nn
 
+from golden.cases import Case, cases_of
 from rushes.models.dit import (
     CausalDit,
     DitConfig,
@@ -22,7 +22,9 @@ from rushes.models.rope import RotaryEmbedding, rotary_table, rotate
 def function_cases() -> list[Any]:
     """Cases without a network: their config names no variant."""
     cases = cases_of("causal_dit")
-    return [case for case in cases if case.values[0] is None or "variant" not in case.values[0].config]
+    return [
+        case for case in cases if case.values[0] is None or "variant" not in case.values[0].config
+    ]
 
 
 def answers(call: dict[str, Any], get: dict[str, Tensor]) -> dict[str, Tensor]:

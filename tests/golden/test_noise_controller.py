@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import Case, cases_of
 from torch import Tensor
 
+from golden.cases import Case, cases_of
 from rushes.stream.noise_controller import (
     ScopeNoiseController,
     SmoothedNoiseController,

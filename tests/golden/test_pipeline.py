@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from golden.cases import Case, cases_of
 from golden.scope_caller import ScopeArguments, ScopePrompts, stretched
 from golden.test_causal_dit import build_dit
-from torch import Tensor
-
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.stream.conditioning import Conditioning

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import Case, cases_of
 from torch import Tensor
 
+from golden.cases import Case, cases_of
 from rushes.stream.schedule import FlowSchedule, add_noise, clean_to_flow, flow_to_clean
 
 # The constructor of the reference has other defaults than the pipelines that use it.

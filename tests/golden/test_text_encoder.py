@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import GOLDEN_DIR, Case, cases_of
 from torch import Tensor
 from transformers import UMT5Config
 from transformers.models.umt5.modeling_umt5 import UMT5Attention
 
+from golden.cases import GOLDEN_DIR, Case, cases_of
 from rushes.models.text_encoder import (
     TextEncoder,
     TextEncoderConfig,
@@ -51,7 +51,9 @@ def build_encoder(case: Case, compute: str) -> TextEncoder:
     return TextEncoder(network, tokenizer, config.get("text_len", 0), dtype)
 
 
-def answers(encoder: TextEncoder, call: dict[str, Any], get: dict[str, Tensor]) -> dict[str, Tensor]:
+def answers(
+    encoder: TextEncoder, call: dict[str, Any], get: dict[str, Tensor]
+) -> dict[str, Tensor]:
     if call["op"] == "encode":
         raw = encoder.embed(get["ids"], get["mask"])
         return {"context_raw": raw, "context": raw * get["mask"].unsqueeze(-1)}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import Case, cases_of
-from golden.scope_caller import ScopePrompts, prompts_of
 from torch import Tensor
 
+from golden.cases import Case, cases_of
+from golden.scope_caller import ScopePrompts, prompts_of
 from rushes.stream.conditioning import Conditioning
 from rushes.timeline.document import Prompt
 
@@ -25,7 +25,10 @@ def transition_cases(call: str) -> list[Any]:
 def test_sequence_of_a_transition_equals_the_recorded_one(case: Case) -> None:
     for index, call in enumerate(case.calls):
         target = "target_close" if call["produced"] == 0 else "target"
-        texts = {"source": case.tensors["inputs.source"], "target": case.tensors[f"inputs.{target}"]}
+        texts = {
+            "source": case.tensors["inputs.source"],
+            "target": case.tensors[f"inputs.{target}"],
+        }
         prompts = ScopePrompts(Conditioning(texts.__getitem__))
         prompts.call(SOURCE, None)
         transition = {

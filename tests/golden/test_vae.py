@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from golden.cases import Case, cases_of
 from torch import Tensor, nn
 
+from golden.cases import Case, cases_of
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import (
     AttentionBlock,

@@ -18,6 +18,7 @@ from rushes_queue.cli import exit_codes
 from rushes_queue.cli.check import check
 from rushes_queue.cli.convert import convert
 from rushes_queue.cli.plan import plan
+from rushes_queue.cli.render import render
 
 
 class Commands(TyperGroup):
@@ -60,6 +61,7 @@ def _root(
     pass
 
 
+app.command()(render)
 app.command()(check)
 app.command()(plan)
 app.command()(convert)

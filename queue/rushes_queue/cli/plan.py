@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rushes.errors import ConfigError
 from rushes_queue.cli.console import print_json, print_table, say
+from rushes_queue.cli.flags import LoadFlags, PlanFlags, takes_flags
 
 if TYPE_CHECKING:
-    from rushes.timeline.options import PlanOptions
     from rushes.timeline.render_plan import Chunk, RenderPlan
 
 HEADER = (
@@ -30,59 +29,15 @@ HEADER = (
 PROMPT_WIDTH = 40
 
 
+@takes_flags
 def plan(
     file: Annotated[Path, typer.Argument(help="Timeline or workflow file.")],
-    input_video: Annotated[
-        Path | None, typer.Option("--input", help="Input video, for its rate and length.")
-    ] = None,
+    planned: PlanFlags,
+    loading: LoadFlags,
     preset: Annotated[
         str, typer.Option(help="Pipeline preset, or a .yaml file.")
     ] = "streamdiffusionv2-1.3b",
-    profile: Annotated[
-        Literal["scope", "scope-2025-10", "upstream"], typer.Option(help="How files are played.")
-    ] = "scope",
-    fps: Annotated[str | None, typer.Option(help="Frames a second: 24 or 30000/1001.")] = None,
-    duration: Annotated[
-        str | None, typer.Option(help="Seconds, or 'timeline', or 'input'.")
-    ] = None,
-    at_end: Annotated[
-        Literal["loop", "hold", "stop"], typer.Option(help="When the input ends early.")
-    ] = "loop",
-    mode: Annotated[
-        Literal["text", "video"] | None, typer.Option(help="Text to video or video to video.")
-    ] = None,
-    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
-    steps: Annotated[str | None, typer.Option(help="Denoising steps, such as 700,500.")] = None,
-    noise_scale: Annotated[
-        float | None, typer.Option(help="0 to 1; replaces schedules too.")
-    ] = None,
-    on_prompt_change: Annotated[
-        Literal["auto", "reset", "keep"] | None,
-        typer.Option(help="What a hard prompt change does to the caches."),
-    ] = None,
-    ramp: Annotated[
-        Literal["scope", "eager"] | None, typer.Option(help="Shape of transitions.")
-    ] = None,
-    transition_steps: Annotated[
-        int | None, typer.Option(help="Chunks of a transition where the file says nothing.")
-    ] = None,
-    transition_method: Annotated[
-        Literal["linear", "slerp"] | None,
-        typer.Option(help="Interpolation of transitions where the file says nothing."),
-    ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option(help="Render a file of another pipeline with this one.")
-    ] = None,
-    lora_dir: Annotated[
-        list[Path] | None, typer.Option(help="Folder with LoRA files; may be repeated.")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Unknown keys and sizes to be rounded are errors.")
-    ] = False,
-    allow_version: Annotated[
-        bool, typer.Option("--allow-version", help="Accept versions that are unknown.")
-    ] = False,
     every_chunk: Annotated[
         bool, typer.Option("--every-chunk", help="One row a chunk, alike or not.")
     ] = False,
@@ -90,37 +45,13 @@ def plan(
 ) -> None:
     """Show which frames, prompts, seeds and resets every chunk of a render will have."""
     from rushes.presets import load_preset
-    from rushes.timeline.load import load_timeline
     from rushes.timeline.plan import plan_render
 
-    options = _read_options(
-        input_video,
-        size,
-        steps,
-        profile=profile,
-        fps=fps,
-        duration=duration,
-        at_end=at_end,
-        mode=mode,
-        seed=seed,
-        noise_scale=noise_scale,
-        on_prompt_change=on_prompt_change,
-        ramp=ramp,
-        transition_steps=transition_steps,
-        transition_method=transition_method,
-        pipeline=pipeline,
-    )
-    loaded = load_timeline(
-        file,
-        strict=strict,
-        allow_version=allow_version,
-        lora_folders=lora_dir or [],
-        pipeline=pipeline,
-    )
-    render_plan = plan_render(loaded.require(), options, load_preset(preset))
+    options = planned.options(seed, loading.pipeline)
+    render_plan = plan_render(loading.load(file).require(), options, load_preset(preset))
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
-    if render_plan.takes_input and input_video is None and fps is None:
+    if render_plan.takes_input and planned.input_video is None and planned.fps is None:
         say("note: no --input, so its frame rate and length are not known")
     if as_json:
         print_json(render_plan.to_dict())
@@ -128,35 +59,6 @@ def plan(
         runs = list(_runs(render_plan, every_chunk=every_chunk))
         print_table(HEADER, [_row(render_plan, first, last) for first, last in runs])
         typer.echo(_totals(render_plan))
-
-
-def _read_options(
-    input_video: Path | None, size: str | None, steps: str | None, **flags: Any
-) -> PlanOptions:
-    from rushes.timeline.options import make_options, parse_size, parse_steps
-
-    try:
-        if size is not None:
-            flags["width"], flags["height"] = parse_size(size)
-        if steps is not None:
-            flags["denoising_steps"] = parse_steps(steps)
-        options = make_options(**flags)
-    except ConfigError as error:
-        raise typer.BadParameter(str(error)) from error
-    return options if input_video is None else _with_input(options, input_video)
-
-
-def _with_input(options: PlanOptions, input_video: Path) -> PlanOptions:
-    from rushes.video.probe import probe_video
-
-    info = probe_video(input_video)
-    return options.model_copy(
-        update={
-            "input_fps": info.fps,
-            "input_frames": info.num_frames,
-            "input_duration": info.duration,
-        }
-    )
 
 
 def _runs(plan: RenderPlan, *, every_chunk: bool) -> Iterator[tuple[Chunk, Chunk]]:

@@ -9,7 +9,9 @@ scope: src/scope/core/pipelines/streamdiffusionv2/modules/{causal_model,model}.p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +90,7 @@ class Attention(nn.Module):
         return self._heads(self.norm_k(self.k(x))), self._heads(self.v(x))
 
     def project(self, x: Tensor) -> Tensor:
-        return self.o(x.flatten(2))  # type: ignore[no-any-return]
+        return self.o(x.flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (-1, self.head_dim))  # [B, S, N, D]
@@ -163,7 +165,7 @@ class Head(nn.Module):
             returns: [B, S, 4 * C]
         """
         shift, scale = (self.modulation.unsqueeze(1) + timestep_embedding.unsqueeze(2)).unbind(2)
-        return self.head(modulate(self.norm(x), shift, scale))  # type: ignore[no-any-return]
+        return self.head(modulate(self.norm(x), shift, scale))
 
 
 class CausalDit(nn.Module):
@@ -205,7 +207,8 @@ class CausalDit(nn.Module):
             )
         padded = functional.pad(prompt_embedding, (0, 0, 0, missing))
         context = self.text_embedding(padded)  # [B, text_len, E]
-        return PromptKeys(tuple(block.cross_attn.keys_values(context) for block in self.blocks))
+        blocks = cast("Iterable[Block]", self.blocks)
+        return PromptKeys(tuple(block.cross_attn.keys_values(context) for block in blocks))
 
     def forward(
         self,
@@ -244,7 +247,7 @@ class CausalDit(nn.Module):
         if height % PATCH or width % PATCH:
             raise ShapeError(f"latent size {width}x{height} is odd; use multiples of 16 pixels")
         x = self.patch_embedding(latents.transpose(1, 2))  # [B, E, T, H/2, W/2]
-        return x.flatten(2).transpose(1, 2)  # type: ignore[no-any-return]  # [B, S, E]
+        return x.flatten(2).transpose(1, 2)  # [B, S, E]
 
     def embed_timesteps(self, timesteps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return the timestep embedding and the modulation that every block adds its own to.

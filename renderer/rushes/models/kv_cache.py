@@ -62,7 +62,7 @@ class RollingKVCache:
         self.chunk_frames = 0
 
     def begin_chunk(self, start_frame: int, num_frames: int) -> None:
-        """Make room for a chunk at the end of the window, evicting the oldest frames behind the sinks.
+        """Make room for a chunk at the window's end; the oldest frames behind the sinks go.
 
         Raises: ShapeError when the chunk is longer than the window.
         """

@@ -68,7 +68,9 @@ class CausalConv3d(nn.Conv3d):
         self.history = self.kernel_size[0] - 1 if history is None else history
         self.slot = -1
 
-    def forward(self, x: Tensor, cache: FeatureCache) -> Tensor:
+    def forward(  # type: ignore[override]  # takes the cache besides
+        self, x: Tensor, cache: FeatureCache
+    ) -> Tensor:
         if self.history:
             x = self.remember(x, cache)
         if x.device.type == "cpu" and self.kernel_size[0] > 1:
@@ -92,13 +94,16 @@ def convolve_taps(
         weight: [C_out, C, K, K_h, K_w]
         returns: [B, C_out, (T - K) // time_stride + 1, H, W] for stride 1 in space
     """
+    batch, channels = x.shape[:2]
     taps = weight.shape[2]
     num_frames = (x.shape[2] - taps) // time_stride + 1
     span = time_stride * (num_frames - 1) + 1
-    shifted = [x[:, :, tap : tap + span : time_stride] for tap in range(taps)]
-    frames = fold_frames(torch.cat(shifted, dim=1))  # [B*T, K*C, H, W]
+    frames = x.new_empty(batch, num_frames, taps, channels, *x.shape[3:])
+    for tap in range(taps):
+        frames[:, :, tap] = x[:, :, tap : tap + span : time_stride].transpose(1, 2)
+    folded = frames.flatten(2, 3).flatten(0, 1)  # [B*T, K*C, H, W]
     flat_weight = weight.transpose(1, 2).flatten(1, 2)  # [C_out, K*C, K_h, K_w]
-    return unfold_frames(functional.conv2d(frames, flat_weight, bias, padding=padding), x.shape[0])
+    return unfold_frames(functional.conv2d(folded, flat_weight, bias, padding=padding), batch)
 
 
 def number_slots(tree: nn.Module) -> int:
@@ -180,7 +185,7 @@ class Downsample(nn.Module):
         if cache.is_first_call:
             self.time_conv.remember(x, cache)
             return x
-        return self.time_conv(x, cache)  # type: ignore[no-any-return]
+        return self.time_conv(x, cache)
 
 
 class Upsample(nn.Module):
@@ -292,14 +297,14 @@ class StreamVAE(nn.Module):
         latents = self.conv1(torch.cat(groups, dim=2), cache).chunk(2, dim=1)[0]  # the mean
         if normalise:
             latents = (latents - self.latent_mean) / self.latent_std
-        return latents.to(pixels.dtype).transpose(1, 2)  # type: ignore[no-any-return]
+        return latents.to(pixels.dtype).transpose(1, 2)
 
     def decode(self, latents: Tensor, cache: FeatureCache) -> Tensor:
         """Decode the next latent frames of a stream; the result is not clamped.
 
         Shapes:
             latents: [B, T_lat, C, h, w]
-            returns: [B, T_px, 3, 8h, 8w], T_px = 4 * T_lat - 3 at the stream's start, else 4 * T_lat
+            returns: [B, T_px, 3, 8h, 8w], T_px = 4 * T_lat, 3 less at the start
         Raises: ShapeError for another size than the stream has.
         """
         cache.check_size(latents.shape[-2:])
@@ -337,7 +342,7 @@ def run(part: nn.Module, x: Tensor, cache: FeatureCache) -> Tensor:
         for layer in part:
             x = run(layer, x, cache)
         return x
-    return part(x, cache) if isinstance(part, _CACHED) else part(x)  # type: ignore[no-any-return]
+    return part(x, cache) if isinstance(part, _CACHED) else part(x)
 
 
 def fold_frames(x: Tensor) -> Tensor:

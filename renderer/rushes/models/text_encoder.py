@@ -120,7 +120,7 @@ class TextEncoder:
         out = self.model(
             inputs_embeds=embedded.to(self.compute_dtype), attention_mask=mask.to(self.device)
         )
-        return out.last_hidden_state  # type: ignore[no-any-return]
+        return out.last_hidden_state
 
     @property
     def device(self) -> torch.device:
@@ -153,7 +153,7 @@ def load_text_network(
     load_strictly(network, renamed, origin)
     network.encoder.embed_tokens = network.shared
     _keep_narrow_weights(network, compute_dtype)
-    return network.eval()  # type: ignore[no-any-return]
+    return network.eval()
 
 
 def load_tokenizer(folder: Path) -> Any:

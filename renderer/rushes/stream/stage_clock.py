@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -21,7 +21,7 @@ class StageClock:
 
     def __init__(self, device: torch.device | None = None) -> None:
         self._uses_events = device is not None and device.type == "cuda"
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._pending: deque[tuple[str, torch.cuda.Event, torch.cuda.Event]] = deque()
 
     def timed(self, stage: str, function: Callable[P, R]) -> Callable[P, R]:

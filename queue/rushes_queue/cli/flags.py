@@ -1,0 +1,230 @@
+"""Options that several commands share, as dataclasses that a command takes as one parameter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from rushes.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rushes.pipeline import Folders
+    from rushes.timeline.load import LoadedTimeline
+    from rushes.timeline.options import AtEnd, PlanOptions
+
+
+def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace every dataclass parameter of a command by its fields, as options of their own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in groups:
+            parameters += _parameters_of(groups[parameter.name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+
+    @wraps(command)
+    def with_groups(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    parameters.sort(key=lambda parameter: parameter.kind)
+    with_groups.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return with_groups
+
+
+def _parameters_of(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+
+
+@dataclass(frozen=True)
+class LoadFlags:
+    """How timeline files are read."""
+
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Unknown keys and sizes to be rounded are errors.")
+    ] = False
+    allow_version: Annotated[
+        bool, typer.Option("--allow-version", help="Accept versions that are unknown.")
+    ] = False
+    lora_dir: Annotated[
+        list[Path] | None,
+        typer.Option(envvar="RUSHES_LORA_DIR", help="Folder with LoRA files; may be repeated."),
+    ] = None
+    pipeline: Annotated[
+        str | None, typer.Option(help="Render a file of another pipeline with this one.")
+    ] = None
+
+    def load(self, file: Path) -> LoadedTimeline:
+        """Read a file; all its problems are in the answer."""
+        from rushes.timeline.load import load_timeline
+
+        return load_timeline(
+            file,
+            strict=self.strict,
+            allow_version=self.allow_version,
+            lora_folders=self.lora_dir or [],
+            pipeline=self.pipeline,
+        )
+
+
+_PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
+    *("profile", "fps", "duration", "mode", "noise_scale"),
+    *("on_prompt_change", "ramp", "transition_steps", "transition_method"),
+)
+
+
+@dataclass(frozen=True)
+class PlanFlags:
+    """What decides the chunks of a render."""
+
+    input_video: Annotated[
+        Path | None, typer.Option("--input", help="Input video, for video to video.")
+    ] = None
+    profile: Annotated[
+        Literal["scope", "scope-2025-10", "upstream"], typer.Option(help="How files are played.")
+    ] = "scope"
+    fps: Annotated[str | None, typer.Option(help="Frames a second: 24 or 30000/1001.")] = None
+    duration: Annotated[str | None, typer.Option(help="Seconds, or 'timeline', or 'input'.")] = None
+    loop: Annotated[
+        bool, typer.Option("--loop", help="An input that ends early starts again (default).")
+    ] = False
+    hold: Annotated[
+        bool, typer.Option("--hold", help="An input that ends early stays at its last frame.")
+    ] = False
+    stop: Annotated[bool, typer.Option("--stop", help="The result ends where the input ends.")] = (
+        False
+    )
+    mode: Annotated[
+        Literal["text", "video"] | None, typer.Option(help="Text to video or video to video.")
+    ] = None
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None
+    steps: Annotated[str | None, typer.Option(help="Denoising steps, such as 700,500.")] = None
+    noise_scale: Annotated[float | None, typer.Option(help="0 to 1; replaces schedules too.")] = (
+        None
+    )
+    on_prompt_change: Annotated[
+        Literal["auto", "reset", "keep"] | None,
+        typer.Option(help="What a hard prompt change does to the caches."),
+    ] = None
+    ramp: Annotated[
+        Literal["scope", "eager"] | None, typer.Option(help="Shape of transitions.")
+    ] = None
+    transition_steps: Annotated[
+        int | None, typer.Option(help="Chunks of a transition where the file says nothing.")
+    ] = None
+    transition_method: Annotated[
+        Literal["linear", "slerp"] | None,
+        typer.Option(help="Interpolation of transitions where the file says nothing."),
+    ] = None
+
+    def options(self, seed: int | None, pipeline: str | None) -> PlanOptions:
+        """Check the flags and look at the input video, if there is one.
+
+        Raises: typer.BadParameter when a value is not allowed; MissingFileError, InputError.
+        """
+        from rushes.timeline.options import make_options, parse_size, parse_steps
+
+        values: dict[str, Any] = {name: getattr(self, name) for name in _PASSED_ON}
+        try:
+            if self.size is not None:
+                values["width"], values["height"] = parse_size(self.size)
+            if self.steps is not None:
+                values["denoising_steps"] = parse_steps(self.steps)
+            values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
+            options = make_options(**values)
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from error
+        return options if self.input_video is None else _with_input(options, self.input_video)
+
+    def _at_end(self) -> AtEnd:
+        chosen: list[AtEnd] = []
+        if self.loop:
+            chosen.append("loop")
+        if self.hold:
+            chosen.append("hold")
+        if self.stop:
+            chosen.append("stop")
+        if len(chosen) > 1:
+            raise ConfigError(f"--{' and --'.join(chosen)} exclude each other; give one")
+        return chosen[0] if chosen else "loop"
+
+
+def _with_input(options: PlanOptions, input_video: Path) -> PlanOptions:
+    from rushes.video.probe import probe_video
+
+    info = probe_video(input_video)
+    return options.model_copy(
+        update={
+            "input_fps": info.fps,
+            "input_frames": info.num_frames,
+            "input_duration": info.duration,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class FolderFlags:
+    """Where this machine keeps weights, and what can be made again."""
+
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="RUSHES_MODELS_DIR", help="Folder with the public weights."),
+    ] = None
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="RUSHES_CACHE_DIR", help="Folder for what can be made again."),
+    ] = None
+
+    def folders(self) -> Folders:
+        from platformdirs import user_cache_path, user_data_path
+
+        from rushes.pipeline import Folders
+
+        return Folders(
+            models=self.models_dir or user_data_path("rushes") / "models",
+            cache=self.cache_dir or user_cache_path("rushes"),
+        )
+
+
+@dataclass(frozen=True)
+class ResultFlags:
+    """Which network makes the pictures, and what file they become."""
+
+    preset: Annotated[
+        str | None, typer.Option(help="Pipeline preset or .yaml file; see configs/.")
+    ] = None
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16; auto is float32 on a CPU.")
+    ] = "auto"
+    fit: Annotated[
+        Literal["stretch", "crop", "pad"], typer.Option(help="How the input meets the size.")
+    ] = "stretch"
+    codec: Annotated[
+        str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")
+    ] = None
+    crf: Annotated[int | None, typer.Option(help="Quality of the codec, lower is better.")] = None
+    hardware: Annotated[
+        bool, typer.Option("--hardware-encoder", help="Encode on the GPU (NVENC).")
+    ] = False
+    audio: Annotated[
+        str | None, typer.Option(help="'input', 'none' or a file; default by the timeline.")
+    ] = None
