@@ -35,7 +35,7 @@ from rushes.stream.noise_controller import (
     ScopeNoiseController,
 )
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import Stream
+from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.document import Audio
 from rushes.timeline.render_plan import Chunk, RenderPlan
 from rushes.video.audio import AudioSource
@@ -137,10 +137,10 @@ def _run(
     with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
         sources: deque[Frames | None] = deque()  # input frames of the chunks being rendered
 
-        def inputs() -> Iterator[tuple[Chunk, Tensor | None]]:
+        def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
             for chunk, frames in _read_ahead(plan, reader, reading, clock):
                 sources.append(frames)
-                yield chunk, None if frames is None else torch.from_numpy(frames)
+                yield chunk, chunk_inputs(plan, frames)
 
         written: Future[Progress] | None = None
         for chunk, frames in zip(plan.chunks, stream.render(inputs()), strict=True):
@@ -149,6 +149,15 @@ def _run(
             written = writing.submit(output.take, chunk, frames, sources.popleft())
         if written is not None:
             report(written.result())
+
+
+def chunk_inputs(plan: RenderPlan, frames: Frames | None) -> ChunkInputs:
+    """Say what the input frames of a chunk are for: the start of its latents, or its control."""
+    if frames is None:
+        return ChunkInputs()
+    if plan.vace_context_scale is not None:
+        return ChunkInputs(control=torch.from_numpy(frames), control_scale=plan.vace_context_scale)
+    return ChunkInputs(video=torch.from_numpy(frames))
 
 
 def _read_ahead(

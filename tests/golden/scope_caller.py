@@ -7,13 +7,19 @@ the recordings need them. Source: scope: streamdiffusionv2/pipeline.py, wan2_1/b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from rushes.models.feature_cache import FeatureCache
+from rushes.models.vace import control_context, reference_context
 from rushes.stream.conditioning import Conditioning
+from rushes.stream.control import Encode, split_by_mask
+from rushes.stream.pixels import cover_image
 from rushes.timeline.document import Prompt
 
 DEFAULT_STEPS = (750, 250)
@@ -165,3 +171,57 @@ def stretched(frames: Tensor, wanted: int) -> Tensor:
         return frames
     index = torch.linspace(0, len(frames) - 1, wanted, dtype=torch.float64).round().long()
     return frames[index]
+
+
+@dataclass
+class SharedStreamEncoder:
+    """Scope's way to encode control: every clip through one stream, of references the first only.
+
+    With a mixed mask the part to be made anew is encoded without history, and after the first chunk
+    from the chunk's first frame alone.
+    """
+
+    encode: Encode
+    height: int
+    width: int
+    cache: FeatureCache = field(default_factory=FeatureCache)
+    made: Tensor | None = None
+
+    def reset(self) -> None:
+        self.cache.reset()
+
+    def context(
+        self, frames: Tensor | None, masks: Tensor | None, references: Sequence[Tensor]
+    ) -> Tensor | None:
+        parts: list[Tensor] = []
+        if references:
+            image = cover_image(references[0], self.height, self.width)
+            parts.append(reference_context(self.encode(image, FeatureCache())))
+        if frames is not None:
+            parts.append(self._control(*split_by_mask(frames, masks)))
+        self.made = torch.cat(parts, dim=1) if parts else None
+        return self.made
+
+    def _control(self, kept: Tensor, renewed: Tensor, masks: Tensor) -> Tensor:
+        is_first = self.cache.is_first_call
+        encoded_kept = self.encode(kept, self.cache)
+        if bool(masks.all()):
+            if is_first:  # one flag for all clips: it is still up
+                self.cache.reset()
+            encoded_renewed = self.encode(renewed, self.cache)
+        else:
+            one_shot = renewed if is_first else renewed[:, :1]
+            encoded_renewed = self.encode(one_shot, FeatureCache())
+        return control_context(encoded_kept, encoded_renewed, masks)
+
+
+class PaddedChunk:
+    """What Scope's hint blocks attend to: the chunk and unmasked zeros up to a multiple of 128."""
+
+    def __init__(self, multiple: int) -> None:
+        self.multiple = multiple
+
+    def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        missing = -k.shape[1] % self.multiple
+        padding = (0, 0, 0, 0, 0, missing)
+        return functional.pad(k, padding), functional.pad(v, padding)

@@ -94,7 +94,7 @@ class RollingReplay:
             self.end = start + frames
         if self.prompt is None:
             embedding = self.case.tensors[f"inputs.{index}.prompt_embeds"]
-            self.prompt = self.dit.prompt_keys(embedding)
+            self.prompt = self.dit.prompt_keys(self.dit.embed_prompt(embedding))
         return self.rotary.factors([start], frames, *self.grid)
 
     def call(self, index: int) -> dict[str, Tensor]:

@@ -11,10 +11,18 @@ import torch
 from torch import Tensor
 
 from golden.cases import Case, cases_of
-from golden.scope_caller import ScopeArguments, ScopePrompts, stretched
+from golden.scope_caller import (
+    PaddedChunk,
+    ScopeArguments,
+    ScopePrompts,
+    SharedStreamEncoder,
+    stretched,
+)
 from golden.test_causal_dit import build_dit
+from rushes.models.dit import CausalDit
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE, VaeConfig
+from rushes.models.vace import VaceBranch
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
     FixedNoiseScale,
@@ -23,15 +31,18 @@ from rushes.stream.noise_controller import (
 )
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import Models, Stream
+from rushes.stream.stream import ChunkInputs, Models, Stream
 from rushes.timeline.render_plan import Chunk
 
+DEFAULT_SCALE = 1.0  # of VACE hints
 CPU = torch.device("cpu")
 
 
 def scope_cases() -> list[Any]:
     cases = cases_of("pipeline")
-    return [c for c in cases if c.values[0] is None or c.values[0].calls[0]["call"] == "pipeline"]
+    return [
+        c for c in cases if c.values[0] is None or c.values[0].header["source"].startswith("scope:")
+    ]
 
 
 class Recorder:
@@ -70,9 +81,9 @@ class Replay:
         config = case.config
         self.case = case
         self.dit = build_dit(config["dit"], case.weights("dit."))
-        self.schedule = FlowSchedule(shift=config["timestep_shift"])
+        self.schedule = FlowSchedule(shift=config.get("timestep_shift", 8.0))
         self.recorder = Recorder(build_vae(config["vae"], case.weights("vae.")))
-        self.latent_frames = config["num_frame_per_block"]
+        self.latent_frames = config.get("num_frame_per_block", 1)
         embed = lambda text: case.tensors[f"inputs.embed.{text}"].unsqueeze(0)  # noqa: E731
         self.prompts = ScopePrompts(Conditioning(embed))
         self.arguments = ScopeArguments(self.prompts, config["base_seed"])
@@ -81,30 +92,38 @@ class Replay:
             dit=self.dit,
             vae=self.recorder,  # type: ignore[arg-type]
             schedule=self.schedule,
-            normalise_encoded=config["encode_normalisation"],
+            normalise_encoded=config.get("encode_normalisation", False),
             device=CPU,
             dtype=torch.float32,
+            vace=build_vace(self.dit, case.weights("vace."), config),
         )
         self.stream = Stream(
             models,
             height=config["height"],
             width=config["width"],
-            window=config["local_attn_size"],
-            sinks=config["sink_size"],
+            window=config.get("local_attn_size", 6),
+            sinks=config.get("sink_size", 3),
             prompts={},
             conditioning=Decided(self.prompts),  # type: ignore[arg-type]
             noise_controller=self.controller,
             clock=StageClock(),
         )
+        self.control = SharedStreamEncoder(
+            self.stream._encode_stream, config["height"], config["width"]
+        )
+        self.stream.control_encoder = self.control
+        self.scale = DEFAULT_SCALE
         self.passes: list[tuple[Tensor, Tensor, Tensor]] = []  # latents, timesteps, flow
         self.dit.register_forward_hook(
             lambda _module, inputs, flow: self.passes.append((inputs[0], inputs[1], flow))
         )
 
     def call(self, index: int) -> tuple[Chunk, dict[str, Tensor]]:
-        kwargs = self.case.calls[index]["kwargs"]
+        recorded = self.case.calls[index]
+        kwargs = recorded.get("kwargs") or {"prompts": recorded["prompts"]}
         video = self.case.get(f"inputs.{index}.video_u8")
-        decision = self.arguments.decide(kwargs, video is not None, has_control=False)
+        control = self.case.get(f"inputs.{index}.control_u8")
+        decision = self.arguments.decide(kwargs, video is not None, control is not None)
         is_first = decision.start_frame == 0
         latent_frames = max(self.latent_frames, 2) if is_first else self.latent_frames
         if is_first and video is not None:
@@ -133,9 +152,22 @@ class Replay:
         self.stream.prompts = {index: ()}
         self.passes.clear()
         self.recorder.encoded = None
-        frames = None if video is None else stretched(video, num_frames)
-        rendered = next(iter(self.stream.render([(chunk, frames)])))
+        images = [self.case.tensors[f"inputs.image.{name}"] for name in recorded.get("refs") or []]
+        inputs = ChunkInputs(
+            video=None if video is None else stretched(video, num_frames),
+            control=None if control is None else stretched(control, num_frames),
+            masks=column_masks(recorded.get("mask_columns"), control, num_frames),
+            references=tuple(images),
+            control_scale=self._scale_in_force(recorded.get("scale", DEFAULT_SCALE)),
+        )
+        rendered = next(iter(self.stream.render([(chunk, inputs)])))
         return chunk, dict(self.outputs(rendered))
+
+    def _scale_in_force(self, recorded: float) -> float:
+        """A recorded default was not passed to the pipeline, where the last scale then stays."""
+        if recorded != DEFAULT_SCALE:
+            self.scale = recorded
+        return self.scale
 
     def outputs(self, rendered: Tensor) -> Iterator[tuple[str, Tensor]]:
         for step, (latents, timesteps, flow) in enumerate(self.passes[:-1]):
@@ -148,11 +180,35 @@ class Replay:
         yield "frames_u8", rendered
         if self.recorder.encoded is not None:
             yield "encoded", self.recorder.encoded
+        if self.control.made is not None:
+            yield "vace_context", self.control.made[0].transpose(0, 1)
         assert self.recorder.frames is not None
         yield "frames", self.recorder.frames
 
     def timesteps(self) -> list[float]:
         return [timesteps.flatten()[0].item() for _, timesteps, _ in self.passes]
+
+
+def column_masks(
+    columns: list[int] | None, control: Tensor | None, num_frames: int
+) -> Tensor | None:
+    """Masks that are 1 between two columns."""
+    if columns is None or control is None:
+        return None
+    masks = torch.zeros(num_frames, *control.shape[1:3])
+    masks[:, :, columns[0] : columns[1]] = 1
+    return masks
+
+
+def build_vace(
+    dit: CausalDit, weights: dict[str, Tensor], config: dict[str, Any]
+) -> VaceBranch | None:
+    if not weights:
+        return None
+    branch = VaceBranch(dit.config)
+    branch.load_state_dict(weights, strict=True)
+    assert list(branch.hinted_blocks) == config["vace_layers"]
+    return branch.eval()
 
 
 def build_vae(config: dict[str, Any], weights: dict[str, Tensor]) -> StreamVAE:
@@ -172,35 +228,62 @@ def build_vae(config: dict[str, Any], weights: dict[str, Tensor]) -> StreamVAE:
 @pytest.mark.parametrize("case", scope_cases())
 @torch.inference_mode()
 def test_stream_equals_the_recorded_pipeline(case: Case) -> None:
-    if case.weights("vace."):
-        pytest.skip("the VACE branch is not part of the stream yet")
     replay = Replay(case)
-    pixel_limits = {"atol": case.tolerance["frames_atol"], "rtol": 0}
+    if replay.stream.models.vace is not None:
+        replay.stream.models.vace.attended = PaddedChunk(case.config["hint_key_padding"])
     for index, call in enumerate(case.calls):
         chunk, actual = replay.call(index)
-        assert chunk.position == call["start_frame"]
-        assert chunk.num_latent_frames == call["latent_frames"]
-        assert chunk.seed == call["block_seed"]
-        assert len(actual["frames_u8"]) == call["output_frames"]
-        assert index == 0 or chunk.reset == call["reset"]
-        assert replay.prompts.updated == call["conditioning_updated"]
-        assert replay.prompts.transition_active == call["transition_active"]
-        assert replay.timesteps() == call["timesteps"]
+        assert_decisions(replay, chunk, call)
         for name, expected in case.outputs(index).items():
-            what = f"call {index} {name}"
-            if name == "frames_u8":
-                difference = (actual[name].int() - expected.int()).abs().max().item()
-                assert difference <= case.tolerance["u8_max_diff"], what
-            elif name == "frames":
-                case.assert_close(actual[name], expected, what, pixel_limits)
-            else:
-                case.assert_close(actual[name], expected, what)
+            if name != "latents_nopad":
+                assert_output(case, actual[name], expected, name, f"call {index} {name}")
     assert_final_cache(case, replay)
+
+
+@pytest.mark.parametrize("case", scope_cases())
+@torch.inference_mode()
+def test_hints_without_padding_equal_the_recorded_ones(case: Case) -> None:
+    if not case.weights("vace."):
+        pytest.skip("records no VACE")
+    replay = Replay(case)
+    for index in range(len(case.calls)):
+        _, actual = replay.call(index)
+        case.assert_close(actual["latents"], case.outputs(index)["latents_nopad"], f"call {index}")
+
+
+def assert_decisions(replay: Replay, chunk: Chunk, call: dict[str, Any]) -> None:
+    """Compare what was decided for a call, as far as the case records it."""
+    decided = {
+        "start_frame": chunk.position,
+        "latent_frames": chunk.num_latent_frames,
+        "block_seed": chunk.seed,
+        "output_frames": chunk.num_frames,
+        "conditioning_updated": replay.prompts.updated,
+        "transition_active": replay.prompts.transition_active,
+        "timesteps": replay.timesteps(),
+    }
+    if chunk.index > 0:
+        decided["reset"] = chunk.reset
+    for name, value in decided.items():
+        assert name not in call or call[name] == value, name
+
+
+def assert_output(case: Case, actual: Tensor, expected: Tensor, name: str, what: str) -> None:
+    if name == "frames_u8":
+        difference = (actual.int() - expected.int()).abs().max().item()
+        assert difference <= case.tolerance["u8_max_diff"], what
+    elif name == "frames":
+        limits = {"atol": case.tolerance["frames_atol"], "rtol": 0}
+        case.assert_close(actual, expected, what, limits)
+    else:
+        case.assert_close(actual, expected, what)
 
 
 def assert_final_cache(case: Case, replay: Replay) -> None:
     cache = replay.stream.kv_cache
     tokens = cache.frame_tokens
+    if not any(name.startswith("outputs.final.") for name in case.tensors):
+        return
     for layer in range(replay.dit.config.num_layers):
         for kind, name in enumerate("kv"):
             frames = cache.frames[layer, kind].flatten(1, 2)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,20 @@ class PromptKeys:
     """
 
     blocks: tuple[tuple[Tensor, Tensor], ...]
+
+
+class Control(Protocol):
+    """A branch beside the network that steers it; see ``rushes.models.vace``."""
+
+    def hints(self, x: Tensor, timestep_modulation: Tensor) -> dict[int, Tensor]:
+        """Return what is added to the tokens behind each block, by its index.
+
+        Shapes:
+            x: [B, S, E], the tokens before the first block
+            timestep_modulation: [B, T, 6, E]
+            returns: [B, S, E] each
+        """
+        ...
 
 
 class RMSNorm(nn.Module):
@@ -189,14 +203,15 @@ class CausalDit(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.head = Head(config)
 
-    def prompt_keys(self, prompt_embedding: Tensor) -> PromptKeys:
-        """Fill a cross-attention cache from a prompt embedding.
+    def embed_prompt(self, prompt_embedding: Tensor) -> Tensor:
+        """Bring a prompt embedding to the width of the network.
 
         Embeddings shorter than ``text_len`` are padded with zero rows, which take part in the
         attention like all others: there is no mask.
 
         Shapes:
             prompt_embedding: [B, P, E_text], P <= text_len
+            returns: [B, text_len, E]
         Raises: ShapeError when there are more rows than ``text_len``.
         """
         missing = self.config.text_len - prompt_embedding.shape[1]
@@ -206,9 +221,16 @@ class CausalDit(nn.Module):
                 f"{self.config.text_len}"
             )
         padded = functional.pad(prompt_embedding, (0, 0, 0, missing))
-        context = self.text_embedding(padded)  # [B, text_len, E]
+        return self.text_embedding(padded)  # [B, text_len, E]
+
+    def prompt_keys(self, prompt_context: Tensor) -> PromptKeys:
+        """Fill a cross-attention cache.
+
+        Shapes:
+            prompt_context: [B, P, E], from ``embed_prompt``
+        """
         blocks = cast("Iterable[Block]", self.blocks)
-        return PromptKeys(tuple(block.cross_attn.keys_values(context) for block in blocks))
+        return PromptKeys(tuple(block.cross_attn.keys_values(prompt_context) for block in blocks))
 
     def forward(
         self,
@@ -217,11 +239,12 @@ class CausalDit(nn.Module):
         rotary: RotaryFactors,
         kv_cache: KVCache,
         prompt: PromptKeys,
+        control: Control | None = None,
     ) -> Tensor:
         """Predict the flow (noise minus clean latents) of a chunk.
 
         The cache must have been told of the chunk (``begin_chunk``); this pass overwrites the
-        chunk's slots in it.
+        chunk's slots in it. ``control`` adds hints behind some of the blocks.
 
         Shapes:
             latents: [B, T, C, H, W]; H and W even
@@ -231,8 +254,11 @@ class CausalDit(nn.Module):
         height, width = latents.shape[-2] // PATCH, latents.shape[-1] // PATCH
         x = self.embed_patches(latents)  # [B, S, E]
         timestep_embedding, timestep_modulation = self.embed_timesteps(timesteps, x.dtype)
+        hints = control.hints(x, timestep_modulation) if control is not None else {}
         for index, block in enumerate(self.blocks):
             x = block(x, timestep_modulation, rotary, kv_cache, prompt.blocks[index], index)
+            if index in hints:
+                x = x + hints[index]
         return unpatchify(self.head(x, timestep_embedding), height, width)
 
     def embed_patches(self, latents: Tensor) -> Tensor:

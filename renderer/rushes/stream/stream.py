@@ -8,15 +8,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rushes.errors import CheckpointError
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.stream_vae import StreamVAE
+from rushes.models.vace import Control, VaceBranch
 from rushes.stream.conditioning import Conditioning
+from rushes.stream.control import ControlEncoder, VaceEncoder
 from rushes.stream.denoise import Denoiser
 from rushes.stream.noise import ChunkNoise, cover
 from rushes.stream.noise_controller import NoiseController, first_timestep
+from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.timeline.document import Prompt
@@ -35,6 +39,24 @@ class Models:
     normalise_encoded: bool
     device: torch.device
     dtype: torch.dtype
+    vace: VaceBranch | None = None
+
+
+@dataclass(frozen=True)
+class ChunkInputs:
+    """What goes into a chunk beside its plan; nothing in plain text to video.
+
+    Shapes:
+        video, control: [T, H, W, 3], uint8
+        masks: [T, H, W], 1 where pictures are made anew
+        references: [H, W, 3] each, uint8
+    """
+
+    video: Tensor | None = None
+    control: Tensor | None = None
+    masks: Tensor | None = None
+    references: tuple[Tensor, ...] = ()
+    control_scale: float = 1.0
 
 
 class Stream:
@@ -59,6 +81,7 @@ class Stream:
         self.prompts = prompts
         self.conditioning = conditioning
         self.noise_controller = noise_controller
+        self.control_encoder: ControlEncoder = VaceEncoder(self._encode_stream, height, width)
         self.encoder_cache = FeatureCache()
         self.decoder_cache = FeatureCache()
         self.latent_size = (height // VAE_SCALE, width // VAE_SCALE)
@@ -75,6 +98,7 @@ class Stream:
         )
         self._rotary = RotaryEmbedding(config.head_dim, models.device)
         self._prompt_keys: PromptKeys | None = None
+        self._vace_prompt_keys: PromptKeys | None = None
         self._encode = clock.timed("encode", self._encode_pixels)
         denoiser = Denoiser(models.dit, models.schedule, self.kv_cache)
         self._denoise = clock.timed("denoise", denoiser.denoise)
@@ -82,22 +106,21 @@ class Stream:
         self._decode = clock.timed("decode", self._decode_frames)
 
     @torch.inference_mode()
-    def render(self, chunks: Iterable[tuple[Chunk, Tensor | None]]) -> Iterator[Tensor]:
-        """Render chunk after chunk; each comes with its input frames, or None in text mode.
+    def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
+        """Render chunk after chunk.
 
         Shapes:
-            input frames: [T, H, W, 3], uint8
             yields: [T, H, W, 3], uint8, on the models' device
         """
-        for chunk, input_frames in chunks:
+        for chunk, inputs in chunks:
             if chunk.reset:
                 self._reset_caches()
             prompt = self._prompt_in_force(chunk)
             draw_noise = self._noise_of(chunk)
             timesteps = chunk.denoising_steps
             latents = draw_noise()
-            if input_frames is not None and chunk.noise_scale is not None:
-                pixels = to_pixels(input_frames)
+            if inputs.video is not None and chunk.noise_scale is not None:
+                pixels = to_pixels(inputs.video)
                 noise_scale = self.noise_controller.noise_scale(pixels, chunk.noise_scale)
                 latents = cover(self._encode(pixels), latents, noise_scale)
                 timesteps = (first_timestep(noise_scale), *timesteps[1:])
@@ -105,7 +128,8 @@ class Stream:
             rotary = self._rotary.factors(
                 [chunk.position], chunk.num_latent_frames, *self.token_grid
             )
-            clean = self._denoise(latents, timesteps, draw_noise, rotary, prompt)
+            control = self._control_of(chunk, inputs)
+            clean = self._denoise(latents, timesteps, draw_noise, rotary, prompt, control)
             self._write_clean_keys(clean, rotary, prompt)
             yield self._decode(clean)
 
@@ -115,8 +139,11 @@ class Stream:
         return lambda: noise.draw(self.models.device, self.models.dtype)
 
     def _encode_pixels(self, pixels: Tensor) -> Tensor:
+        return self._encode_stream(pixels, self.encoder_cache)
+
+    def _encode_stream(self, pixels: Tensor, cache: FeatureCache) -> Tensor:
         on_device = pixels.to(device=self.models.device, dtype=self.models.dtype)
-        return self.models.vae.encode(on_device, self.encoder_cache, self.models.normalise_encoded)
+        return self.models.vae.encode(on_device, cache, self.models.normalise_encoded)
 
     def _decode_frames(self, latents: Tensor) -> Tensor:
         return to_bytes(self.models.vae.decode(latents, self.decoder_cache))
@@ -127,32 +154,26 @@ class Stream:
         )
         if changed or self._prompt_keys is None:
             embedding = embedding.to(device=self.models.device, dtype=self.models.dtype)
-            self._prompt_keys = self.models.dit.prompt_keys(embedding)
+            context = self.models.dit.embed_prompt(embedding)
+            self._prompt_keys = self.models.dit.prompt_keys(context)
+            if self.models.vace is not None:
+                self._vace_prompt_keys = self.models.vace.prompt_keys(context)
         return self._prompt_keys
+
+    def _control_of(self, chunk: Chunk, inputs: ChunkInputs) -> Control | None:
+        context = self.control_encoder.context(inputs.control, inputs.masks, inputs.references)
+        if context is None:
+            return None
+        if self.models.vace is None or self._vace_prompt_keys is None:
+            raise CheckpointError("the input steers the render through VACE; load its weights too")
+        rotary = self._rotary.factors([0], chunk.num_latent_frames, *self.token_grid)
+        return Control(
+            self.models.vace, context, inputs.control_scale, self._vace_prompt_keys, rotary
+        )
 
     def _reset_caches(self) -> None:
         """Begin as on an empty cache; prompts in force and the noise controller's memory stay."""
         self.kv_cache.reset()
         self.encoder_cache.reset()
         self.decoder_cache.reset()
-
-
-def to_pixels(frames: Tensor) -> Tensor:
-    """Turn bytes into pixels.
-
-    Shapes:
-        frames: [T, H, W, 3], uint8
-        returns: [1, T, 3, H, W], float32 in [-1, 1]
-    """
-    return frames.permute(0, 3, 1, 2).unsqueeze(0).float() / 255 * 2 - 1
-
-
-def to_bytes(pixels: Tensor) -> Tensor:
-    """Turn pixels into bytes, truncated as in both references.
-
-    Shapes:
-        pixels: [1, T, 3, H, W]
-        returns: [T, H, W, 3], uint8
-    """
-    shares = pixels[0].float().clamp(-1, 1) / 2 + 0.5
-    return (shares * 255).to(torch.uint8).permute(0, 2, 3, 1)
+        self.control_encoder.reset()
