@@ -160,8 +160,9 @@ def load_tokenizer(folder: Path) -> Any:
     """Load the tokenizer of a folder in the layout of ``google/umt5-xxl``."""
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder}: no usable tokenizer there ({error})") from error
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{folder}: no usable tokenizer there ({reason})") from error
 
 
 def _internal_name(name: str) -> str:

@@ -63,10 +63,18 @@ class FrameDecoder:
         self._container.close()
 
     def _start(self, seconds: Fraction | None) -> Iterator[TimedFrame]:
-        """Open the file anew, so that nothing of the decoder's past shows in what follows."""
-        self._container.close()
-        self._container = open_input(self._info.path)
-        return self._decode(seconds)
+        """Return the frames from a time on, or all of them.
+
+        Within one container where its index allows it; else the file is opened anew. (PyAV lets go
+        of a closed container's decoder only when Python collects garbage, so opening a short clip
+        again and again would fill the memory.)
+        """
+        self._frames = iter(())  # ends the generator before: it must not touch the container again
+        if not self.can_seek:
+            self._container.close()
+            self._container = open_input(self._info.path)
+            return self._decode(None)
+        return self._decode(seconds or Fraction(0))
 
     def _decode(self, start_seconds: Fraction | None) -> Iterator[TimedFrame]:
         stream = find_pictures(self._container, self._info.path)

@@ -131,6 +131,7 @@ def _decoding_context(stream: VideoStream) -> VideoCodecContext:
         assert isinstance(with_alpha, VideoCodecContext)
         with_alpha.extradata = context.extradata
         context = with_alpha
-    context.thread_type = av.codec.context.ThreadType.AUTO
-    context.thread_count = _DECODING_THREADS
+    if not context.is_open:  # else it goes on after a seek
+        context.thread_type = av.codec.context.ThreadType.AUTO
+        context.thread_count = _DECODING_THREADS
     return context
