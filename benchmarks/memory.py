@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TIMES = 20
 BLOCK_SECONDS = 1.0
-BLOCKS = 4
+BLOCKS = 8
 
 
 def timeline(num_blocks: int) -> dict[str, object]:

@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 Fit = Literal["stretch", "crop", "pad"]
 Picture = NDArray[np.uint8]
+DisplayMatrix = tuple[int, int, int, int]  # see `display_matrix`
 
 # libswscale's SWS_BILINEAR, with SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT (PyAV 17 does
 # not name them yet): without these colours are up to three levels off and differ by processor.
@@ -26,23 +27,24 @@ _KNOWN_MATRICES = {_BT709, 4, 5, _BT601, 7, 9, 10}
 _HD_WIDTH, _HD_HEIGHT = 1280, 720
 
 
-def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> Picture:
+def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, matrix: DisplayMatrix) -> Picture:
     """Convert a decoded frame of any pixel format to upright RGB, transparent parts to black.
 
-    The reformatter keeps its tables from frame to frame.
+    The reformatter keeps its tables from frame to frame. The matrix is that of the video, not read
+    from each frame: PyAV frames that were asked for side data wait for the garbage collector.
 
     Shapes:
-        returns: [H, W, 3], turned as the frame's display matrix says
+        returns: [H, W, 3], turned as the display matrix says
     """
-    matrix = None
+    colors = None
     if not frame.format.is_rgb and frame.colorspace not in _KNOWN_MATRICES:
         is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
-        matrix = _BT709 if is_hd else _BT601
+        colors = _BT709 if is_hd else _BT601
     has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
     picture = reformatter.reformat(
         frame,
         format="rgba" if has_alpha else "rgb24",
-        src_colorspace=matrix,
+        src_colorspace=colors,
         dst_color_range=ColorRange.JPEG,
         interpolation=EXACT,
         threads=1,
@@ -50,10 +52,10 @@ def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter) -> Picture:
     if has_alpha:
         weighted = picture[..., :3].astype(np.uint16) * picture[..., 3:]
         picture = (weighted + 127) // 255
-    return _upright(picture.astype(np.uint8, copy=False), display_matrix(frame))
+    return _upright(picture.astype(np.uint8, copy=False), matrix)
 
 
-def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+def display_matrix(frame: av.VideoFrame) -> DisplayMatrix:
     """Return (a, b, c, d) of x' = ax + cy, y' = bx + dy: how the picture is turned or mirrored.
 
     Each is -1, 0 or 1: other angles become the nearest quarter turn.
@@ -72,7 +74,7 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
 
 
-def _upright(picture: Picture, matrix: tuple[int, int, int, int]) -> Picture:
+def _upright(picture: Picture, matrix: DisplayMatrix) -> Picture:
     a, b, c, d = matrix
     if b:
         picture = picture.swapaxes(0, 1)

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.video import VideoStream
 
 from rushes.errors import InputError
-from rushes.video.convert import display_matrix
+from rushes.video.convert import DisplayMatrix, display_matrix
 from rushes.video.input_file import decode_pictures, find_pictures, open_input
 from rushes.video.timing import scan_timing
 
@@ -36,6 +36,7 @@ class VideoInfo:
     codec: str
     pixel_format: str
     rotation: int  # degrees clockwise, already in width and height
+    display_matrix: DisplayMatrix  # of the first frame; it holds for all
     sample_aspect: Fraction  # width of a shown pixel over its height
     is_variable_rate: bool
     has_timestamps: bool
@@ -84,6 +85,7 @@ def probe_video(path: Path) -> VideoInfo:
             codec=stream.codec_context.codec.canonical_name,
             pixel_format=frame.format.name,
             rotation=rotation,
+            display_matrix=matrix,
             sample_aspect=aspect,
             is_variable_rate=timing.is_variable_rate,
             has_timestamps=timing.has_timestamps,
@@ -91,7 +93,7 @@ def probe_video(path: Path) -> VideoInfo:
         )
 
 
-def _rotation(matrix: tuple[int, int, int, int]) -> int:
+def _rotation(matrix: DisplayMatrix) -> int:
     _, b, _, d = matrix  # a mirrored picture counts as turned first, then mirrored sideways
     return {(0, 1): 0, (1, 0): 90, (0, -1): 180, (-1, 0): 270}[b, d]
 

@@ -113,7 +113,10 @@ class VideoReader:
             self._shown = shown
             aspect = self.info.sample_aspect
             self._picture = fit_picture(
-                to_rgb(shown.picture, self._reformatter), *self._size, self._fit, aspect
+                to_rgb(shown.picture, self._reformatter, self.info.display_matrix),
+                *self._size,
+                self._fit,
+                aspect,
             )
         return self._picture
 
