@@ -1,0 +1,88 @@
+"""The least time that the stages of a chunk can take on a GPU: its arithmetic or its memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from rushes.models.dit import CausalDit
+from rushes.models.feature_cache import FeatureCache
+from rushes.models.kv_cache import RollingKVCache
+from rushes.models.rope import RotaryEmbedding
+from rushes.models.stream_vae import StreamVAE
+from rushes.presets import Preset
+from rushes.weights import dit_config, vae_config
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """What the maker's data sheet says: dense bfloat16 operations and bytes a second."""
+
+    flops: float
+    bytes_per_second: float
+
+
+GPUS = {
+    "b200": Gpu(2250e12, 8.0e12),
+    "h200": Gpu(989e12, 4.8e12),
+    "h100": Gpu(989e12, 3.35e12),
+    "a100": Gpu(312e12, 2.04e12),
+    "l40s": Gpu(362e12, 0.864e12),
+    "rtx5090": Gpu(209e12, 1.79e12),
+    "rtx4090": Gpu(165e12, 1.01e12),
+}
+
+
+def floor(preset: Preset, size: str, num_steps: int, gpu: Gpu) -> dict[str, float]:
+    """Return the least milliseconds of the stages on a GPU: its arithmetic or its memory.
+
+    Operations are counted on tensors without values; every pass reads all weights once.
+    """
+    width, height = map(int, size.split("x"))
+    latent = (height // 8, width // 8)
+    grid = (latent[0] // 2, latent[1] // 2)
+    with torch.device("meta"):
+        dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset)).to("meta")
+    config = dit.config
+    cache = RollingKVCache(
+        num_blocks=config.num_layers,
+        num_heads=config.num_heads,
+        head_dim=config.head_dim,
+        frame_tokens=grid[0] * grid[1],
+        window=preset.chunk.window,
+        sinks=preset.chunk.sinks,
+        device="meta",
+    )
+    num_frames = preset.chunk.latent_frames
+    for start in range(0, preset.chunk.window + num_frames, num_frames):
+        cache.begin_chunk(start, num_frames)
+    prompt = dit.prompt_keys(torch.empty(1, config.text_len, config.dim, device="meta"))
+    rotary = RotaryEmbedding(config.head_dim, "meta").factors([0], num_frames, *grid)
+    latents = torch.empty(1, num_frames, config.in_dim, *latent, device="meta")
+    timesteps = torch.empty(1, num_frames, device="meta")
+    pixels = torch.empty(1, 4 * num_frames, 3, height, width, device="meta")
+    encoder_cache, decoder_cache = FeatureCache(), FeatureCache()
+    vae.encode(pixels[:, :1], encoder_cache, normalise=False)
+    vae.decode(latents[:, :1], decoder_cache)
+
+    dit_pass = least_ms(gpu, dit, lambda: dit(latents, timesteps, rotary, cache, prompt))
+    return {
+        "encode": least_ms(
+            gpu, vae.encoder, lambda: vae.encode(pixels, encoder_cache, normalise=False)
+        ),
+        "denoise": dit_pass * num_steps,
+        "clean pass": dit_pass,
+        "decode": least_ms(gpu, vae.decoder, lambda: vae.decode(latents, decoder_cache)),
+    }
+
+
+def least_ms(gpu: Gpu, module: nn.Module, run: Callable[[], Tensor]) -> float:
+    counter = FlopCounterMode(display=False)
+    with counter:
+        run()
+    weights: int = sum(parameter.numel() * 2 for parameter in module.parameters())
+    return max(counter.get_total_flops() / gpu.flops, weights / gpu.bytes_per_second) * 1000
