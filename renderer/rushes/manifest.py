@@ -30,11 +30,14 @@ def build_manifest(
     input_sha256: str | None,
     frames_sha256: str,
     seconds: dict[str, float],
+    first_chunk: int,
+    num_save_points: int,
     warnings: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return the manifest as JSON-safe data.
 
-    Units: ``seconds`` by stage; memory in bytes.
+    ``first_chunk`` is where the process that completed the render took it up.
+    Units: ``seconds`` by stage, of that process; memory in bytes.
     """
     preset = pipeline.preset
     is_random = preset.random_weights_seed is not None
@@ -60,6 +63,8 @@ def build_manifest(
         "versions": versions(),
         "timings": {stage: round(value, 4) for stage, value in seconds.items()},
         "peak_memory": peak_memory(pipeline.models.device),
+        "resumed_at_chunk": first_chunk,
+        "save_points": num_save_points,
         "warnings": [*([RANDOM_WEIGHTS.format(preset.name)] if is_random else []), *warnings],
         "plan": plan.to_dict(),
     }

@@ -1,33 +1,28 @@
-"""From a plan to a video, its manifest and its contact sheet: the one way that a render runs.
-
-Three things go on at the same time: the next chunk's input is read, this chunk is rendered, and the
-one before is written.
-"""
+"""From a plan to a video, its manifest and its contact sheet: the one way that a render runs."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
-
-from rushes.contact_frames import ContactFrames, caption
+import rushes
+from rushes.contact_frames import ContactFrames
 from rushes.errors import ConfigError, ConflictError
 from rushes.file_hash import sha256_of
 from rushes.manifest import build_manifest
 from rushes.pipeline import Pipeline
+from rushes.render_loop import Output, Report, Saver, run_loop
 from rushes.request import RenderRequest
+from rushes.save_points import SavePoints, SavePolicy
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
     FixedNoiseScale,
@@ -35,35 +30,26 @@ from rushes.stream.noise_controller import (
     ScopeNoiseController,
 )
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Stream
+from rushes.stream.stream import Stream
 from rushes.timeline.document import Audio
-from rushes.timeline.render_plan import Chunk, RenderPlan
+from rushes.timeline.render_plan import RenderPlan
 from rushes.video.audio import AudioSource
 from rushes.video.contact_sheet import save_contact_sheet
-from rushes.video.frame_hash import FrameHash
-from rushes.video.publish import PendingOutput
+from rushes.video.publish import PendingOutput, writing_error
 from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter, open_writer
 
-Frames = NDArray[np.uint8]  # [T, H, W, 3]
-_READ_AHEAD = 2  # chunks
-
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a render has come, after a chunk was written."""
+class Work:
+    """A place for a render that shall survive its process: call ``render`` again with the same one.
 
-    chunk: int
-    num_chunks: int
-    frame: int
-    num_frames: int
-    frames_per_second: float
-    seconds_left: float
-    prompt: str
-    last_frame: Frames
+    ``on_saved`` is called, in a thread of its own, with the folder of each new save point.
+    """
 
-
-Report = Callable[[Progress], None]
+    folder: Path
+    policy: SavePolicy
+    on_saved: Callable[[Path], None] = lambda folder: None
 
 
 def render(
@@ -73,13 +59,15 @@ def render(
     *,
     force: bool = False,
     report: Report = lambda progress: None,
+    work: Work | None = None,
 ) -> dict[str, Any]:
     """Render a plan into ``request.output`` and return the manifest that is written beside it.
 
-    Nothing appears at a final name before everything is complete.
+    Nothing appears at a final name before everything is complete. With ``work`` state is saved on
+    the way and taken up again; the result has the same bytes as that of an undisturbed render.
 
     Raises: ConflictError when a result is there already, unless ``force``; InputError, VideoError,
-        CheckpointError, ConfigError as the parts do.
+        CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
     """
     refuse_conflicts(request, force)
     begin = time.time()
@@ -87,10 +75,23 @@ def render(
     with ExitStack() as stack:
         reader = stack.enter_context(_open_reader(plan, request)) if plan.takes_input else None
         input_sha256 = None if request.input is None else sha256_of(request.input)
-        writer = stack.enter_context(_open_writer(plan, request, force))
+        folder = work.folder if work is not None else stack.enter_context(_hidden_folder(request))
+        segments_folder = make_folder(folder / "segments")
+        writer = stack.enter_context(_open_writer(plan, request, force, segments_folder))
         stream = _open_stream(pipeline, plan, clock)
-        output = _Output(plan, writer, clock)
-        _run(stream, plan, reader, output, clock, report)
+        output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
+        first_chunk, saver = 0, None
+        if work is not None:
+            identity = identity_of(pipeline, plan, request, input_sha256)
+            points = SavePoints(folder / "saves", segments_folder, identity, work.on_saved)
+            stack.callback(points.close)
+            point = points.latest()
+            if point is not None:
+                stream.restore(point.stream)
+                output.resume(point)
+                first_chunk = point.next_chunk
+            saver = Saver(points, work.policy, first_chunk)
+        run_loop(stream, plan, reader, output, saver, clock, report, first_chunk)
         manifest = build_manifest(
             pipeline,
             plan,
@@ -98,17 +99,67 @@ def render(
             input_sha256=input_sha256,
             frames_sha256=output.frame_hash.hexdigest(),
             seconds=clock.seconds() | {"total": time.time() - begin},
+            first_chunk=first_chunk,
+            num_save_points=saver.count if saver is not None else 0,
             warnings=(*plan.warnings, *writer.warnings),
         )
-        contact = output.contact_frames
-        sheet = stack.enter_context(PendingOutput(request.sheet_path))
-        save_contact_sheet(sheet.temporary, contact.tiles, num_blocks=contact.num_blocks)
-        text = stack.enter_context(PendingOutput(request.manifest_path))
-        text.temporary.write_text(json.dumps(manifest, indent=1, ensure_ascii=False))
+        _publish(request, manifest, writer, output.contact_frames)
+    return manifest
+
+
+def identity_of(
+    pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, input_sha256: str | None
+) -> str:
+    """Return a hash of everything that decides the bytes of a result."""
+    apart = {"timeline", "input", "output", "device"}
+    parts = {
+        "plan": plan.to_dict(),
+        "request": request.model_dump(mode="json", exclude=apart),
+        "kind": request.output.suffix.lower(),
+        "input": input_sha256,
+        "weights": pipeline.weights_sha256,
+        "dtype": str(pipeline.models.dtype),
+        "version": rushes.__version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _publish(
+    request: RenderRequest,
+    manifest: dict[str, Any],
+    writer: VideoWriter,
+    contact_frames: ContactFrames,
+) -> None:
+    """Make all three files complete, then give them their names."""
+    with PendingOutput(request.sheet_path) as sheet, PendingOutput(request.manifest_path) as text:
+        tiles = contact_frames.tiles()
+        save_contact_sheet(sheet.temporary, tiles, num_blocks=contact_frames.num_blocks)
+        content = json.dumps(manifest, indent=1, ensure_ascii=False)
+        text.temporary.write_text(content, encoding="utf-8")
         writer.close()
         sheet.publish()
         text.publish()
-    return manifest
+
+
+@contextmanager
+def _hidden_folder(request: RenderRequest) -> Iterator[Path]:
+    try:
+        folder = Path(mkdtemp(dir=request.output.parent, prefix=".rushes-", suffix=".tmp"))
+    except OSError as error:
+        raise writing_error(request.output, error) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, and those above it, unless it is there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writing_error(path, error) from error
+    return path
 
 
 def refuse_conflicts(request: RenderRequest, force: bool) -> None:
@@ -123,90 +174,6 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
             raise ConfigError(f"{path}: the result would replace its own source; choose another -o")
         if path.exists() and not force:
             raise ConflictError(f"{path}: is there already; choose another -o, or give --force")
-
-
-def _run(
-    stream: Stream,
-    plan: RenderPlan,
-    reader: VideoReader | None,
-    output: _Output,
-    clock: StageClock,
-    report: Report,
-) -> None:
-    """Read ahead, render, write behind."""
-    with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
-        sources: deque[Frames | None] = deque()  # input frames of the chunks being rendered
-
-        def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
-            for chunk, frames in _read_ahead(plan, reader, reading, clock):
-                sources.append(frames)
-                yield chunk, chunk_inputs(plan, frames)
-
-        written: Future[Progress] | None = None
-        for chunk, frames in zip(plan.chunks, stream.render(inputs()), strict=True):
-            if written is not None:
-                report(written.result())
-            written = writing.submit(output.take, chunk, frames, sources.popleft())
-        if written is not None:
-            report(written.result())
-
-
-def chunk_inputs(plan: RenderPlan, frames: Frames | None) -> ChunkInputs:
-    """Say what the input frames of a chunk are for: the start of its latents, or its control."""
-    if frames is None:
-        return ChunkInputs()
-    if plan.vace_context_scale is not None:
-        return ChunkInputs(control=torch.from_numpy(frames), control_scale=plan.vace_context_scale)
-    return ChunkInputs(video=torch.from_numpy(frames))
-
-
-def _read_ahead(
-    plan: RenderPlan, reader: VideoReader | None, pool: ThreadPoolExecutor, clock: StageClock
-) -> Iterator[tuple[Chunk, Frames | None]]:
-    """Yield every chunk with its input frames, the next ones being read meanwhile."""
-    if reader is None:
-        yield from ((chunk, None) for chunk in plan.chunks)
-        return
-    read = clock.timed("read", reader.read)
-    ahead: deque[tuple[Chunk, Future[Frames]]] = deque()
-    for chunk in plan.chunks:
-        ahead.append((chunk, pool.submit(read, chunk.first_frame, chunk.num_frames)))
-        if len(ahead) > _READ_AHEAD:
-            ready, frames = ahead.popleft()
-            yield ready, frames.result()
-    for ready, frames in ahead:
-        yield ready, frames.result()
-
-
-class _Output:
-    """Takes rendered chunks, in order, in the thread that writes."""
-
-    def __init__(self, plan: RenderPlan, writer: VideoWriter, clock: StageClock) -> None:
-        self._plan = plan
-        self._write = clock.timed("write", writer.write)
-        self._begin = time.monotonic()
-        self.frame_hash = FrameHash()
-        self.contact_frames = ContactFrames(plan)
-
-    def take(self, chunk: Chunk, rendered: Tensor, source: Frames | None) -> Progress:
-        """Write the frames of a chunk; those beyond the end of the plan are dropped."""
-        count = min(chunk.num_frames, self._plan.num_frames - chunk.first_frame)
-        frames = np.ascontiguousarray(rendered.cpu().numpy()[:count])
-        self.frame_hash.update(frames)
-        self.contact_frames.take(chunk.first_frame, frames, source)
-        self._write(frames)
-        frame = chunk.first_frame + count
-        rate = frame / max(time.monotonic() - self._begin, 1e-6)
-        return Progress(
-            chunk=chunk.index + 1,
-            num_chunks=len(self._plan.chunks),
-            frame=frame,
-            num_frames=self._plan.num_frames,
-            frames_per_second=rate,
-            seconds_left=(self._plan.num_frames - frame) / rate,
-            prompt=caption(self._plan, chunk.prompt_block),
-            last_frame=frames[-1],
-        )
 
 
 def _open_reader(plan: RenderPlan, request: RenderRequest) -> VideoReader:
@@ -226,7 +193,9 @@ def _open_reader(plan: RenderPlan, request: RenderRequest) -> VideoReader:
     )
 
 
-def _open_writer(plan: RenderPlan, request: RenderRequest, force: bool) -> VideoWriter:
+def _open_writer(
+    plan: RenderPlan, request: RenderRequest, force: bool, folder: Path
+) -> VideoWriter:
     return open_writer(
         request.output,
         fps=plan.fps,
@@ -237,6 +206,7 @@ def _open_writer(plan: RenderPlan, request: RenderRequest, force: bool) -> Video
         hardware=request.hardware_encoder,
         audio=_choose_audio(plan, request),
         replace=force,
+        folder=folder,
     )
 
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import ShapeError
+from rushes.models.snapshot import Snapshot
 
 
 class FeatureCache:
@@ -42,6 +43,18 @@ class FeatureCache:
         joined = torch.cat((history, x), dim=2)
         self.slots[slot] = joined[:, :, -num_frames:].clone()
         return joined
+
+    def snapshot(self) -> Snapshot:
+        """Return the slots and whether the stream has begun."""
+        tensors = {str(slot): tensor for slot, tensor in self.slots.items()}
+        return Snapshot(tensors, {"is_first_call": self.is_first_call, "size": self._size})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a stream of the same network."""
+        self.slots = {int(slot): tensor for slot, tensor in snapshot.tensors.items()}
+        self.is_first_call = snapshot.values["is_first_call"]
+        size = snapshot.values["size"]
+        self._size = None if size is None else tuple(size)
 
     def check_size(self, size: tuple[int, ...]) -> None:
         """Hold the stream to the height and width that it started with."""

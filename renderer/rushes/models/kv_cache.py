@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import ShapeError
+from rushes.models.snapshot import Snapshot
 
 
 class KVCache(Protocol):
@@ -78,6 +79,17 @@ class RollingKVCache:
             del self.positions[self.window - num_frames :]
         self.positions.extend(range(start_frame, start_frame + num_frames))
         self.chunk_frames = num_frames
+
+    def snapshot(self) -> Snapshot:
+        """Return the filled slots and what is in them."""
+        filled = self.frames[:, :, :, : len(self.positions)]
+        return Snapshot({"frames": filled}, {"positions": list(self.positions)})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a cache of the same sizes."""
+        self.reset()
+        self.positions = list(snapshot.values["positions"])
+        self.frames[:, :, :, : len(self.positions)] = snapshot.tensors["frames"]
 
     def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         end = len(self.positions)

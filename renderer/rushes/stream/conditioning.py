@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 
 from torch import Tensor
 
+from rushes.models.snapshot import Snapshot
 from rushes.stream.blending import Method, blend, interpolate, normalise_weights
 from rushes.timeline.document import Prompt
+
+_EMBEDDINGS = ("target", "source", "in_force")
 
 
 class Conditioning:
@@ -29,6 +33,23 @@ class Conditioning:
     def forget(self) -> None:
         """Have nothing in force, so that the next prompts take effect at once."""
         self.target_prompts = self.target = self.source = self.in_force = None
+
+    def snapshot(self) -> Snapshot:
+        """Return the target, and the embeddings between which a transition runs."""
+        prompts = self.target_prompts
+        snapshot = Snapshot(
+            values={"target_prompts": None if prompts is None else [asdict(p) for p in prompts]}
+        )
+        for name in _EMBEDDINGS:
+            snapshot.add_optional(name, getattr(self, name))
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        prompts = snapshot.values["target_prompts"]
+        self.target_prompts = None if prompts is None else tuple(Prompt(**p) for p in prompts)
+        for name in _EMBEDDINGS:
+            setattr(self, name, snapshot.tensors.get(name))
 
     def advance(
         self, prompts: tuple[Prompt, ...], transition: float | None, method: Method

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rushes.models.feature_cache import FeatureCache
+from rushes.models.snapshot import Snapshot
 from rushes.models.vace import control_context, reference_context
 from rushes.stream.pixels import cover_image, to_pixels
 
@@ -36,6 +37,14 @@ class ControlEncoder(Protocol):
         """Start the streams anew."""
         ...
 
+    def snapshot(self) -> Snapshot:
+        """Return the state of the streams."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        ...
+
 
 class VaceEncoder:
     """Each half of a masked control video is a stream of its own, with its own feature cache.
@@ -52,6 +61,16 @@ class VaceEncoder:
     def reset(self) -> None:
         self.kept_cache.reset()
         self.renewed_cache.reset()
+
+    def snapshot(self) -> Snapshot:
+        snapshot = Snapshot()
+        snapshot.add("kept", self.kept_cache.snapshot())
+        snapshot.add("renewed", self.renewed_cache.snapshot())
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.kept_cache.restore(snapshot.part("kept"))
+        self.renewed_cache.restore(snapshot.part("renewed"))
 
     def context(
         self, frames: Tensor | None, masks: Tensor | None, references: Sequence[Tensor]

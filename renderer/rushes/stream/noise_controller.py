@@ -12,6 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rushes.models.snapshot import Snapshot
+
 _FULL_MOTION = 0.2  # root mean square difference of frames that counts as fastest
 
 
@@ -22,12 +24,26 @@ class NoiseController(Protocol):
         """Return the noise scale of the chunk; the user asked for ``requested``."""
         ...
 
+    def snapshot(self) -> Snapshot:
+        """Return what is remembered of the chunks before."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of the same kind of controller."""
+        ...
+
 
 class FixedNoiseScale:
     """No control: what the user asked for."""
 
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
         return requested
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot()
+
+    def restore(self, snapshot: Snapshot) -> None:
+        pass
 
 
 class ScopeNoiseController:
@@ -49,6 +65,14 @@ class ScopeNoiseController:
             before = torch.cat((self.last_frame, end[:, :-1]), dim=1)
         self.last_frame = pixels[:, -1:].clone()
         return (0.8 - 0.2 * motion(before, end)) * 0.9 + requested * 0.1
+
+    def snapshot(self) -> Snapshot:
+        snapshot = Snapshot()
+        snapshot.add_optional("last_frame", self.last_frame)
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.last_frame = snapshot.tensors.get("last_frame")
 
 
 class SmoothedNoiseController:
@@ -72,6 +96,15 @@ class SmoothedNoiseController:
         past = requested if self.last_scale is None else self.last_scale
         self.last_scale = (requested - 0.1 * moved) * 0.9 + past * 0.1
         return self.last_scale
+
+    def snapshot(self) -> Snapshot:
+        snapshot = Snapshot(values={"last_scale": self.last_scale})
+        snapshot.add_optional("last_frame", self.last_frame)
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.last_frame = snapshot.tensors.get("last_frame")
+        self.last_scale = snapshot.values["last_scale"]
 
 
 def motion(before: Tensor, after: Tensor) -> float:

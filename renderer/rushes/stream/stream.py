@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding
+from rushes.models.snapshot import Snapshot
 from rushes.models.stream_vae import StreamVAE
 from rushes.models.vace import Control, VaceBranch
 from rushes.stream.conditioning import Conditioning
@@ -57,6 +59,14 @@ class ChunkInputs:
     masks: Tensor | None = None
     references: tuple[Tensor, ...] = ()
     control_scale: float = 1.0
+
+
+class Restorable(Protocol):
+    """A part of the stream with state of its own."""
+
+    def snapshot(self) -> Snapshot: ...
+
+    def restore(self, snapshot: Snapshot) -> None: ...
 
 
 class Stream:
@@ -132,6 +142,35 @@ class Stream:
             clean = self._denoise(latents, timesteps, draw_noise, rotary, prompt, control)
             self._write_clean_keys(clean, rotary, prompt)
             yield self._decode(clean)
+
+    def snapshot(self) -> Snapshot:
+        """Return all state that lasts from chunk to chunk, on whatever device it is.
+
+        The cross-attention cache follows from the embedding in force and is made anew.
+        """
+        snapshot = Snapshot()
+        for name, part in (self._parts_on_device() | self._parts_on_host()).items():
+            snapshot.add(name, part.snapshot())
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a stream of the same models, sizes and prompts."""
+        for name, part in self._parts_on_device().items():
+            part.restore(snapshot.part(name).to(self.models.device))
+        for name, part in self._parts_on_host().items():
+            part.restore(snapshot.part(name))
+        self._prompt_keys = None
+
+    def _parts_on_device(self) -> dict[str, Restorable]:
+        return {
+            "kv_cache": self.kv_cache,
+            "encoder": self.encoder_cache,
+            "decoder": self.decoder_cache,
+            "control": self.control_encoder,
+        }
+
+    def _parts_on_host(self) -> dict[str, Restorable]:
+        return {"conditioning": self.conditioning, "noise_controller": self.noise_controller}
 
     def _noise_of(self, chunk: Chunk) -> Callable[[], Tensor]:
         channels = self.models.dit.config.in_dim

@@ -20,9 +20,13 @@ from av.video.reformatter import (
 from rushes.video.codecs import Encoder
 from rushes.video.convert import EXACT, Picture
 
+_RGB = "rgb24"
+
 
 class FrameEncoder:
-    """A constant-rate bt.709 limited-range stream of a container, and the way frames take to it.
+    """A constant-rate stream of a container, and the way frames take to it.
+
+    Pictures are bt.709 in limited range, but for lossless encoders of RGB.
 
     Frame n is shown at n / fps exactly, as far as the container's own time base can say so.
     """
@@ -45,10 +49,11 @@ class FrameEncoder:
         context.pix_fmt = encoder.pixel_format
         context.time_base = 1 / fps
         context.bit_rate = 0  # quality rules, not size
-        context.color_primaries = ColorPrimaries.BT709
-        context.color_trc = ColorTrc.BT709
-        context.colorspace = Colorspace.ITU709
-        context.color_range = ColorRange.MPEG
+        if encoder.pixel_format != _RGB:
+            context.color_primaries = ColorPrimaries.BT709
+            context.color_trc = ColorTrc.BT709
+            context.colorspace = Colorspace.ITU709
+            context.color_range = ColorRange.MPEG
         if encoder.tag and container.format.name in {"mp4", "mov"}:
             context.codec_tag = encoder.tag
         context.open(strict=False)
@@ -64,16 +69,18 @@ class FrameEncoder:
         Shapes:
             frame: [H, W, 3]
         """
-        picture = self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(frame, format="rgb24"),
-            format=self._pixel_format,
-            dst_colorspace=Colorspace.ITU709,
-            src_color_range=ColorRange.JPEG,
-            dst_color_range=ColorRange.MPEG,
-            interpolation=EXACT,
-        )
-        picture.color_primaries = ColorPrimaries.BT709
-        picture.color_trc = ColorTrc.BT709
+        picture = av.VideoFrame.from_ndarray(frame, format=_RGB)
+        if self._pixel_format != _RGB:
+            picture = self._reformatter.reformat(
+                picture,
+                format=self._pixel_format,
+                dst_colorspace=Colorspace.ITU709,
+                src_color_range=ColorRange.JPEG,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=EXACT,
+            )
+            picture.color_primaries = ColorPrimaries.BT709
+            picture.color_trc = ColorTrc.BT709
         picture.pts, picture.time_base = self.num_frames, self._time_base
         self.num_frames += 1
         return self._stream.encode(picture)

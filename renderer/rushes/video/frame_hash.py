@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+from typing import Self
 
 import numpy as np
+import rehashes
 from numpy.typing import NDArray
 
 
@@ -12,7 +13,7 @@ class FrameHash:
     """SHA-256 over frames as they come; how they are grouped makes no difference."""
 
     def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+        self._hash = rehashes.PySha256()
 
     def update(self, frames: NDArray[np.uint8]) -> None:
         """Take the next frames.
@@ -20,8 +21,22 @@ class FrameHash:
         Shapes:
             frames: [T, H, W, 3]
         """
-        self._hash.update(np.ascontiguousarray(frames).data)
+        self._hash.update(frames.tobytes())
 
     def hexdigest(self) -> str:
         """Return the hash of all frames so far."""
-        return self._hash.hexdigest()
+        return str(self._hash.finalize())
+
+    def state(self) -> str:
+        """Return where the hash stands, in hexadecimal, for ``resumed``."""
+        return bytes(self._hash.serialize()).hex()
+
+    @classmethod
+    def resumed(cls, state: str) -> Self:
+        """Go on from where another hash stood.
+
+        Raises: ValueError when the state is none.
+        """
+        frame_hash = cls()
+        frame_hash._hash = rehashes.PySha256.deserialize(bytes.fromhex(state))
+        return frame_hash

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,21 +13,40 @@ from av.video import VideoStream
 
 from rushes.errors import ConfigError
 from rushes.video.convert import Picture
+from rushes.video.segments import read_frames
 
 # Browsers slow down what is shown for less than two hundredths of a second.
 MAX_FPS = 50
 
 
-class GifSink:
+def write_gif(
+    file: Path, segments: Sequence[Path], *, fps: Fraction, width: int, height: int
+) -> None:
+    """Turn lossless segments into a GIF."""
+    gif = _Gif(file, fps=fps, width=width, height=height)
+    try:
+        for frame in read_frames(segments):
+            gif.write(frame)
+        gif.finish()
+    except BaseException:
+        gif.cancel()
+        raise
+
+
+def refuse_rate(fps: Fraction) -> None:
+    """Raise a ConfigError for a rate that GIF players do not show."""
+    if fps > MAX_FPS:
+        raise ConfigError(
+            f"fps is {float(fps):g}; a GIF shows at most {MAX_FPS} frames a second, "
+            "render at a lower rate or into a .mp4",
+            field="fps",
+        )
+
+
+class _Gif:
     """One GIF file, written as the frames come: a palette a frame, so none has to wait."""
 
     def __init__(self, file: Path, *, fps: Fraction, width: int, height: int) -> None:
-        if fps > MAX_FPS:
-            raise ConfigError(
-                f"fps is {float(fps):g}; a GIF shows at most {MAX_FPS} frames a second, "
-                "render at a lower rate or into a .mp4",
-                field="fps",
-            )
         self._time_base = 1 / fps
         self._num_frames = 0
         self._graph = _palette_graph(width, height, self._time_base)

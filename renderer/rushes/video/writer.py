@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import av
 import numpy as np
@@ -15,49 +18,49 @@ from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError
 from rushes.video.audio import AudioSource, holds_sound
-from rushes.video.codecs import choose_encoder
+from rushes.video.codecs import LOSSLESS, choose_encoder
+from rushes.video.container import MUXERS
 from rushes.video.convert import Picture
-from rushes.video.gif import GifSink
-from rushes.video.movie import MUXERS, MovieSink
-from rushes.video.png_sequence import PngSink, folder_and_pattern, holds_other_files
+from rushes.video.gif import refuse_rate, write_gif
+from rushes.video.movie import write_movie
+from rushes.video.png_sequence import (
+    folder_and_pattern,
+    holds_other_files,
+    write_pictures,
+)
 from rushes.video.publish import PendingOutput, writing_error
+from rushes.video.segments import SEGMENT_FRAMES, SegmentWriter
 
 _EXTENSIONS = (*MUXERS, ".gif", ".png")
 
 
-class FrameSink(Protocol):
-    """A way to keep frames; errors pass through as FFmpeg or the system raise them."""
-
-    def write(self, frame: Picture) -> None:
-        """Take the next frame, [H, W, 3]."""
-
-    def finish(self) -> None:
-        """Write everything that is held back, and close."""
-
-    def cancel(self) -> None:
-        """Close without care for what was written."""
+# Makes the result at its temporary place from all of its segments.
+Finish = Callable[[Sequence[Path]], None]
 
 
 class VideoWriter:
-    """A result that grows frame by frame under a hidden name, and gets its own at `close`.
+    """A result that grows frame by frame in segments, and appears at its name at `close`.
 
     As a context manager it closes at the end and aborts on an exception. After any failure nothing
-    is left at either name.
+    is left but, where the caller gave a folder for them, the segments.
     """
 
     def __init__(
         self,
         pending: PendingOutput,
-        sink: FrameSink,
+        segments: SegmentWriter,
+        finish: Finish,
         *,
         width: int,
         height: int,
+        own_folder: Path | None,
         warnings: tuple[str, ...] = (),
     ) -> None:
         self.path = pending.path  # where the result appears: a file or, for PNG, a folder
         self.warnings = warnings
         self.num_frames = 0
-        self._pending, self._sink = pending, sink
+        self._pending, self._finish = pending, finish
+        self._segments, self._own_folder = segments, own_folder
         self._frame_shape = (height, width, 3)
         self._is_open = True
 
@@ -77,7 +80,7 @@ class VideoWriter:
             )
         with _reporting(self.path, self.abort):
             for frame in frames:
-                self._sink.write(frame)
+                self._segments.write(frame)
         self.num_frames += len(frames)
 
     def close(self) -> None:
@@ -91,16 +94,43 @@ class VideoWriter:
             self.abort()
             raise VideoError(f"{self.path}: no frame was written to it; render at least one")
         with _reporting(self.path, self.abort):
-            self._sink.finish()
+            self._segments.finish()
+            self._finish(self._segments.segments)
             self._pending.publish()
         self._is_open = False
+        self._remove_own_folder()
 
     def abort(self) -> None:
         """Remove what was written."""
         if self._is_open:
             self._is_open = False
+            self._segments.cancel()
             self._pending.discard()
-            self._sink.cancel()
+            self._remove_own_folder()
+
+    @property
+    def segments(self) -> list[Path]:
+        """The complete segments."""
+        return self._segments.segments
+
+    @property
+    def pending_frames(self) -> list[Picture]:
+        """The frames behind them, [H, W, 3] each."""
+        return self._segments.pending
+
+    def resume(self, segments: Sequence[Path], pending: NDArray[np.uint8]) -> None:
+        """Go on behind complete segments and the frames that followed them.
+
+        Shapes:
+            pending: [T, H, W, 3]
+        """
+        with _reporting(self.path, self.abort):
+            self._segments.resume(segments, pending)
+        self.num_frames = len(segments) * SEGMENT_FRAMES + len(pending)
+
+    def _remove_own_folder(self) -> None:
+        if self._own_folder is not None:
+            shutil.rmtree(self._own_folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -128,12 +158,14 @@ def open_writer(
     hardware: bool = False,
     audio: AudioSource | None = None,
     replace: bool = True,
+    folder: Path | None = None,
 ) -> VideoWriter:
     """Open a result for writing; the extension decides what it becomes.
 
     .mp4, .mkv, .mov and .webm are movies, .gif a looping GIF, `name.png` a folder `name` of
     numbered pictures, `folder/name_%05d.png` likewise with names of one's own. Without `replace`
     nothing may be there already; with it a folder is replaced only if it holds such pictures alone.
+    Segments are kept in `folder`, else in a hidden one beside the result that goes with the writer.
 
     Raises: ConfigError when the options do not fit; ShapeError when the codec cannot hold the size;
         VideoError when nothing can be written there; ConflictError when something is in the way;
@@ -151,9 +183,11 @@ def open_writer(
     is_movie = extension in MUXERS
     if not is_movie and (codec is not None or crf is not None or hardware):
         raise ConfigError(f"{path}: {extension} takes no codec, crf or hardware; leave them out")
-    encoder = choose_encoder(extension, codec, crf, hardware) if is_movie else None
+    encoder = choose_encoder(extension, codec, crf, hardware) if is_movie else LOSSLESS
     if is_movie and (width % 2 or height % 2):
         raise ShapeError(f"{path}: {width}x{height} is odd; {extension} needs even sides")
+    if extension == ".gif":
+        refuse_rate(fps)
     warnings: list[str] = []
     if audio is not None and not is_movie:
         warnings.append(f"{path}: {extension} holds no sound; render into a .mp4 to keep it")
@@ -161,21 +195,31 @@ def open_writer(
         warnings.append(f"{audio.path}: holds no sound; the result is silent")
         audio = None
 
-    folder, pattern = folder_and_pattern(path) if extension == ".png" else (path, "")
-    _refuse_conflict(folder, pattern, replace)
-    pending = PendingOutput(folder, is_folder=extension == ".png")
+    target, pattern = folder_and_pattern(path) if extension == ".png" else (path, "")
+    _refuse_conflict(target, pattern, replace)
+    pending = PendingOutput(target, is_folder=extension == ".png")
     file = pending.temporary
-    sink: FrameSink
-    with _reporting(path, pending.discard):
-        if encoder is not None:
-            sink = MovieSink(
-                file, extension, encoder, fps=fps, width=width, height=height, audio=audio
-            )
-        elif extension == ".gif":
-            sink = GifSink(file, fps=fps, width=width, height=height)
-        else:
-            sink = PngSink(file, pattern)
-    return VideoWriter(pending, sink, width=width, height=height, warnings=tuple(warnings))
+    finish: Finish
+    match extension:
+        case ".gif":
+            finish = partial(write_gif, file, fps=fps, width=width, height=height)
+        case ".png":
+            finish = partial(write_pictures, file, pattern)
+        case _:
+            finish = partial(write_movie, file, extension, tag=encoder.tag, fps=fps, audio=audio)
+    own_folder = None if folder is not None else _make_hidden_folder(target, pending)
+    place = folder or own_folder
+    assert place is not None
+    segments = SegmentWriter(place, encoder, fps=fps, width=width, height=height)
+    return VideoWriter(
+        pending,
+        segments,
+        finish,
+        width=width,
+        height=height,
+        own_folder=own_folder,
+        warnings=tuple(warnings),
+    )
 
 
 def _refuse_conflict(target: Path, pattern: str, replace: bool) -> None:
@@ -186,6 +230,14 @@ def _refuse_conflict(target: Path, pattern: str, replace: bool) -> None:
         raise ConflictError(
             f"{target}: holds more than the pictures of an earlier result; choose another name"
         )
+
+
+def _make_hidden_folder(target: Path, pending: PendingOutput) -> Path:
+    try:
+        return Path(mkdtemp(dir=target.parent, prefix=".rushes-", suffix=".tmp"))
+    except OSError as error:
+        pending.discard()
+        raise writing_error(target, error) from error
 
 
 @contextmanager
