@@ -16,6 +16,7 @@ import rushes
 from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
 from rushes_queue.cli.check import check
+from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
 from rushes_queue.cli.plan import plan
 from rushes_queue.cli.render import render
@@ -65,6 +66,7 @@ app.command()(render)
 app.command()(check)
 app.command()(plan)
 app.command()(convert)
+app.add_typer(config, name="config")
 
 
 def main() -> None:

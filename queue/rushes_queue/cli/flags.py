@@ -66,7 +66,7 @@ class LoadFlags:
     ] = False
     lora_dir: Annotated[
         list[Path] | None,
-        typer.Option(envvar="RUSHES_LORA_DIR", help="Folder with LoRA files; may be repeated."),
+        typer.Option(help="Folder with LoRA files; may be repeated. Also RUSHES_LORA_DIR."),
     ] = None
     pipeline: Annotated[
         str | None, typer.Option(help="Render a file of another pipeline with this one.")
@@ -75,12 +75,14 @@ class LoadFlags:
     def load(self, file: Path) -> LoadedTimeline:
         """Read a file; all its problems are in the answer."""
         from rushes.timeline.load import load_timeline
+        from rushes_queue.settings import load_settings
 
+        settings = load_settings({"lora_dir": self.lora_dir or None})
         return load_timeline(
             file,
             strict=self.strict,
             allow_version=self.allow_version,
-            lora_folders=self.lora_dir or [],
+            lora_folders=settings.lora_dir,
             pipeline=self.pipeline,
         )
 
@@ -186,22 +188,19 @@ class FolderFlags:
 
     models_dir: Annotated[
         Path | None,
-        typer.Option(envvar="RUSHES_MODELS_DIR", help="Folder with the public weights."),
+        typer.Option(help="Folder with the public weights. Also RUSHES_MODELS_DIR."),
     ] = None
     cache_dir: Annotated[
         Path | None,
-        typer.Option(envvar="RUSHES_CACHE_DIR", help="Folder for what can be made again."),
+        typer.Option(help="Folder for what can be made again. Also RUSHES_CACHE_DIR."),
     ] = None
 
     def folders(self) -> Folders:
-        from platformdirs import user_cache_path, user_data_path
-
         from rushes.pipeline import Folders
+        from rushes_queue.settings import load_settings
 
-        return Folders(
-            models=self.models_dir or user_data_path("rushes") / "models",
-            cache=self.cache_dir or user_cache_path("rushes"),
-        )
+        settings = load_settings({"models_dir": self.models_dir, "cache_dir": self.cache_dir})
+        return Folders(models=settings.models_dir, cache=settings.cache_dir)
 
 
 @dataclass(frozen=True)

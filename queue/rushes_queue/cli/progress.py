@@ -13,7 +13,7 @@ from rushes.timeline.problems import printable, shortened
 from rushes_queue.cli.console import say
 
 if TYPE_CHECKING:
-    from rushes.render import Progress as RenderProgress
+    from rushes.render_loop import Progress as RenderProgress
 
 _SECONDS_BETWEEN_LINES = 30.0
 _SHARE_BETWEEN_LINES = 0.1

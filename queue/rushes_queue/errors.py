@@ -1,0 +1,61 @@
+"""What can be wrong with a job, and with the broker that keeps its record."""
+
+from __future__ import annotations
+
+from rushes.errors import RushesError, TransientError
+
+
+class JobError(RushesError):
+    """Something about one job; ``job`` is its id where there is one."""
+
+    def __init__(self, message: str, *, job: str = "") -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class UnknownJobError(JobError):
+    """There is no job with this id."""
+
+    exit_code = 4
+
+
+class AmbiguousJobError(JobError):
+    """The start of an id is too short, or fits several jobs."""
+
+    exit_code = 2
+
+
+class JobConflictError(JobError):
+    """The job is in a state, or has a document, that does not allow this."""
+
+    exit_code = 6
+
+
+class FencedError(JobError):
+    """The attempt is no longer the one that holds the job; nothing it does counts any more."""
+
+
+class DocumentError(JobError):
+    """A job document cannot be read, or says what no document of ours says."""
+
+    exit_code = 3
+
+
+class NewerDocumentError(JobError):
+    """A job document was written by a newer version; a newer worker can take the job."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, job: str = "", schema_version: int = 0) -> None:
+        super().__init__(message, job=job)
+        self.schema_version = schema_version
+
+
+class BrokerError(TransientError):
+    """The broker cannot be reached, or does not answer."""
+
+    exit_code = 5
+
+
+class BrokerFullError(TransientError):
+    """The broker has no memory left for another job."""

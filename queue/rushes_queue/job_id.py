@@ -1,0 +1,35 @@
+"""The id of a job: what decides its result, hashed, so that the same submission is the same job."""
+
+from __future__ import annotations
+
+import hashlib
+
+from rushes_queue.job import JobRequest, canonical_json
+
+ID_LENGTH = 16  # hexadecimal characters: 64 bits
+
+
+def job_id(
+    *,
+    timeline_sha256: str,
+    input_sha256: str | None,
+    audio_sha256: str | None,
+    preset: str,
+    request: JobRequest,
+    take: int = 0,
+    nonce: str | None = None,
+) -> str:
+    """Return the id; tags, priority, dependencies and file names are no part of it.
+
+    ``nonce`` is a random text that makes a new job of a submission that was made before.
+    """
+    identity = {
+        "timeline": timeline_sha256,
+        "input": input_sha256,
+        "audio": audio_sha256,
+        "preset": preset,
+        "request": request.model_dump(mode="json"),
+        "take": take,
+        "nonce": nonce,
+    }
+    return hashlib.sha256(canonical_json(identity)).hexdigest()[:ID_LENGTH]

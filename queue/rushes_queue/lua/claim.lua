@@ -1,0 +1,60 @@
+#!lua flags=allow-oom
+-- worker, host, gpu, ttl in ms, highest schema version, request, then queues in order of service.
+-- claimed, id, record | empty
+-- The same request gets the same job again: the first answer may have got lost on the way.
+local worker, host, gpu = ARGV[1], ARGV[2], ARGV[3]
+local ttl, max_schema, request = tonumber(ARGV[4]), tonumber(ARGV[5]), key('request', ARGV[6])
+
+local function found(id)
+  return { 'claimed', id, cjson.encode(redis.call('HGETALL', key('job', id))) }
+end
+
+local function take(id)
+  local job = load(id)
+  job.owner = worker
+  -- By the clock, not by one: a server that forgets its last second never gives a fence twice.
+  job.fence = math.max((tonumber(job.fence) or 0) + 1, now)
+  local number = redis.call('HINCRBY', key('job', id), 'attempts', 1)
+  redis.call('HSET', key('job', id), 'fence', job.fence, 'owner', worker,
+    'lease_until_ms', now + ttl, 'started_ms', now)
+  redis.call('HDEL', key('job', id), 'rung_ms')
+  note(id, 'refused_by', nil)
+  redis.call('ZADD', RUNNING, now + ttl, id)
+  redis.call('RPUSH', key('attempts', id), cjson.encode({
+    number = number, fence = job.fence, worker = worker, host = host, gpu = gpu,
+    started_ms = now, first_chunk = tonumber(job.chunk) or 0,
+  }))
+  redis.call('LTRIM', key('attempts', id), -MOST_ATTEMPTS, -1)
+  enter(id, job, 'claim', MOVES.claim.queued)
+  redis.call('SET', request, id .. ':' .. job.fence, 'PX', math.max(ttl, 60000))
+  return found(id)
+end
+
+local before = redis.call('GET', request)
+if before then
+  local id, fence = string.match(before, '^(.*):(%d+)$')
+  local state, current = unpack(redis.call('HMGET', key('job', id), 'state', 'fence'))
+  if state == 'running' and current == fence then
+    return found(id)
+  end
+end
+unpark(100)
+for i = 1, #bells, 2 do
+  redis.call('HDEL', key('job', bells[i]), 'rung_ms') -- nobody rings for these now; reap will
+end
+for i = 7, #ARGV do
+  local first = 0
+  repeat
+    local page = redis.call('ZRANGE', key('queued', ARGV[i]), first, first + 49)
+    for _, id in ipairs(page) do
+      local schema = tonumber(redis.call('HGET', key('job', id), 'schema'))
+      if schema and schema <= max_schema then
+        return take(id)
+      elseif schema then
+        note(id, 'refused_by', worker .. ' reads documents up to schema version ' .. max_schema)
+      end
+    end
+    first = first + #page
+  until #page < 50
+end
+return { 'empty' }

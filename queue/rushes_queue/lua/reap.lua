@@ -1,0 +1,51 @@
+#!lua flags=allow-oom
+-- most jobs of each kind, most losses in place, ms without a claim after which a job is rung again,
+-- then maybe what the names of the lists start with in which bells wait: those that wait there are
+-- enough for as many jobs.
+-- {id, state, ...} of the jobs whose lease was over, {id, queue, ...} to ring
+local most, max_losses, ring_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local lists = ARGV[4]
+
+local function waiting_bells(queue)
+  if lists and redis.call('TYPE', lists .. queue).ok == 'list' then
+    return redis.call('LLEN', lists .. queue)
+  end
+  return 0
+end
+
+local function ring(queue)
+  local first = redis.call('ZRANGE', key('queued', queue), 0, most - 1)
+  local missing = #first - waiting_bells(queue)
+  for _, id in ipairs(first) do
+    local state, rung = unpack(redis.call('HMGET', key('job', id), 'state', 'rung_ms'))
+    if not state then
+      redis.call('ZREM', key('queued', queue), id) -- somebody deleted the record by hand
+    elseif missing > 0 and (tonumber(rung) or 0) + ring_after <= now then
+      missing = missing - 1
+      redis.call('HSET', key('job', id), 'rung_ms', now)
+      bells[#bells + 1] = id
+      bells[#bells + 1] = queue
+    end
+  end
+  if #first == 0 then
+    redis.call('SREM', PREFIX .. 'queues', queue)
+  end
+end
+
+local lost = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', RUNNING, '-inf', now, 'LIMIT', 0, most)) do
+  local job = load(id)
+  if job then
+    local message = 'worker ' .. (job.owner or '') .. ' did not renew its lease'
+    lose(id, job, 'reap', 'lost', message, max_losses)
+    lost[#lost + 1] = id
+    lost[#lost + 1] = job.state
+  else
+    redis.call('ZREM', RUNNING, id)
+  end
+end
+unpark(most)
+for _, queue in ipairs(redis.call('SMEMBERS', PREFIX .. 'queues')) do
+  ring(queue)
+end
+return { lost, bells }

@@ -1,0 +1,47 @@
+"""What all tests of the queue share: a real server, empty for each test."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from farm.servers import RunningServer
+from rushes_queue.store import JobStore
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RunningServer]:
+    """The server of this test run; without persistence."""
+    # Not pytest's folder: the path of a unix socket has at most 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+        server = RunningServer(Path(folder)).start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def own_server() -> Iterator[RunningServer]:
+    """A server of the test's own, to be mistreated; it saves what it is told."""
+    with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+        server = RunningServer(Path(folder), is_saving=True).start()
+        yield server
+        server.thaw()
+        server.kill()
+
+
+@pytest.fixture
+def redis_client(redis_server: RunningServer) -> Iterator[Redis]:
+    """A client of an empty server."""
+    with redis_server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(redis_client: Redis) -> JobStore:
+    """An empty store on the server's own clock."""
+    return JobStore(redis_client)

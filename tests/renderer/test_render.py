@@ -1,0 +1,556 @@
+"""Whole renders with the tiny preset: what is in the files, that it is repeatable, and failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from renderer.shots import (
+    SIZE,
+    Frames,
+    block,
+    moving,
+    picture_size,
+    read_movie,
+    read_pngs,
+    timeline,
+    write_clip,
+    write_timeline,
+)
+from renderer.test_video_writer import largest_file
+from rushes.errors import ConfigError, ConflictError, RushesError, VideoError
+from rushes.file_hash import sha256_of
+from rushes.pipeline import Pipeline
+from rushes.render import render
+from rushes.render_loop import Progress, Report
+from rushes.request import RenderRequest
+from rushes.timeline.load import load_timeline
+from rushes.timeline.options import PlanOptions
+from rushes.timeline.plan import plan_render
+from rushes.timeline.render_plan import RenderPlan
+from rushes.video.probe import probe_video
+
+Manifest = dict[str, Any]
+
+
+@dataclass
+class Studio:
+    """A folder to render in, and the pipeline to do it with."""
+
+    folder: Path
+    pipeline: Pipeline
+
+    def prepare(
+        self,
+        document: dict[str, Any],
+        output: str = "out.mp4",
+        source: Path | None = None,
+        audio: str | None = None,
+        **options: Any,
+    ) -> tuple[RenderPlan, RenderRequest]:
+        """Write a timeline and plan it the way the command line does."""
+        path = write_timeline(self.folder / "shot.json", document)
+        chosen = PlanOptions(**options)
+        if source is not None:
+            info = probe_video(source)
+            known = {"input_fps": info.fps, "input_frames": info.num_frames}
+            chosen = chosen.model_copy(update=known | {"input_duration": info.duration})
+        plan = plan_render(
+            load_timeline(path).require(to_render=True), chosen, self.pipeline.preset
+        )
+        request = RenderRequest(
+            timeline=path,
+            output=self.folder / output,
+            input=source,
+            plan=chosen,
+            preset="tiny",
+            audio=audio,
+        )
+        return plan, request
+
+    def render(
+        self,
+        document: dict[str, Any],
+        output: str = "out.mp4",
+        report: Report = lambda progress: None,
+        force: bool = True,
+        **how: Any,
+    ) -> Manifest:
+        plan, request = self.prepare(document, output, **how)
+        return render(self.pipeline, plan, request, force=force, report=report)
+
+    def frames(self, document: dict[str, Any], **how: Any) -> Frames:
+        """Render without loss and return the frames."""
+        self.render(document, "frames.png", **how)
+        return read_pngs(self.folder / "frames")
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
+
+
+@pytest.fixture
+def studio(tmp_path: Path, pipeline: Pipeline) -> Studio:
+    return Studio(tmp_path, pipeline)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("input") / "clip.mp4")
+
+
+@pytest.fixture(scope="module")
+def clip_with_sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("input") / "sound.mp4", moving(32), with_sound=True)
+
+
+def hash_of(frames: Frames) -> str:
+    return sha256(np.ascontiguousarray(frames).tobytes()).hexdigest()
+
+
+TEXT = timeline()
+VIDEO = timeline(mode="video")
+TWO_PROMPTS = timeline(block("a boat", 0, 0.5), block("a pond", 0.5, 1))
+
+
+# --- what is in the files ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["text", "video"])
+def test_a_movie_has_the_planned_frames_rate_and_size(
+    mode: str, studio: Studio, clip: Path
+) -> None:
+    source = clip if mode == "video" else None
+    manifest = studio.render(timeline(mode=mode), source=source, fps="25/2")
+    path = studio.folder / "out.mp4"
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height, stream.average_rate) == (SIZE, SIZE, Fraction(25, 2))
+        assert sum(1 for _ in container.decode(stream)) == 13
+        assert not container.streams.audio
+    assert (manifest["num_frames"], manifest["fps"], manifest["fps_exact"]) == (13, 12.5, "25/2")
+
+
+@pytest.mark.parametrize("mode", ["text", "video"])
+def test_the_hash_is_that_of_the_frames_before_encoding(
+    mode: str, studio: Studio, clip: Path
+) -> None:
+    source = clip if mode == "video" else None
+    document = timeline(mode=mode)
+    frames = studio.frames(document, source=source)
+    movie = studio.render(document, source=source)
+    assert frames.shape == (16, SIZE, SIZE, 3)
+    assert movie["frames_sha256"] == hash_of(frames)
+    shown = read_movie(studio.folder / "out.mp4")
+    grey = [pictures.mean(axis=-1).ravel() for pictures in (shown, frames)]
+    assert np.corrcoef(*grey)[0, 1] > 0.85  # the rest is the codec's loss
+
+
+def test_frames_beyond_the_end_are_neither_shown_nor_hashed(studio: Studio) -> None:
+    short = studio.frames(TEXT, duration="0.375")
+    whole = studio.frames(TEXT)
+    assert len(short) == 6
+    assert np.array_equal(short, whole[:6])
+
+
+def test_the_pictures_are_no_flat_colour(studio: Studio) -> None:
+    frames = studio.frames(TEXT)
+    assert frames.std(axis=(1, 2, 3)).min() > 5
+    assert not any(np.array_equal(a, b) for a, b in pairwise(frames))
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.mov", "out.webm", "out.gif"])
+def test_every_kind_of_result_has_manifest_and_contact_sheet(name: str, studio: Studio) -> None:
+    studio.render(TEXT, name)
+    assert studio.files() == [name, f"{name}.json", f"{name}.png", "shot.json"]
+    assert picture_size(studio.folder / f"{name}.png")[0] > SIZE
+
+
+def test_pictures_are_a_folder(studio: Studio) -> None:
+    studio.render(TEXT, "out.png")
+    assert studio.files() == ["out", "out.png.json", "out.png.png", "shot.json"]
+    assert len(list((studio.folder / "out").iterdir())) == 16
+
+
+def test_pictures_can_have_names_of_their_own(studio: Studio) -> None:
+    studio.render(TEXT, "boat/frame_%03d.png")
+    pictures = sorted(file.name for file in (studio.folder / "boat").glob("frame_???.png"))
+    assert pictures == [f"frame_{index:03}.png" for index in range(16)]
+
+
+def test_pictures_with_names_of_their_own_can_be_made_again(studio: Studio) -> None:
+    for _ in range(2):
+        studio.render(TEXT, "boat/frame_%03d.png", force=True)
+    assert len(list((studio.folder / "boat").glob("frame_???.png"))) == 16
+
+
+def test_the_sound_of_the_input_is_copied(studio: Studio, clip_with_sound: Path) -> None:
+    studio.render(VIDEO, source=clip_with_sound, audio="input")
+    sounds = []
+    for path in (clip_with_sound, studio.folder / "out.mp4"):
+        with av.open(path) as container:
+            (stream,) = container.streams.audio
+            sounds.append([bytes(packet) for packet in container.demux(stream) if packet.size])
+    assert 40 < len(sounds[1]) < len(sounds[0])  # 16 of 32 frames
+    assert sounds[1] == sounds[0][: len(sounds[1])]
+
+
+@pytest.mark.parametrize(
+    ("in_file", "asked", "has_sound"),
+    [("input", None, True), ("input", "none", False), ("none", "input", True), (None, None, False)],
+)
+def test_the_command_line_decides_about_sound_over_the_timeline(
+    in_file: str | None, asked: str | None, has_sound: bool, studio: Studio, clip_with_sound: Path
+) -> None:
+    document = timeline(mode="video", ext={"audio": in_file} if in_file else None)
+    studio.render(document, source=clip_with_sound, audio=asked)
+    assert probe_video(studio.folder / "out.mp4").has_audio == has_sound
+
+
+def test_a_silent_input_is_told_in_the_manifest(studio: Studio, clip: Path) -> None:
+    manifest = studio.render(VIDEO, source=clip, audio="input")
+    assert any("holds no sound" in warning for warning in manifest["warnings"])
+
+
+# --- the manifest --------------------------------------------------------------------------------
+
+
+def test_the_manifest_has_every_field(studio: Studio, clip: Path) -> None:
+    returned = studio.render(VIDEO, source=clip)
+    manifest = json.loads((studio.folder / "out.mp4.json").read_text(encoding="utf-8"))
+    assert manifest == returned
+    assert manifest.keys() >= {
+        *("schema_version", "num_frames", "fps", "fps_exact", "width", "height", "seed"),
+        *("preset", "random_weights", "frames_sha256", "sha256", "request", "device", "dtype"),
+        *("versions", "timings", "peak_memory", "warnings", "plan"),
+    }
+    assert manifest["versions"].keys() >= {"rushes", "python", "torch", "av", "numpy"}
+    stages = {"read", "prompts", "encode", "denoise", "clean pass", "decode", "write", "total"}
+    assert manifest["timings"].keys() == stages
+    assert manifest["timings"]["total"] > manifest["timings"]["denoise"] > 0
+    assert (manifest["seed"], manifest["device"], manifest["dtype"]) == (42, "cpu", "float32")
+    assert manifest["peak_memory"]["host"] > 1 << 20
+
+
+def test_the_manifest_holds_the_hashes_of_everything_that_went_in(
+    studio: Studio, clip: Path
+) -> None:
+    manifest = studio.render(VIDEO, source=clip)
+    files = studio.pipeline.paths.files()
+    assert manifest["sha256"] == {
+        "timeline": sha256_of(studio.folder / "shot.json"),
+        "input": sha256_of(clip),
+        "weights": {part: sha256_of(path) for part, path in files.items()},
+    }
+
+
+def test_plan_and_request_can_be_had_back_from_the_manifest(studio: Studio, clip: Path) -> None:
+    plan, request = studio.prepare(VIDEO, source=clip)
+    manifest = render(studio.pipeline, plan, request)
+    assert RenderPlan.from_dict(manifest["plan"]) == plan
+    assert RenderRequest.model_validate(manifest["request"]) == request
+
+
+def test_the_manifest_warns_of_random_weights_and_repeats_the_plans_warnings(
+    studio: Studio,
+) -> None:
+    manifest = studio.render(timeline(resolution={"height": 70, "width": 64}))
+    assert manifest["random_weights"]
+    assert "random" in manifest["warnings"][0]
+    assert any("resolution" in warning for warning in manifest["warnings"])
+
+
+def test_prompts_in_every_script_survive_in_the_manifest(studio: Studio) -> None:
+    manifest = studio.render(timeline(block("Füße, 船, 🚤", 0, 0.3)))
+    text = (studio.folder / "out.mp4.json").read_text(encoding="utf-8")
+    assert json.loads(text)["plan"]["prompts"] == manifest["plan"]["prompts"]
+    assert "船" in text
+
+
+# --- the same again ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["text", "video"])
+def test_the_same_render_gives_the_same_bytes(mode: str, studio: Studio, clip: Path) -> None:
+    source = clip if mode == "video" else None
+    found = []
+    for name in ("first.mp4", "again.mp4"):
+        manifest = studio.render(timeline(mode=mode), name, source=source)
+        found.append((manifest["frames_sha256"], (studio.folder / name).read_bytes()))
+    assert found[0] == found[1]
+
+
+def frames_hash(studio: Studio, document: dict[str, Any], **how: Any) -> str:
+    return str(studio.render(document, **how)["frames_sha256"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        timeline(seed=43),
+        timeline(block("a pond", 0, 1)),
+        timeline(denoisingSteps=[900, 400]),
+        TWO_PROMPTS,
+    ],
+    ids=["seed", "prompt", "steps", "second block"],
+)
+def test_what_a_timeline_asks_for_changes_the_frames(other: dict[str, Any], studio: Studio) -> None:
+    assert frames_hash(studio, other) != frames_hash(studio, TEXT)
+
+
+def test_a_seed_on_the_command_line_replaces_that_of_the_file(studio: Studio) -> None:
+    assert frames_hash(studio, TEXT, seed=7) == frames_hash(studio, timeline(seed=7))
+
+
+def test_a_weight_of_zero_does_not_count(studio: Studio) -> None:
+    silent = block("", 0, 1, prompts=[{"text": "a boat"}, {"text": "a pond", "weight": 0}])
+    frames = [studio.frames(document) for document in (timeline(silent), TEXT)]
+    assert np.abs(frames[0].astype(int) - frames[1]).max() <= 1
+
+
+def test_a_prompt_block_changes_nothing_before_it(studio: Studio) -> None:
+    plain, two = studio.frames(TEXT), studio.frames(TWO_PROMPTS)
+    changed = [not np.array_equal(a, b) for a, b in zip(plain, two, strict=True)]
+    assert changed == [False] * 9 + [True] * 7  # chunks begin at frames 0, 5, 9 and 13
+
+
+def test_a_transition_leads_over_in_steps(studio: Studio) -> None:
+    def with_steps(num_steps: int) -> Frames:
+        blocks = (block("a boat", 0, 0.5), block("a pond", 0.5, 2, transitionSteps=num_steps))
+        return studio.frames(timeline(*blocks, manageCache=False))
+
+    hard, soft = with_steps(0), with_steps(3)
+    changed = [not np.array_equal(a, b) for a, b in zip(hard, soft, strict=True)]
+    assert not any(changed[:9])
+    assert all(changed[9:])
+    stayed = studio.frames(timeline(block("a boat", 0, 2), manageCache=False))
+    assert np.array_equal(soft[9:13], stayed[9:13])  # the first of the steps is the start itself
+
+
+# --- profiles and options ------------------------------------------------------------------------
+
+
+def test_a_profile_plays_a_file_in_its_own_way(studio: Studio, clip: Path) -> None:
+    document = TWO_PROMPTS | {"settings": VIDEO["settings"]}
+    manifest = studio.render(document, source=clip, profile="scope-2025-10")
+    chunks = manifest["plan"]["chunks"]
+    assert (manifest["fps"], manifest["num_frames"]) == (15, 15)
+    assert [chunk["reset"] for chunk in chunks] == [True, False, True, False]
+    assert chunks[1]["seed"] == 42 + 2 * (SIZE // 16) ** 2
+    assert len(read_movie(studio.folder / "out.mp4")) == 15
+
+
+def test_an_input_can_loop_or_hold_or_end_the_result(studio: Studio, tmp_path: Path) -> None:
+    """Each is compared with an input that already has the 17 frames which the chunks take."""
+    frames = moving(10)
+    document = timeline(mode="video", noiseController=False)
+    short = write_clip(tmp_path / "short.mp4", frames)
+    held = write_clip(tmp_path / "held.mp4", frames[[*range(10), *[9] * 7]])
+    looped = write_clip(tmp_path / "looped.mp4", frames[[*range(10), *range(7)]])
+
+    def rendered(source: Path, at_end: str) -> Frames:
+        return studio.frames(document, source=source, at_end=at_end)
+
+    assert np.array_equal(rendered(short, "hold"), rendered(held, "loop"))
+    assert np.array_equal(rendered(short, "loop"), rendered(looped, "hold"))
+    assert not np.array_equal(rendered(short, "loop"), rendered(short, "hold"))
+    assert np.array_equal(rendered(short, "stop"), rendered(held, "loop")[:10])
+
+
+def test_a_noise_schedule_reaches_the_stream(studio: Studio, clip: Path) -> None:
+    def rendered(keys: list[dict[str, Any]] | None, noise_scale: float) -> Frames:
+        ext = {"schedules": {"noise_scale": keys}} if keys else None
+        settings = {"noiseController": False, "noiseScale": noise_scale}
+        return studio.frames(timeline(mode="video", ext=ext, **settings), source=clip)
+
+    flat = rendered(None, 0.5)
+    assert np.array_equal(rendered([{"t": 0, "v": 0.5}], 0.9), flat)
+    jumping = rendered([{"t": 0, "v": 0.5}, {"t": 0.5, "v": 0.9, "ease": "step"}], 0.5)
+    changed = [not np.array_equal(a, b) for a, b in zip(jumping, flat, strict=True)]
+    assert changed == [False] * 9 + [True] * 7
+
+
+def test_the_noise_controller_can_be_switched_off(studio: Studio, clip: Path) -> None:
+    on, off = (timeline(mode="video", noiseController=value) for value in (True, False))
+    assert frames_hash(studio, on, source=clip) != frames_hash(studio, off, source=clip)
+
+
+def test_text_and_video_mode_are_two_things(studio: Studio, clip: Path) -> None:
+    assert frames_hash(studio, VIDEO, source=clip) != frames_hash(studio, TEXT)
+
+
+# --- progress ------------------------------------------------------------------------------------
+
+
+def test_every_chunk_is_reported_when_it_is_written(studio: Studio) -> None:
+    reports: list[Progress] = []
+    frames = studio.frames(TWO_PROMPTS, report=reports.append)
+    assert [report.chunk for report in reports] == [1, 2, 3, 4]
+    assert [report.frame for report in reports] == [5, 9, 13, 16]
+    assert {(report.num_chunks, report.num_frames) for report in reports} == {(4, 16)}
+    assert [report.prompt for report in reports] == ["a boat", "a boat", "a pond", "a pond"]
+    assert reports[-1].seconds_left == 0
+    assert all(report.frames_per_second > 0 for report in reports)
+    for report in reports:
+        assert np.array_equal(report.last_frame, frames[report.frame - 1])
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("taken", ["out.mp4", "out.mp4.json", "out.mp4.png"])
+def test_a_result_that_is_there_already_is_left_alone(taken: str, studio: Studio) -> None:
+    (studio.folder / taken).write_text("mine")
+    with pytest.raises(ConflictError, match=f"{taken}: is there already"):
+        studio.render(TEXT, force=False)
+    assert studio.files() == sorted([taken, "shot.json"])
+    assert (studio.folder / taken).read_text() == "mine"
+
+
+def test_a_result_that_is_there_already_can_be_replaced(studio: Studio) -> None:
+    for name in ("out.mp4", "out.mp4.json", "out.mp4.png"):
+        (studio.folder / name).write_text("old")
+    studio.render(TEXT, force=True)
+    assert len(read_movie(studio.folder / "out.mp4")) == 16
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("way", ["same name", "link to it", "roundabout"])
+def test_a_result_never_replaces_its_own_input(way: str, force: bool, studio: Studio) -> None:
+    source = write_clip(studio.folder / "clip.mp4")
+    before, output = source.read_bytes(), "clip.mp4"
+    if way == "link to it":
+        (studio.folder / "link.mp4").symlink_to(source)
+        output = "link.mp4"
+    elif way == "roundabout":
+        (studio.folder / "deeper").mkdir()
+        output = "deeper/../clip.mp4"
+    with pytest.raises(ConfigError, match="would replace its own source"):
+        studio.render(VIDEO, output, source=source, force=force)
+    assert source.read_bytes() == before
+
+
+def test_a_manifest_never_replaces_the_timeline(studio: Studio) -> None:
+    plan, request = studio.prepare(TEXT)
+    named = request.model_copy(update={"timeline": studio.folder / "out.mp4.json"})
+    (studio.folder / "shot.json").rename(named.timeline)
+    with pytest.raises(ConfigError, match="would replace its own source"):
+        render(studio.pipeline, plan, named, force=True)
+
+
+def test_video_to_video_needs_an_input(studio: Studio) -> None:
+    with pytest.raises(ConfigError, match="give --input"):
+        studio.render(VIDEO)
+    assert studio.files() == ["shot.json"]
+
+
+@pytest.mark.parametrize("name", ["out.avi", "out", "out.txt"])
+def test_an_unknown_kind_of_result_is_refused(name: str, studio: Studio) -> None:
+    with pytest.raises(ConfigError, match="is no kind of result"):
+        studio.render(TEXT, name)
+    assert studio.files() == ["shot.json"]
+
+
+@pytest.mark.parametrize("name", ["shot.json/out.mp4", "nowhere/out.mp4"])
+def test_a_folder_that_cannot_hold_the_result_is_told(name: str, studio: Studio) -> None:
+    with pytest.raises(VideoError, match="folder"):
+        studio.render(TEXT, name)
+    assert studio.files() == ["shot.json"]
+
+
+# --- failures in the middle ----------------------------------------------------------------------
+
+LONG = timeline(block("a boat", 0, 3))
+
+
+def failing(at_chunk: int, error: BaseException) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if progress.chunk == at_chunk:
+            raise error
+
+    return report
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.gif", "out.png"])
+@pytest.mark.parametrize("at_chunk", [1, 6, 12], ids=["first", "middle", "last"])
+def test_a_failure_leaves_nothing_behind(name: str, at_chunk: int, studio: Studio) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"):
+        studio.render(LONG, name, report=failing(at_chunk, RuntimeError("on purpose")))
+    assert studio.files() == ["shot.json"]
+
+
+def test_an_interrupt_leaves_nothing_behind(studio: Studio) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        studio.render(LONG, report=failing(3, KeyboardInterrupt()))
+    assert studio.files() == ["shot.json"]
+
+
+def test_a_failure_keeps_the_result_that_was_there(studio: Studio) -> None:
+    studio.render(TEXT)
+    before = {name: (studio.folder / name).read_bytes() for name in studio.files()}
+    with pytest.raises(RuntimeError, match="on purpose"):
+        studio.render(TEXT, report=failing(2, RuntimeError("on purpose")), force=True)
+    assert {name: (studio.folder / name).read_bytes() for name in studio.files()} == before
+
+
+def test_a_failed_render_is_no_obstacle_to_the_next(studio: Studio) -> None:
+    expected = frames_hash(studio, TEXT)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        studio.render(LONG, report=failing(2, RuntimeError("on purpose")))
+    assert frames_hash(studio, TEXT) == expected
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced", "cut"])
+def test_an_input_that_changes_under_the_render_ends_it(change: str, studio: Studio) -> None:
+    source = write_clip(studio.folder / "clip.mp4", moving(200))
+
+    def spoil(progress: Progress) -> None:
+        if progress.chunk == 2:
+            content = source.read_bytes()
+            source.unlink()
+            if change != "deleted":
+                source.write_bytes(content[: len(content) // (2 if change == "cut" else 1)])
+
+    with pytest.raises(RushesError, match="deleted or changed"):
+        studio.render(timeline(block("a boat", 0, 12), mode="video"), source=source, report=spoil)
+    assert [name for name in studio.files() if name != "clip.mp4"] == ["shot.json"]
+
+
+@pytest.mark.parametrize(
+    ("output", "num_bytes", "prompt", "told"),
+    [
+        ("out.png", 4_000, "a boat", "out"),
+        ("out.mp4", 30_000, "a boat", "out.mp4.png"),
+        ("out.mp4", 200_000, "boats " * 40_000, "out.mp4.json"),
+    ],
+    ids=["pictures", "contact sheet", "manifest"],
+)
+def test_a_full_disk_is_told_with_the_name_of_the_file(
+    output: str, num_bytes: int, prompt: str, told: str, studio: Studio
+) -> None:
+    document = timeline(block(prompt, 0, 1))
+    with largest_file(num_bytes), pytest.raises(VideoError) as caught:
+        studio.render(document, output)
+    assert str(caught.value).startswith(f"{studio.folder / told}: cannot be written")
+    assert "disk is full" in str(caught.value)
+    assert studio.files() == ["shot.json"]
+
+
+# --- contact sheet -------------------------------------------------------------------------------
+
+
+def test_the_contact_sheet_shows_before_and_after(studio: Studio, clip: Path) -> None:
+    sizes = {}
+    for name, source in (("text", None), ("video", clip)):
+        studio.render(timeline(mode=name), f"{name}.mp4", source=source)
+        sizes[name] = picture_size(studio.folder / f"{name}.mp4.png")
+    assert sizes["video"][0] > 1.5 * sizes["text"][0]
