@@ -30,6 +30,7 @@ Place = tuple[str, ...]  # of a value: the names that lead to it
 OriginKind = Literal["flag", "environment", "project file", "user file", "default"]
 
 _FALLBACKS = {"RUSHES_BROKER_URL": "REDIS_URL"}
+_FLAGS = {"broker_url": "--broker", "storage_url": "--storage"}  # those that are spelt otherwise
 _FOLDERS = ("models_dir", "cache_dir", "work_dir", "lora_dir", "storage_url")
 
 
@@ -273,7 +274,8 @@ def _variable(place: Place) -> str:
 
 
 def _flag(place: Place) -> str:
-    return "--" + "-".join(place).replace("_", "-")
+    name = "-".join(place)
+    return _FLAGS.get(name, "--" + name.replace("_", "-"))
 
 
 def _shown(value: Any) -> Any:
