@@ -145,17 +145,20 @@ class JobStore:
             raise AmbiguousJobError(
                 f"{prefix!r} is too short; write at least {SHORTEST_PREFIX} characters of the id"
             )
-        with broker_errors(self.client):
-            found = _texts(
-                self.client.zrangebylex(
-                    f"{self.prefix}ids", f"[{prefix}", f"[{prefix}\xff", start=0, num=5
-                )
-            )
+        found = self.ids(prefix, 5)
         if not found:
             _refuse_unknown(prefix)
         if len(found) > 1:
             raise AmbiguousJobError(f"{prefix!r} is the start of {', '.join(found)}; write more")
         return found[0]
+
+    def ids(self, prefix: str, limit: int) -> Sequence[str]:
+        """Return the first ids that start so."""
+        lowest, highest = f"[{prefix}", f"[{prefix}\xff"
+        with broker_errors(self.client):
+            return _texts(
+                self.client.zrangebylex(f"{self.prefix}ids", lowest, highest, start=0, num=limit)
+            )
 
     def list(
         self, *, state: State | None = None, tag: str | None = None, limit: int | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from farm.commands import Farm, open_farm
 from farm.servers import RunningServer
 from rushes_queue.store import JobStore
 
@@ -45,3 +46,9 @@ def redis_client(redis_server: RunningServer) -> Iterator[Redis]:
 def store(redis_client: Redis) -> JobStore:
     """An empty store on the server's own clock."""
     return JobStore(redis_client)
+
+
+@pytest.fixture
+def farm(redis_server: RunningServer, store: JobStore, tmp_path: Path) -> Farm:
+    """An empty farm: broker, storage, and the commands that talk to them."""
+    return open_farm(store, redis_server.url, tmp_path)

@@ -18,8 +18,10 @@ from rushes_queue.cli import exit_codes
 from rushes_queue.cli.check import check
 from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
+from rushes_queue.cli.jobs import jobs, status
 from rushes_queue.cli.plan import plan
 from rushes_queue.cli.render import render
+from rushes_queue.cli.watch import watch
 
 
 class Commands(TyperGroup):
@@ -66,6 +68,9 @@ app.command()(render)
 app.command()(check)
 app.command()(plan)
 app.command()(convert)
+app.command()(jobs)
+app.command()(status)
+app.command()(watch)
 app.add_typer(config, name="config")
 
 

@@ -1,0 +1,134 @@
+"""Which jobs a command is about: ids or their first characters, or all in a state or with a tag."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes_queue.cli import exit_codes
+from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
+from rushes_queue.states import State
+
+if TYPE_CHECKING:
+    from rushes_queue.record import JobRecord
+    from rushes_queue.store import JobStore
+
+_COMPLETION_SECONDS = 0.3
+_MOST_COMPLETIONS = 50
+
+
+def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return ids that start so, with their names; nothing if the broker takes its time."""
+    found: list[tuple[str, str]] = []
+    thread = threading.Thread(target=_complete, args=(ctx.params, incomplete, found), daemon=True)
+    thread.start()
+    thread.join(_COMPLETION_SECONDS)
+    return found[:]
+
+
+def _complete(params: dict[str, Any], incomplete: str, found: list[tuple[str, str]]) -> None:
+    from contextlib import suppress
+
+    from rushes.errors import RushesError
+    from rushes_queue.cli.farm_flags import FarmFlags
+    from rushes_queue.cli.job_view import shown_name
+
+    with suppress(RushesError):
+        store = FarmFlags(broker=params.get("broker")).open_store()
+        records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
+        found += [(record.id, f"{shown_name(record)} ({record.state})") for record in records]
+
+
+JobsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="JOB...",
+        help="Ids of jobs, or their first characters (4 or more).",
+        autocompletion=complete_jobs,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The jobs that were found, and what was wrong with the rest."""
+
+    jobs: tuple[str, ...]
+    faults: tuple[JobError, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChoiceFlags:
+    """A choice of many jobs at once."""
+
+    state: Annotated[
+        list[State] | None, typer.Option(help="All jobs in this state; may be repeated.")
+    ] = None
+    tag: Annotated[
+        list[str] | None, typer.Option(help="All jobs with this tag; may be repeated.")
+    ] = None
+    all_jobs: Annotated[bool, typer.Option("--all", help="All jobs.")] = False
+
+    @property
+    def is_bulk(self) -> bool:
+        return bool(self.state or self.tag or self.all_jobs)
+
+    def select(self, store: JobStore) -> tuple[JobRecord, ...]:
+        """Return the jobs in one of the states and with one of the tags, the newest first."""
+        only = self.state[0] if self.state and len(self.state) == 1 else None
+        return tuple(
+            record
+            for record in store.list(state=only)
+            if (not self.state or record.state in self.state)
+            and (not self.tag or set(self.tag) & set(record.tags))
+        )
+
+    def choose(self, store: JobStore, given: Sequence[str] | None) -> Chosen:
+        """Return the jobs that are meant.
+
+        Raises: typer.BadParameter when jobs are named in both ways or in none.
+        """
+        if bool(given) == self.is_bulk:
+            raise typer.BadParameter(
+                "name jobs, or choose them with --state, --tag or --all"
+                + (", not both" if given else "")
+            )
+        if not given:
+            return Chosen(tuple(record.id for record in self.select(store)))
+        return find_jobs(store, given)
+
+
+def find_jobs(store: JobStore, given: Sequence[str]) -> Chosen:
+    """Find each job by the start of its id; one that is wrong does not hide the others."""
+    jobs: dict[str, None] = {}
+    faults: list[JobError] = []
+    for text in given:
+        try:
+            jobs[store.find(text)] = None
+        except (UnknownJobError, AmbiguousJobError) as error:
+            faults.append(error)
+    return Chosen(tuple(jobs), tuple(faults))
+
+
+def code_of(num_done: int, codes: Sequence[int]) -> int:
+    """Return the exit code of a command about several jobs, of which some were refused."""
+    if not codes:
+        return exit_codes.OK
+    return exit_codes.PARTIAL if num_done else codes[0]
+
+
+def confirm(question: str, is_agreed: bool) -> None:
+    """Let a person agree to what cannot be taken back.
+
+    Raises: typer.BadParameter when there is nobody to ask; typer.Abort when the answer is no.
+    """
+    if is_agreed:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} Nobody is there to answer; give --yes")
+    typer.confirm(question, abort=True, err=True)
