@@ -88,7 +88,7 @@ class JobStore:
         Raises: JobConflictError when there is a job of this id with another content;
             UnknownJobError when it is to wait for one that is unknown; BrokerFullError.
         """
-        record = _new_record(document, document_key)
+        record = new_record(document, document_key)
         fields = record.to_fields()
         for name in ("state", "document_sha256", "created_ms", "updated_ms"):
             del fields[name]  # the script's to write
@@ -440,7 +440,8 @@ class JobStore:
         return to_change(job, reply)
 
 
-def _new_record(document: JobDocument, document_key: str) -> JobRecord:
+def new_record(document: JobDocument, document_key: str) -> JobRecord:
+    """Return the record with which a job begins; its times are the broker's to set."""
     return JobRecord(
         id=document.id,
         state=State.QUEUED,
@@ -457,7 +458,7 @@ def _new_record(document: JobDocument, document_key: str) -> JobRecord:
         num_frames=document.num_frames,
         document=document_key,
         document_sha256=document.content_sha256,
-        created_ms=0,  # the broker's clock decides
+        created_ms=0,
         updated_ms=0,
     )
 

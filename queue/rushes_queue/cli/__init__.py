@@ -15,11 +15,14 @@ from typer.core import TyperGroup
 import rushes
 from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
+from rushes_queue.cli.change import cancel, pause, priority, resume, retry
 from rushes_queue.cli.check import check
 from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
 from rushes_queue.cli.jobs import jobs, status
+from rushes_queue.cli.logs import logs
 from rushes_queue.cli.plan import plan
+from rushes_queue.cli.reconcile import reconcile
 from rushes_queue.cli.render import render
 from rushes_queue.cli.watch import watch
 
@@ -71,6 +74,13 @@ app.command()(convert)
 app.command()(jobs)
 app.command()(status)
 app.command()(watch)
+app.command()(logs)
+app.command()(cancel)
+app.command()(pause)
+app.command()(resume)
+app.command()(retry)
+app.command()(priority)
+app.command()(reconcile)
 app.add_typer(config, name="config")
 
 

@@ -1,0 +1,146 @@
+"""``rushes cancel``, ``pause``, ``resume``, ``retry`` and ``priority``: jobs take another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from rushes.errors import RushesError
+from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of, confirm
+from rushes_queue.cli.console import print_json, say
+from rushes_queue.cli.farm_flags import FarmFlags
+from rushes_queue.cli.flags import takes_flags
+from rushes_queue.cli.job_view import SCHEMA_VERSION
+from rushes_queue.states import State
+
+if TYPE_CHECKING:
+    from rushes_queue.answers import Change
+    from rushes_queue.store import JobStore
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_MOST_UNASKED = 1  # jobs that a choice may cancel without a question
+
+
+@takes_flags
+def cancel(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End jobs; one that runs stops at its next chunk, and can be taken up again with retry."""
+    _change(farm, choice, job, "cancel", lambda store, each: store.cancel(each), as_json, yes)
+
+
+@takes_flags
+def pause(
+    choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
+) -> None:
+    """Set jobs aside; one that runs is saved at its next chunk."""
+    _change(farm, choice, job, "pause", lambda store, each: store.pause(each), as_json)
+
+
+@takes_flags
+def resume(
+    choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
+) -> None:
+    """Queue paused jobs again, or take a pause back."""
+    _change(farm, choice, job, "resume", lambda store, each: store.resume(each), as_json)
+
+
+@takes_flags
+def retry(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Forget the save points; render all of it again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queue jobs again that failed, were cancelled or quarantined; they go on where they were."""
+    _change(
+        farm,
+        choice,
+        job,
+        "retry",
+        lambda store, each: store.retry(each, from_start=from_start),
+        as_json,
+    )
+
+
+@takes_flags
+def priority(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    *,
+    job: JobsArgument = None,
+    level: Annotated[Literal["high", "normal", "low"], typer.Argument(help="How urgent.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make jobs more or less urgent; one that runs keeps its worker."""
+    _change(
+        farm, choice, job, "priority", lambda store, each: store.set_priority(each, level), as_json
+    )
+
+
+def _change(
+    farm: FarmFlags,
+    choice: ChoiceFlags,
+    given: list[str] | None,
+    verb: str,
+    act: Callable[[JobStore, str], Change],
+    as_json: bool,
+    is_agreed: bool = True,
+) -> None:
+    """Do one thing to each job, say what became of it, and write down the new states."""
+    from rushes_queue.job_files import save_state
+
+    store, storage = farm.open_store(), farm.open_storage()
+    chosen = choice.choose(store, given)
+    if not given and len(chosen.jobs) > _MOST_UNASKED:
+        confirm(f"{verb} {len(chosen.jobs):,} jobs?", is_agreed)
+    results: list[dict[str, Any]] = []
+    faults: list[RushesError] = list(chosen.faults)
+    is_storage_there = True
+    for job in chosen.jobs:
+        try:
+            change = act(store, job)
+        except RushesError as error:
+            faults.append(error)
+            continue
+        if change.is_change and is_storage_there:
+            is_storage_there = save_state(store, storage, job)
+        results.append(_to_json(change))
+        if not as_json:
+            typer.echo(f"{job}  {_describe(verb, change)}")
+    if as_json:
+        errors = [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
+        print_json({"schema_version": SCHEMA_VERSION, "jobs": results, "errors": errors})
+    for fault in faults:
+        say(f"error: {fault}")
+    if not results and not faults:
+        say("no such jobs")
+    raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
+
+
+def _describe(verb: str, change: Change) -> str:
+    if not change.is_change:
+        return f"{change.after}; there was nothing to {verb}"
+    if change.after is State.RUNNING and verb in ("cancel", "pause"):
+        return (
+            f"running; it is asked to {'stop' if verb == 'cancel' else 'pause'} at its next chunk"
+        )
+    return str(change.after)
+
+
+def _to_json(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.job,
+        "changed": change.is_change,
+        "before": change.before,
+        "after": change.after,
+    }
