@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
+from rushes.autoencoders import load_autoencoder
 from rushes.file_hash import HashCache
 from rushes.presets import Preset
 from rushes.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stream import Models
+from rushes.timeline.document import VaeType
 from rushes.weights import WeightPaths, find_weights, load_models, load_text_encoder
 
 
@@ -33,12 +35,31 @@ class Pipeline:
     folders: Folders
     paths: WeightPaths
     models: Models
+    vae_type: VaeType = "wan"
+    variants: dict[VaeType, Pipeline] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_autoencoder(self, vae_type: VaeType) -> Pipeline:
+        """Return the same pipeline with this autoencoder; each is loaded once and kept.
+
+        Raises: CheckpointError when its file is missing or does not fit.
+        """
+        self.variants.setdefault(self.vae_type, self)
+        if vae_type not in self.variants:
+            folders, device, dtype = self.folders, self.models.device, self.models.dtype
+            paths = find_weights(self.preset, folders.models, folders.cache, vae_type)
+            vae = load_autoencoder(self.preset, paths.vae, vae_type, device, dtype)
+            models = replace(self.models, vae=vae)
+            self.variants[vae_type] = replace(self, paths=paths, models=models, vae_type=vae_type)
+        return self.variants[vae_type]
 
     @cached_property
     def weights_sha256(self) -> dict[str, str]:
         """The hash of each weight file, by part."""
-        hashes = HashCache(self.folders.cache / "hashes.json")
-        return {part: hashes.sha256(path) for part, path in self.paths.files().items()}
+        return {part: self.hash_of(path) for part, path in self.paths.files().items()}
+
+    def hash_of(self, path: Path) -> str:
+        """Return the SHA-256 of a file, which is read only once."""
+        return HashCache(self.folders.cache / "hashes.json").sha256(path)
 
     def prompt_embeddings(self, texts: Iterable[str]) -> PromptCache:
         """Return a cache that holds the embeddings of all these texts.
@@ -65,11 +86,17 @@ class Pipeline:
 
 
 def load_pipeline(
-    preset: Preset, folders: Folders, device: torch.device, dtype: torch.dtype
+    preset: Preset,
+    folders: Folders,
+    device: torch.device,
+    dtype: torch.dtype,
+    vae_type: VaeType | None = None,
 ) -> Pipeline:
-    """Find and load the networks of a preset.
+    """Find and load the networks of a preset, with the autoencoder of its choice or this one.
 
     Raises: CheckpointError when files are missing or do not fit.
     """
-    paths = find_weights(preset, folders.models, folders.cache)
-    return Pipeline(preset, folders, paths, load_models(preset, paths, device, dtype))
+    vae_type = vae_type or preset.vae.type
+    paths = find_weights(preset, folders.models, folders.cache, vae_type)
+    models = load_models(preset, paths, device, dtype, vae_type)
+    return Pipeline(preset, folders, paths, models, vae_type)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rushes.errors import ConfigError
 from rushes.resources import data_folder
+from rushes.timeline.document import VaeType
 
 Mode = Literal["text", "video"]
 
@@ -62,9 +63,16 @@ class DitSpec(_Data):
 
 
 class VaeSpec(_Data):
-    """Sizes of the Stream-VAE; encoded latents of this pipeline are not normalised."""
+    """The autoencoder that renders get by default, and the sizes of all that they can choose.
 
+    ``dim`` is the Wan VAE's, ``light_dim`` LightVAE's, ``tiny_channels`` those of TAE and LightTAE.
+    Encoded latents of this pipeline are not normalised.
+    """
+
+    type: VaeType = "wan"
     dim: int = 96
+    light_dim: int = 24
+    tiny_channels: int = 64
     num_res_blocks: int = 2
     normalise_encoded: bool = False
 
@@ -89,6 +97,15 @@ class WeightFiles(_Data):
     tokenizer: tuple[str, ...]
 
 
+class ExtraFiles(_Data):
+    """Likewise for the networks that only some renders need; empty where a preset has none."""
+
+    lightvae: tuple[str, ...] = ()
+    tae: tuple[str, ...] = ()
+    lighttae: tuple[str, ...] = ()
+    vace: tuple[str, ...] = ()
+
+
 class Preset(_Data):
     """Everything that tells one pipeline from another."""
 
@@ -102,6 +119,14 @@ class Preset(_Data):
     vae: VaeSpec = VaeSpec()
     text_encoder: TextEncoderSpec = TextEncoderSpec()
     weights: WeightFiles
+    extras: ExtraFiles = ExtraFiles()
+
+    def files(self, vae_type: VaeType) -> dict[str, tuple[str, ...]]:
+        """The names of all files that a render with this autoencoder needs, by part."""
+        files = dict(self.weights)
+        if vae_type != "wan":
+            files["vae"] = getattr(self.extras, vae_type)
+        return files
 
     @model_validator(mode="after")
     def _text_widths_agree(self) -> Self:

@@ -70,6 +70,7 @@ def render(
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
     """
     refuse_conflicts(request, force)
+    pipeline = pipeline.with_autoencoder(plan.vae_type)
     begin = time.time()
     clock = StageClock(pipeline.models.device)
     with ExitStack() as stack:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
+from rushes.autoencoders import load_autoencoder, tiny_vae_config, vae_config
 from rushes.errors import CheckpointError
 from rushes.models import random_weights
 from rushes.models.checkpoint import load_strictly, read_state_dict
 from rushes.models.dit import CausalDit, DitConfig
-from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.text_encoder import (
     TextEncoder,
     TextEncoderConfig,
@@ -26,6 +26,7 @@ from rushes.models.text_encoder import (
 from rushes.presets import Preset
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
+from rushes.timeline.document import VaeType
 
 logger = logging.getLogger(__name__)
 
@@ -44,17 +45,17 @@ class WeightPaths:
         return {"dit": self.dit, "vae": self.vae, "text_encoder": self.text_encoder}
 
 
-def find_weights(preset: Preset, models_dir: Path, cache_dir: Path) -> WeightPaths:
+def find_weights(
+    preset: Preset, models_dir: Path, cache_dir: Path, vae_type: VaeType = "wan"
+) -> WeightPaths:
     """Find the files of a preset; those of a random-weight preset are made on first use.
 
     Raises: CheckpointError that names everything that is missing and where it was looked for.
     """
-    root = models_dir
-    if preset.random_weights_seed is not None:
-        root = _random_weights_folder(preset, cache_dir)
+    root = weights_root(preset, models_dir, cache_dir)
     found: dict[str, Path] = {}
     missing: list[str] = []
-    for part, names in preset.weights:
+    for part, names in preset.files(vae_type).items():
         existing = [root / name for name in names if (root / name).exists()]
         if existing:
             found[part] = existing[0]
@@ -68,13 +69,24 @@ def find_weights(preset: Preset, models_dir: Path, cache_dir: Path) -> WeightPat
     return WeightPaths(**found)
 
 
+def weights_root(preset: Preset, models_dir: Path, cache_dir: Path) -> Path:
+    """Return the folder below which the files of a preset lie; random weights are made there."""
+    if preset.random_weights_seed is None:
+        return models_dir
+    return _random_weights_folder(preset, cache_dir)
+
+
 def is_installed(preset: Preset, models_dir: Path) -> bool:
     """Say whether every file of a preset with real weights is in the models folder."""
     return all(any((models_dir / name).exists() for name in names) for _, names in preset.weights)
 
 
 def load_models(
-    preset: Preset, paths: WeightPaths, device: torch.device, dtype: torch.dtype
+    preset: Preset,
+    paths: WeightPaths,
+    device: torch.device,
+    dtype: torch.dtype,
+    vae_type: VaeType = "wan",
 ) -> Models:
     """Load the diffusion transformer and the autoencoder.
 
@@ -82,12 +94,10 @@ def load_models(
     """
     with torch.device("meta"):
         dit = CausalDit(dit_config(preset))
-        vae = StreamVAE(vae_config(preset))
     load_strictly(dit, read_state_dict(paths.dit), str(paths.dit))
-    load_strictly(vae, read_state_dict(paths.vae), str(paths.vae))
     return Models(
         dit=dit.to(device=device, dtype=dtype).eval(),
-        vae=vae.to(device=device, dtype=dtype).eval(),
+        vae=load_autoencoder(preset, paths.vae, vae_type, device, dtype),
         schedule=FlowSchedule(shift=preset.schedule.shift),
         normalise_encoded=preset.vae.normalise_encoded,
         device=device,
@@ -114,10 +124,6 @@ def load_text_encoder(
 
 def dit_config(preset: Preset) -> DitConfig:
     return DitConfig(**preset.dit.model_dump())
-
-
-def vae_config(preset: Preset) -> VaeConfig:
-    return VaeConfig(dim=preset.vae.dim, num_res_blocks=preset.vae.num_res_blocks)
 
 
 def text_encoder_config(preset: Preset) -> TextEncoderConfig:
@@ -148,8 +154,22 @@ def _write_random_weights(preset: Preset, root: Path) -> None:
     names = preset.weights
     state = random_weights.random_dit(dit_config(preset), generator)
     random_weights.save_weights(root / names.dit[0], state, container="generator")
-    state = random_weights.random_vae(vae_config(preset), generator)
+    state = random_weights.random_vae(vae_config(preset, "wan"), generator)
     random_weights.save_weights(root / names.vae[0], state)
     state = random_weights.random_text_encoder(text_encoder_config(preset), generator)
     random_weights.save_weights(root / names.text_encoder[0], state)
     random_weights.write_byte_tokenizer(root / names.tokenizer[0])
+    _write_random_extras(preset, root, generator)
+
+
+def _write_random_extras(preset: Preset, root: Path, generator: torch.Generator) -> None:
+    for part, names in preset.extras:
+        match part:
+            case "lightvae":
+                state = random_weights.random_vae(vae_config(preset, part), generator)
+            case "tae" | "lighttae":
+                state = random_weights.random_tiny_vae(tiny_vae_config(preset, part), generator)
+            case _:
+                state = random_weights.random_vace(dit_config(preset), generator)
+        for name in names[:1]:
+            random_weights.save_weights(root / name, state)

@@ -155,3 +155,11 @@ def test_an_input_brings_its_rate_and_length(file: Path) -> None:
 
 def test_a_missing_input_has_its_own_code(file: Path) -> None:
     assert plan(file, "--input", "none.mp4").exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("flag", "vae_type"),
+    [("wan", "wan"), ("light", "lightvae"), ("tae", "tae"), ("tiny-light", "lighttae")],
+)
+def test_the_autoencoder_is_part_of_the_plan(file: Path, flag: str, vae_type: str) -> None:
+    assert as_data(file, "--vae", flag)["vae_type"] == vae_type

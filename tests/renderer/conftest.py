@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from renderer.studio import Studio
 from rushes.pipeline import Folders, Pipeline, load_pipeline
 from rushes.presets import load_preset
 
@@ -30,3 +32,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 def pipeline(folders: Folders) -> Pipeline:
     """The tiny pipeline, loaded once: it keeps no state of a render."""
     return load_pipeline(load_preset("tiny"), folders, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def studio(tmp_path: Path, pipeline: Pipeline) -> Studio:
+    return Studio(tmp_path, pipeline)

@@ -17,17 +17,23 @@ from rushes.models.feature_cache import FeatureCache
 from rushes.models.random_weights import (
     random_dit,
     random_text_encoder,
+    random_tiny_vae,
+    random_vace,
     random_vae,
     save_weights,
     write_byte_tokenizer,
 )
 from rushes.models.stream_vae import StreamVAE
 from rushes.models.text_encoder import TextEncoderConfig, load_text_network
+from rushes.models.tiny_vae import TinyVaeConfig
 
 TEXT = TextEncoderConfig(vocab_size=300, dim=8, ffn_dim=12, num_heads=2, head_dim=4, num_layers=2)
+TINY_VAE = TinyVaeConfig(encoder_channels=2, decoder_channels=(8, 4, 2, 2))
 PARTS: dict[str, Callable[[torch.Generator], StateDict]] = {
     "dit": lambda generator: random_dit(DIT, generator),
     "vae": lambda generator: random_vae(VAE, generator),
+    "tiny vae": lambda generator: random_tiny_vae(TINY_VAE, generator),
+    "vace": lambda generator: random_vace(DIT, generator),
     "text encoder": lambda generator: random_text_encoder(TEXT, generator),
 }
 every_part = pytest.mark.parametrize("part", PARTS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
@@ -22,85 +21,18 @@ from renderer.shots import (
     moving,
     picture_size,
     read_movie,
-    read_pngs,
     timeline,
     write_clip,
-    write_timeline,
 )
+from renderer.studio import Studio
 from renderer.test_video_writer import largest_file
 from rushes.errors import ConfigError, ConflictError, RushesError, VideoError
 from rushes.file_hash import sha256_of
-from rushes.pipeline import Pipeline
 from rushes.render import render
-from rushes.render_loop import Progress, Report
+from rushes.render_loop import Progress
 from rushes.request import RenderRequest
-from rushes.timeline.load import load_timeline
-from rushes.timeline.options import PlanOptions
-from rushes.timeline.plan import plan_render
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.probe import probe_video
-
-Manifest = dict[str, Any]
-
-
-@dataclass
-class Studio:
-    """A folder to render in, and the pipeline to do it with."""
-
-    folder: Path
-    pipeline: Pipeline
-
-    def prepare(
-        self,
-        document: dict[str, Any],
-        output: str = "out.mp4",
-        source: Path | None = None,
-        audio: str | None = None,
-        **options: Any,
-    ) -> tuple[RenderPlan, RenderRequest]:
-        """Write a timeline and plan it the way the command line does."""
-        path = write_timeline(self.folder / "shot.json", document)
-        chosen = PlanOptions(**options)
-        if source is not None:
-            info = probe_video(source)
-            known = {"input_fps": info.fps, "input_frames": info.num_frames}
-            chosen = chosen.model_copy(update=known | {"input_duration": info.duration})
-        plan = plan_render(
-            load_timeline(path).require(to_render=True), chosen, self.pipeline.preset
-        )
-        request = RenderRequest(
-            timeline=path,
-            output=self.folder / output,
-            input=source,
-            plan=chosen,
-            preset="tiny",
-            audio=audio,
-        )
-        return plan, request
-
-    def render(
-        self,
-        document: dict[str, Any],
-        output: str = "out.mp4",
-        report: Report = lambda progress: None,
-        force: bool = True,
-        **how: Any,
-    ) -> Manifest:
-        plan, request = self.prepare(document, output, **how)
-        return render(self.pipeline, plan, request, force=force, report=report)
-
-    def frames(self, document: dict[str, Any], **how: Any) -> Frames:
-        """Render without loss and return the frames."""
-        self.render(document, "frames.png", **how)
-        return read_pngs(self.folder / "frames")
-
-    def files(self) -> list[str]:
-        return sorted(path.name for path in self.folder.iterdir())
-
-
-@pytest.fixture
-def studio(tmp_path: Path, pipeline: Pipeline) -> Studio:
-    return Studio(tmp_path, pipeline)
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,9 @@ _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same
 )
 
 
+_VAE_TYPES = {"wan": "wan", "light": "lightvae", "tae": "tae", "tiny-light": "lighttae"}
+
+
 @dataclass(frozen=True)
 class PlanFlags:
     """What decides the chunks of a render."""
@@ -122,6 +125,10 @@ class PlanFlags:
     noise_scale: Annotated[float | None, typer.Option(help="0 to 1; replaces schedules too.")] = (
         None
     )
+    vae: Annotated[
+        Literal["wan", "light", "tae", "tiny-light"] | None,
+        typer.Option(help="Autoencoder: the smaller, the faster and the less exact."),
+    ] = None
     on_prompt_change: Annotated[
         Literal["auto", "reset", "keep"] | None,
         typer.Option(help="What a hard prompt change does to the caches."),
@@ -150,6 +157,8 @@ class PlanFlags:
                 values["width"], values["height"] = parse_size(self.size)
             if self.steps is not None:
                 values["denoising_steps"] = parse_steps(self.steps)
+            if self.vae is not None:
+                values["vae_type"] = _VAE_TYPES[self.vae]
             values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
             options = make_options(**values)
         except ConfigError as error:

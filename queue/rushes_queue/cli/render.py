@@ -103,7 +103,11 @@ def render_all(
     try:
         with terminating_as_interrupt():
             pipeline = load_pipeline(
-                preset, folders, device, choose_dtype(work[0][0].dtype, device)
+                preset,
+                folders,
+                device,
+                choose_dtype(work[0][0].dtype, device),
+                work[0][1].vae_type,
             )
             for request, plan in work:
                 display = ProgressDisplay()

@@ -18,6 +18,8 @@ from rushes.models.checkpoint import StateDict
 from rushes.models.dit import CausalDit, DitConfig
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.text_encoder import TextEncoderConfig
+from rushes.models.tiny_vae import TinyVAE, TinyVaeConfig
+from rushes.models.vace import VaceBranch
 
 _SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")  # ids 0, 1, 2 as in UMT5
 
@@ -47,6 +49,18 @@ def random_vae(config: VaeConfig, generator: torch.Generator) -> StateDict:
     """Return the weights of ``Wan2.1_VAE.pth``."""
     with torch.device("meta"):
         return random_state(StreamVAE(config), generator)
+
+
+def random_tiny_vae(config: TinyVaeConfig, generator: torch.Generator) -> StateDict:
+    """Return the weights of ``taew2_1.pth`` or ``lighttaew2_1.pth``."""
+    with torch.device("meta"):
+        return random_state(TinyVAE(config), generator)
+
+
+def random_vace(config: DitConfig, generator: torch.Generator) -> StateDict:
+    """Return the weights of a VACE module file."""
+    with torch.device("meta"):
+        return random_state(VaceBranch(config), generator)
 
 
 def random_text_encoder(config: TextEncoderConfig, generator: torch.Generator) -> StateDict:

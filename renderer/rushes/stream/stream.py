@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from rushes.errors import CheckpointError
+from rushes.models.autoencoder import Autoencoder
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.snapshot import Snapshot
-from rushes.models.stream_vae import StreamVAE
 from rushes.models.vace import Control, VaceBranch
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
@@ -36,7 +36,7 @@ class Models:
     """The networks of one pipeline, on one device, shared by all streams rendered with it."""
 
     dit: CausalDit
-    vae: StreamVAE
+    vae: Autoencoder
     schedule: FlowSchedule
     normalise_encoded: bool
     device: torch.device

@@ -15,13 +15,14 @@ LengthUnit = Literal["seconds", "frames", "chunks"]
 CachePolicy = Literal["auto", "reset", "keep"]
 Ramp = Literal["scope", "eager"]
 MergeMode = Literal["permanent_merge", "runtime_peft"]
+VaeType = Literal["wan", "lightvae", "tae", "lighttae"]
 
 MODES = ("text", "video")
 METHODS = ("linear", "slerp")
 CACHE_POLICIES = ("auto", "reset", "keep")
 RAMPS = ("scope", "eager")
 MERGE_MODES = ("permanent_merge", "runtime_peft")
-VAE_TYPES = ("wan", "lightvae", "tae", "lighttae")
+VAE_TYPES: tuple[VaeType, ...] = ("wan", "lightvae", "tae", "lighttae")
 
 MICROSECONDS = 1_000_000
 
@@ -92,7 +93,7 @@ class Settings:
     noise_controller: bool | None = None
     manage_cache: bool | None = None
     quantization: Literal["fp8_e4m3fn"] | None = None
-    vae_type: str | None = None
+    vae_type: VaeType | None = None
     vace_enabled: bool | None = None
     vace_use_input_video: bool | None = None
     vace_context_scale: float | None = None

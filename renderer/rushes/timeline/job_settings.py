@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from rushes.errors import ConfigError
 from rushes.presets import Preset
-from rushes.timeline.document import Method, Mode, Ramp, Timeline
+from rushes.timeline.document import Method, Mode, Ramp, Timeline, VaeType
 from rushes.timeline.options import PlanOptions
 from rushes.timeline.pipelines import OURS, PIPELINES
 from rushes.timeline.profiles import PROFILES, Profile
@@ -40,7 +40,7 @@ class JobSettings:
     transition_steps: int
     transition_method: Method
     ramp: Ramp | None
-    vae_type: str
+    vae_type: VaeType
 
 
 def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
@@ -81,7 +81,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
             options.transition_method, timeline.transition_method, pipeline.transition_method
         ),
         ramp=options.ramp,
-        vae_type=settings.vae_type or "wan",
+        vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
     )
 
 

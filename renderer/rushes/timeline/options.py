@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from rushes.errors import ConfigError
-from rushes.timeline.document import CachePolicy, Method, Mode, Ramp
+from rushes.timeline.document import CachePolicy, Method, Mode, Ramp, VaeType
 from rushes.timeline.fields import LARGEST_INTEGER
 from rushes.timeline.profiles import ProfileName
 from rushes.timeline.steps import round_side, side_fault, steps_fault
@@ -85,6 +85,7 @@ class PlanOptions(BaseModel):
     ramp: Ramp | None = None
     transition_steps: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)
     transition_method: Method | None = None
+    vae_type: VaeType | None = None
     pipeline: str | None = None
 
 

@@ -7,7 +7,15 @@ from fractions import Fraction
 from typing import Any, Literal, Self
 
 from rushes.errors import ConfigError
-from rushes.timeline.document import Audio, Lora, Method, Mode, OutputOptions, Prompt
+from rushes.timeline.document import (
+    Audio,
+    Lora,
+    Method,
+    Mode,
+    OutputOptions,
+    Prompt,
+    VaeType,
+)
 from rushes.timeline.options import AtEnd
 from rushes.timeline.profiles import ProfileName
 from rushes.timeline.times import parse_fraction
@@ -64,7 +72,7 @@ class RenderPlan:
     spatial_method: Method
     noise_controller: bool
     manage_cache: bool
-    vae_type: str
+    vae_type: VaeType
     quantization: Literal["fp8_e4m3fn"] | None
     vace_context_scale: float | None
     at_end: AtEnd

@@ -1,0 +1,75 @@
+"""A folder to render in with the tiny preset, for tests of whole renders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from renderer.shots import Frames, read_pngs, write_timeline
+from rushes.pipeline import Pipeline
+from rushes.render import render
+from rushes.render_loop import Report
+from rushes.request import RenderRequest
+from rushes.timeline.load import load_timeline
+from rushes.timeline.options import PlanOptions
+from rushes.timeline.plan import plan_render
+from rushes.timeline.render_plan import RenderPlan
+from rushes.video.probe import probe_video
+
+Manifest = dict[str, Any]
+
+
+@dataclass
+class Studio:
+    """A folder to render in, and the pipeline to do it with."""
+
+    folder: Path
+    pipeline: Pipeline
+
+    def prepare(
+        self,
+        document: dict[str, Any],
+        output: str = "out.mp4",
+        source: Path | None = None,
+        audio: str | None = None,
+        **options: Any,
+    ) -> tuple[RenderPlan, RenderRequest]:
+        """Write a timeline and plan it the way the command line does."""
+        path = write_timeline(self.folder / "shot.json", document)
+        chosen = PlanOptions(**options)
+        if source is not None:
+            info = probe_video(source)
+            known = {"input_fps": info.fps, "input_frames": info.num_frames}
+            chosen = chosen.model_copy(update=known | {"input_duration": info.duration})
+        plan = plan_render(
+            load_timeline(path).require(to_render=True), chosen, self.pipeline.preset
+        )
+        request = RenderRequest(
+            timeline=path,
+            output=self.folder / output,
+            input=source,
+            plan=chosen,
+            preset="tiny",
+            audio=audio,
+        )
+        return plan, request
+
+    def render(
+        self,
+        document: dict[str, Any],
+        output: str = "out.mp4",
+        report: Report = lambda progress: None,
+        force: bool = True,
+        **how: Any,
+    ) -> Manifest:
+        plan, request = self.prepare(document, output, **how)
+        return render(self.pipeline, plan, request, force=force, report=report)
+
+    def frames(self, document: dict[str, Any], **how: Any) -> Frames:
+        """Render without loss and return the frames."""
+        self.render(document, "frames.png", **how)
+        return read_pngs(self.folder / "frames")
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir())
