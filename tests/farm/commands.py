@@ -57,21 +57,22 @@ class Farm:
         reported = JobProgress(chunk=chunk, frame=4 * chunk + 1, fps=8.0, prompt=prompt)
         self.store.renew(record.id, record.fence, 60_000, reported)
 
-    def publish(self, record: JobRecord, files: dict[str, bytes] | None = None) -> dict[str, Any]:
+    def publish(
+        self, record: JobRecord, output: str = "", contents: dict[str, bytes] | None = None
+    ) -> dict[str, Any]:
         """End a job as a worker does, with a video, a manifest and a contact sheet."""
-        base = f"results/2026-01-02/cat-42-{record.id}.mp4"
-        contents = files or {
-            base: b"video of " + record.id.encode(),
-            f"{base}.json": json.dumps({"frames_sha256": "f" * 64}).encode(),
-            f"{base}.png": b"sheet",
+        output = output or f"results/2026-01-02/cat-42-{record.id}.mp4"
+        contents = contents or {
+            output: b"video of " + record.id.encode(),
+            f"{output}.json": json.dumps({"frames_sha256": "f" * 64}).encode(),
+            f"{output}.png": b"sheet",
         }
         for key, data in contents.items():
             self.storage.put_bytes(key, data)
-        output, manifest, sheet = contents
         result = {
             "output": output,
-            "manifest": manifest,
-            "contact_sheet": sheet,
+            "manifest": f"{output}.json",
+            "contact_sheet": f"{output}.png",
             "files": {
                 key: {"size": len(data), "sha256": sha256(data).hexdigest()}
                 for key, data in contents.items()

@@ -19,6 +19,7 @@ from rushes_queue.cli.change import cancel, pause, priority, resume, retry
 from rushes_queue.cli.check import check
 from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
+from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
 from rushes_queue.cli.logs import logs
 from rushes_queue.cli.plan import plan
@@ -80,6 +81,8 @@ app.command()(pause)
 app.command()(resume)
 app.command()(retry)
 app.command()(priority)
+app.command()(fetch)
+app.command()(preview)
 app.command()(reconcile)
 app.add_typer(config, name="config")
 

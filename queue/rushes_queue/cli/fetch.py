@@ -1,0 +1,156 @@
+"""``rushes fetch`` and ``rushes preview``: pictures from the farm to this machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+
+import typer
+
+from rushes.errors import InputError, RushesError
+from rushes.timeline.problems import printable
+from rushes_queue.cli import exit_codes
+from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
+from rushes_queue.cli.console import print_json, say
+from rushes_queue.cli.farm_flags import FarmFlags
+from rushes_queue.cli.flags import takes_flags
+from rushes_queue.cli.job_view import SCHEMA_VERSION, SHORT_ID
+from rushes_queue.states import State
+
+if TYPE_CHECKING:
+    from rushes_queue.fetching import Fetched
+    from rushes_queue.store import JobStore
+
+_SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_BETWEEN_QUESTIONS = 10.0
+
+Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder; made if missing.")]
+HERE = Path()
+
+
+@takes_flags
+def fetch(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    output: Folder = HERE,
+    conflict: Annotated[
+        Literal["skip", "overwrite", "copy"] | None,
+        typer.Option(help="What to do where other files are in the way; else exit code 6."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Bring video, manifest and contact sheet of jobs that are done into a folder.
+
+    Every file is checked against its hash; a result appears whole or not at all.
+    """
+    from rushes_queue.fetching import fetch_result
+
+    store, storage = farm.open_store(), farm.open_storage()
+    chosen = choice.choose(store, job)
+    faults: list[RushesError] = list(chosen.faults)
+    results = []
+    for each, record in store.get_many(chosen.jobs).items():
+        try:
+            fetched = fetch_result(storage, record, output, conflict)
+        except RushesError as error:
+            faults.append(error)
+            continue
+        results.append(_to_json(each, fetched))
+        if not as_json:
+            typer.echo(printable(str(fetched.output)))
+            if not fetched.is_new:
+                say(f"{each[:SHORT_ID]}: was there already; left as it is")
+    if as_json:
+        print_json(
+            {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": list(map(_fault, faults))}
+        )
+    for fault in faults:
+        say(f"error: {fault}")
+    if not results and not faults:
+        say("no such jobs")
+    raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
+
+
+@takes_flags
+def preview(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    output: Folder = HERE,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for the picture of each job.")
+    ] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Bring the last frame of running jobs into a folder, as JPEG.
+
+    Exit code 6 when a job does not run, 8 when its worker sends no picture in time.
+    """
+    store = farm.open_store()
+    chosen = choice.choose(store, job)
+    results, codes = [], [fault.exit_code for fault in chosen.faults]
+    for fault in chosen.faults:
+        say(f"error: {fault}")
+    for each in chosen.jobs:
+        jpeg, code = _wait_for_frame(store, each, timeout)
+        if jpeg is None:
+            codes.append(code)
+            continue
+        path = output / f"{each}.jpg"
+        _write(path, jpeg)
+        results.append({"id": each, "file": str(path), "chunk": store.get(each).chunk})
+        if not as_json:
+            typer.echo(printable(str(path)))
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION, "jobs": results})
+    raise typer.Exit(code_of(len(results), codes))
+
+
+def _write(path: Path, data: bytes) -> None:
+    from rushes_queue.whole_files import make_folder, write_whole
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    try:
+        make_folder(path.absolute().parent)
+        write_whole(path, write)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error}; choose another folder") from error
+
+
+def _wait_for_frame(store: JobStore, job: str, timeout: float) -> tuple[bytes | None, int]:
+    """Ask for the last frame and wait for it; without one return the exit code."""
+    from rushes_queue.preview import ask, read_frame
+
+    deadline, next_question = time.monotonic() + timeout, 0.0
+    while True:
+        if time.monotonic() >= next_question:
+            ask(store.client, store.prefix, job)
+            next_question = time.monotonic() + _SECONDS_BETWEEN_QUESTIONS
+        if jpeg := read_frame(store.client, store.prefix, job):
+            return jpeg, exit_codes.OK
+        state = store.get(job).state
+        if state is not State.RUNNING:
+            hint = "; rushes fetch brings its video" if state is State.DONE else ""
+            say(f"error: job {job}: is {state}, so there is no new frame{hint}")
+            return None, exit_codes.CONFLICT
+        if time.monotonic() >= deadline:
+            say(f"error: job {job}: its worker has sent no frame within {timeout:g} s")
+            return None, exit_codes.TIMED_OUT
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def _to_json(job: str, fetched: Fetched) -> dict[str, Any]:
+    return {
+        "id": job,
+        "output": str(fetched.output),
+        "files": list(map(str, fetched.files)),
+        "fetched": fetched.is_new,
+    }
+
+
+def _fault(error: RushesError) -> dict[str, Any]:
+    return {"message": str(error), "exit_code": error.exit_code}
