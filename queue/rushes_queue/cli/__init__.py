@@ -21,6 +21,7 @@ from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
 from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
+from rushes_queue.cli.local import down, ps, up
 from rushes_queue.cli.logs import logs
 from rushes_queue.cli.plan import plan
 from rushes_queue.cli.reconcile import reconcile
@@ -84,6 +85,9 @@ app.command()(priority)
 app.command()(fetch)
 app.command()(preview)
 app.command()(reconcile)
+app.command()(up)
+app.command()(down)
+app.command()(ps)
 app.add_typer(config, name="config")
 
 

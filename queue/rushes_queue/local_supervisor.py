@@ -1,0 +1,124 @@
+"""The process that keeps a local farm's broker and workers alive.
+
+It does nothing but start what is to run and does not. It may be killed at any time: the others
+live on, and the next supervisor finds them in their slots.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from subprocess import Popen
+
+from rushes.errors import RushesError
+from rushes_queue.local_farm import About, FarmSpec, LocalFarm
+from rushes_queue.local_server import HOST
+from rushes_queue.process_slot import Slot
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_ROUNDS = 0.5
+LONGEST_PAUSE = 30.0
+SECONDS_OF_A_GOOD_LIFE = 60.0  # after it, a death is the first one again
+
+
+def pause_seconds(deaths: int) -> float:
+    """Return how long to wait before a process is started again that died so often lately."""
+    return min(2.0 ** (deaths - 2), LONGEST_PAUSE) if deaths else 0.0
+
+
+class Charge:
+    """One process that is to live."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self._process: Popen[bytes] | None = None
+        self._born: float | None = None  # of the process that lives, if one does
+        self._deaths = 0
+        self._due = 0.0
+
+    def tend(self, command: Sequence[str], key: str, environment: Mapping[str, str]) -> None:
+        """Start the process if it does not live and its pause is over."""
+        status = self._process.poll() if self._process is not None else None
+        if self.slot.is_taken():
+            self._born = self._born or self.slot.started()
+            if self.slot.is_orphaned():
+                self.slot.kill()
+            return
+        if self._born is not None:
+            self._note_end(status)
+        if time.time() >= self._due:
+            self._start(command, key, environment)
+
+    def _note_end(self, status: int | None) -> None:
+        lived = time.time() - (self._born or 0)
+        if status == 0:
+            self._deaths = 0
+        else:
+            self._deaths = 1 if lived > SECONDS_OF_A_GOOD_LIFE else self._deaths + 1
+        self._due = time.time() + pause_seconds(self._deaths)
+        self._born = self._process = None
+        logger.info(
+            "%s ended (%s) after %.0f s; it starts again in %.1f s",
+            *(self.slot.name, "unknown status" if status is None else f"status {status}"),
+            *(lived, pause_seconds(self._deaths)),
+        )
+
+    def _start(self, command: Sequence[str], key: str, environment: Mapping[str, str]) -> None:
+        about = About(key=key, deaths=self._deaths).model_dump_json()
+        try:
+            self._process = self.slot.start(command, about=about, environment=environment)
+        except (RushesError, OSError) as error:
+            logger.warning("%s cannot be started: %s", self.slot.name, error)
+            self._deaths += 1
+            self._due = time.time() + pause_seconds(self._deaths)
+            return
+        self._born = time.time()
+        logger.info("%s is process %d", self.slot.name, self._process.pid)
+
+
+def supervise(farm: LocalFarm) -> None:
+    """Keep alive what the farm's file names, and look at it again in each round."""
+    charges: dict[str, Charge] = {}
+    while True:
+        spec = farm.spec()
+        if spec is not None:
+            _tend_all(farm, spec, charges)
+        time.sleep(SECONDS_BETWEEN_ROUNDS)
+
+
+def _tend_all(farm: LocalFarm, spec: FarmSpec, charges: dict[str, Charge]) -> None:
+    def charge(slot: Slot) -> Charge:
+        return charges.setdefault(slot.name, Charge(slot))
+
+    config = farm.folder / "broker.conf"
+    charge(farm.server).tend([spec.server, str(config)], str(spec.port), os.environ)
+    if not _answers(spec.port):
+        return
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("RUSHES_") and name != "REDIS_URL"
+    }
+    for index in range(len(spec.workers)):
+        charge(farm.worker(index)).tend(
+            spec.command_of(index), spec.worker_key(index), environment | spec.environment
+        )
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    supervise(LocalFarm(Path(sys.argv[1])))
