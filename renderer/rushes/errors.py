@@ -59,6 +59,10 @@ class CheckpointError(RushesError):
     """Weights are missing, unexpected or have the wrong shape."""
 
 
+class DownloadError(RushesError):
+    """A download cannot be kept: no room for it, or not what its publisher says."""
+
+
 class ShapeError(RushesError):
     """A tensor or a resolution does not fit."""
 
@@ -72,3 +76,9 @@ class TransientError(RushesError):
 
     retryable = True
     exit_code = 75
+
+
+class UnreachableError(TransientError):
+    """The publisher of a file cannot be reached."""
+
+    exit_code = 5

@@ -37,9 +37,16 @@ class HashCache:
         if isinstance(entry, dict) and entry.get("state") == state:
             return str(entry["sha256"])
         digest = sha256_of(path)
-        self._entries = self._read() | {key: {"state": state, "sha256": digest}}
-        write_atomically(self._path, json.dumps(self._entries, indent=1).encode())
+        self.remember(path, digest)
         return digest
+
+    def remember(self, path: Path, digest: str) -> None:
+        """Take over a hash that was computed when the file was written."""
+        status = path.stat()
+        state = [status.st_size, status.st_mtime_ns]
+        entry = {"state": state, "sha256": digest}
+        self._entries = self._read() | {str(path.resolve()): entry}
+        write_atomically(self._path, json.dumps(self._entries, indent=1).encode())
 
     def _read(self) -> dict[str, Any]:
         try:

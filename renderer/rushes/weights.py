@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 
 from rushes.autoencoders import load_autoencoder, tiny_vae_config, vae_config
+from rushes.catalogue import PICKLED, imported, is_here, load_catalogue, publishers
 from rushes.errors import CheckpointError
 from rushes.models import random_weights
-from rushes.models.checkpoint import load_strictly, read_state_dict
+from rushes.models.checkpoint import files_of, load_strictly, read_state_dict
 from rushes.models.dit import CausalDit, DitConfig
 from rushes.models.text_encoder import (
     TextEncoder,
@@ -41,8 +42,12 @@ class WeightPaths:
     tokenizer: Path
 
     def files(self) -> dict[str, Path]:
-        """The weight files by part, for hashing."""
-        return {"dit": self.dit, "vae": self.vae, "text_encoder": self.text_encoder}
+        """The weight files by part, for hashing; of shards all, as ``part/file``."""
+        parts = {"dit": self.dit, "vae": self.vae, "text_encoder": self.text_encoder}
+        files = dict(parts)
+        for part, path in parts.items():
+            files |= {f"{part}/{shard.name}": shard for shard in files_of(path)[1:]}
+        return files
 
 
 def find_weights(
@@ -55,16 +60,20 @@ def find_weights(
     root = weights_root(preset, models_dir, cache_dir)
     found: dict[str, Path] = {}
     missing: list[str] = []
+    entries: list[str] = []
     for part, names in preset.files(vae_type).items():
-        existing = [root / name for name in names if (root / name).exists()]
+        existing = [path for name in names if (path := _present(root / name)) is not None]
         if existing:
             found[part] = existing[0]
         else:
             missing.append(f"{part} ({' or '.join(names)})")
+            entries += list(publishers(load_catalogue(), names))[:1]
     if missing:
+        command = f"with 'rushes models download {' '.join(entries)}'"
         raise CheckpointError(
-            f"preset {preset.name}: not found below {root}: {'; '.join(missing)}; put the files "
-            "there, name their folder with --models-dir, or try --preset tiny"
+            f"preset {preset.name}: not found below {root}: {'; '.join(missing)}; fetch them "
+            f"{command if entries else 'from their publisher'}, name their folder with "
+            "--models-dir, or try --preset tiny"
         )
     return WeightPaths(**found)
 
@@ -78,7 +87,14 @@ def weights_root(preset: Preset, models_dir: Path, cache_dir: Path) -> Path:
 
 def is_installed(preset: Preset, models_dir: Path) -> bool:
     """Say whether every file of a preset with real weights is in the models folder."""
-    return all(any((models_dir / name).exists() for name in names) for _, names in preset.weights)
+    return all(any(is_here(models_dir / name) for name in names) for _, names in preset.weights)
+
+
+def _present(path: Path) -> Path | None:
+    """Return a weights file, or rather what was imported of it, if one of them is there."""
+    if path.suffix in PICKLED and imported(path).exists():
+        return imported(path)
+    return path if path.exists() else None
 
 
 def load_models(

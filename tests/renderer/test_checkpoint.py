@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from renderer.tiny_models import normal
 from rushes.errors import CheckpointError, MissingFileError
-from rushes.models.checkpoint import load_strictly, read_state_dict
+from rushes.models.checkpoint import files_of, load_strictly, read_state_dict
 
 WEIGHTS = {"a.weight": normal(2, 3, seed=1), "a.bias": normal(2, seed=2)}
 
@@ -75,6 +76,11 @@ def test_weights_keep_the_dtype_they_are_stored_in(dtype: torch.dtype, tmp_path:
         loaded = read_state_dict(tmp_path / name)["x"]
         assert loaded.dtype == dtype
         assert torch.equal(loaded.float(), weights["x"].float())
+
+
+def test_a_pickled_file_in_the_old_layout_is_read(tmp_path: Path) -> None:
+    torch.save(WEIGHTS, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert_holds_weights(read_state_dict(tmp_path / "old.pth"))
 
 
 # --- files that are refused ----------------------------------------------------------------------
@@ -163,6 +169,67 @@ def test_entries_that_are_no_tensors_are_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no such weights file"):
         read_state_dict(tmp_path / name)
+
+
+# --- several files -------------------------------------------------------------------------------
+
+
+def write_shards(folder: Path) -> Path:
+    """Write the weights as two shards; return their index."""
+    files = {
+        "a.weight": "model-00001-of-00002.safetensors",
+        "a.bias": "model-00002-of-00002.safetensors",
+    }
+    for name, file in files.items():
+        save_file({name: WEIGHTS[name]}, folder / file)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    return index
+
+
+def test_shards_are_read_through_their_index(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    assert_holds_weights(read_state_dict(index))
+    assert [path.name for path in files_of(index)] == [
+        "model.safetensors.index.json",
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ]
+
+
+def test_a_shard_that_is_missing_is_named(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    shard = tmp_path / "model-00002-of-00002.safetensors"
+    shard.unlink()
+    with pytest.raises(MissingFileError, match=f"{shard}: missing, .* fetch it"):
+        read_state_dict(index)
+
+
+def test_a_shard_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    shard = tmp_path / "model-00001-of-00002.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(CheckpointError, match=f"{shard}: damaged or incomplete .* fetch it again"):
+        read_state_dict(index)
+
+
+def test_a_shard_without_what_the_index_says_is_named(tmp_path: Path) -> None:
+    index = write_shards(tmp_path)
+    shard = tmp_path / "model-00001-of-00002.safetensors"
+    save_file({"other": torch.zeros(1)}, shard)
+    with pytest.raises(CheckpointError, match=rf"{shard}: lacks a\.weight"):
+        read_state_dict(index)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": "../b.safetensors"}}']
+)
+def test_an_index_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(text)
+    for read in (read_state_dict, files_of):
+        with pytest.raises(CheckpointError, match=f"{index}: not an index of shards"):
+            read(index)
 
 
 # --- loading into a network ----------------------------------------------------------------------

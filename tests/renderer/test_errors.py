@@ -7,7 +7,13 @@ import pickle
 import pytest
 
 from rushes import errors
-from rushes.errors import ConfigError, RushesError, TimelineError, TransientError
+from rushes.errors import (
+    ConfigError,
+    RushesError,
+    TimelineError,
+    TransientError,
+    UnreachableError,
+)
 
 KINDS = [
     kind
@@ -31,8 +37,8 @@ def test_details_travel_too(kind: type[TimelineError | ConfigError]) -> None:
 
 
 def test_only_a_hiccup_is_worth_another_try() -> None:
-    assert [kind for kind in KINDS if kind.retryable] == [TransientError]
+    assert [kind for kind in KINDS if kind.retryable] == [TransientError, UnreachableError]
 
 
 def test_every_error_has_an_exit_code_that_is_no_success() -> None:
-    assert {kind.exit_code for kind in KINDS} <= {1, 3, 4, 6, 75}
+    assert {kind.exit_code for kind in KINDS} <= {1, 3, 4, 5, 6, 75}

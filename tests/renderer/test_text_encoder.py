@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from torch import Tensor
 
 from renderer.tiny_models import seeded
 from rushes.errors import CheckpointError
+from rushes.models.cast_linear import CastLinear
 from rushes.models.checkpoint import StateDict
 from rushes.models.random_weights import random_text_encoder, write_byte_tokenizer
 from rushes.models.text_encoder import (
-    CastLinear,
+    PUBLIC_NAMES,
     TextEncoder,
     TextEncoderConfig,
     clean_prompt,
@@ -89,10 +91,48 @@ def test_random_weights_have_the_public_names_and_shapes() -> None:
     assert {tensor.dtype for tensor in state.values()} == {torch.bfloat16}
 
 
-@pytest.mark.parametrize("name", ["shared.weight", "scaled_fp8"])
-def test_a_repack_in_another_naming_is_refused(name: str) -> None:
-    with pytest.raises(CheckpointError, match="another naming"):
-        load_text_network(CONFIG, weights() | {name: torch.zeros(1)}, torch.float32, "repack")
+LINEAR = [name for name in weights() if ".attn." in name or ".ffn." in name]
+
+
+def scaled_repack() -> StateDict:
+    """Return the weights as repacks with scaled fp8 have them: other names, a scale a tensor."""
+    state: StateDict = {"scaled_fp8": torch.zeros(2), "spiece_model": torch.zeros(9).byte()}
+    for name, tensor in weights().items():
+        internal = name
+        for public, renamed in PUBLIC_NAMES.items():
+            internal = re.sub(f"^{public}$", renamed, internal)
+        if name in LINEAR:
+            scale = tensor.float().abs().max() / 448
+            state[internal.replace(".weight", ".scale_weight")] = scale
+            tensor = (tensor.float() / scale).to(torch.float8_e4m3fn)
+        state[internal] = tensor
+    return state
+
+
+def outputs_of(state: StateDict) -> Tensor:
+    network = load_text_network(CONFIG, state, torch.float32, "x")
+    ids, mask = torch.tensor([[5, 6, 7, 1]]), torch.ones(1, 4, dtype=torch.int64)
+    return TextEncoder(network, None, 4, torch.float32).embed(ids, mask)
+
+
+def test_scaled_fp8_weights_compute_what_their_scales_say() -> None:
+    state = scaled_repack()
+    wide = {
+        name: tensor.float() * state.get(name.replace(".weight", ".scale_weight"), torch.ones(()))
+        for name, tensor in state.items()
+        if name.endswith(".weight")
+    }
+    torch.testing.assert_close(outputs_of(state), outputs_of(wide), rtol=1e-4, atol=1e-4)
+    assert not torch.equal(outputs_of(state), outputs_of(weights()))
+
+
+@pytest.mark.parametrize("lacking", ["scale", "weight"])
+def test_scales_and_weights_that_do_not_go_together_are_refused(lacking: str) -> None:
+    state = scaled_repack()
+    name = next(name for name in state if name.endswith(".scale_weight"))
+    del state[name if lacking == "scale" else name.replace(".scale_weight", ".weight")]
+    with pytest.raises(CheckpointError, match="do not go together"):
+        load_text_network(CONFIG, state, torch.float32, "repack.safetensors")
 
 
 def test_missing_and_unexpected_weights_are_named() -> None:
@@ -111,9 +151,8 @@ def test_misshaped_weights_are_named() -> None:
 
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float8_e4m3fn], ids=str)
 def test_linear_layers_stay_narrow_and_compute_as_if_cast_before(stored: torch.dtype) -> None:
-    linear = {name for name in weights() if ".attn." in name or ".ffn." in name}
-    assert len(linear) == 168
-    narrow = {n: t.to(stored) if n in linear else t for n, t in weights().items()}
+    assert len(LINEAR) == 168
+    narrow = {n: t.to(stored) if n in LINEAR else t for n, t in weights().items()}
     wide = {name: tensor.float() for name, tensor in narrow.items()}
     networks = [load_text_network(CONFIG, s, torch.float32, "x") for s in (narrow, wide)]
     kept = [module.stored for module in networks[0].modules() if isinstance(module, CastLinear)]

@@ -23,6 +23,7 @@ from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
 from rushes_queue.cli.local import down, ps, up
 from rushes_queue.cli.logs import logs
+from rushes_queue.cli.models import models
 from rushes_queue.cli.plan import plan
 from rushes_queue.cli.reconcile import reconcile
 from rushes_queue.cli.render import render
@@ -89,6 +90,7 @@ app.command()(up)
 app.command()(down)
 app.command()(ps)
 app.add_typer(config, name="config")
+app.add_typer(models, name="models")
 
 
 def main() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
+import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,14 +19,19 @@ from rushes.errors import CheckpointError, MissingFileError
 
 StateDict = dict[str, Tensor]
 
+INDEX_ENDING = ".safetensors.index.json"  # of the file that lists the shards beside it
+
 # The entry that holds the weights, where a checkpoint holds more than weights.
 _CONTAINERS = ("generator", "generator_ema", "state_dict")
+# What bytes that are no pickle make its reader stumble over.
+_UNREADABLE = (IndexError, KeyError, AttributeError, TypeError, struct.error, AssertionError)
 _MAX_NAMES = 8  # of each kind of mismatch that a message lists
 
 
 def read_state_dict(path: Path) -> StateDict:
     """Read the weights of a ``.safetensors``, ``.pt`` or ``.pth`` file under their bare names.
 
+    Of a checkpoint in several files ``path`` is its index, ``*.safetensors.index.json``.
     Tensors are mapped from the file, not copied. Of a pickled checkpoint only tensors are accepted
     (``weights_only``), so a file that carries code is refused. A checkpoint may hold its weights
     under ``generator``, ``generator_ema`` or ``state_dict``, and may put ``model.`` in front of
@@ -35,10 +43,12 @@ def read_state_dict(path: Path) -> StateDict:
     if not path.is_file():
         raise MissingFileError(f"{path}: no such weights file")
     try:
-        if path.suffix == ".safetensors":
-            content: Any = load_file(path)
+        if path.name.endswith(INDEX_ENDING):
+            content: Any = _read_shards(path)
+        elif path.suffix == ".safetensors":
+            content = load_file(path)
         else:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            content = _unpickle(path)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path}: holds something else than tensors and was refused, or is damaged; "
@@ -50,6 +60,62 @@ def read_state_dict(path: Path) -> StateDict:
             f"{path}: damaged or incomplete ({reason}); fetch it again"
         ) from error
     return _bare_names(_unwrapped(path, content))
+
+
+def _unpickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        can_map = file.read(4) == b"PK\x03\x04"  # else the layout before PyTorch 1.6, or rubbish
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd pickles, which are refused or read rightly
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=can_map)
+        except _UNREADABLE as error:
+            raise pickle.UnpicklingError(str(error)) from error
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that make up a checkpoint: itself, and the shards that an index lists.
+
+    Raises: CheckpointError when the index is not one.
+    """
+    return [path, *_shards(path)] if path.name.endswith(INDEX_ENDING) else [path]
+
+
+def _shards(index: Path) -> dict[Path, list[str]]:
+    """Return the shards of an index and the names that each one must hold."""
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        shards: dict[Path, list[str]] = {}
+        for name, file in weight_map.items():
+            if Path(file).name != file:
+                raise ValueError(f"{file!r} is not beside it")
+            shards.setdefault(index.with_name(file), []).append(name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{index}: not an index of shards ({error!r}); fetch it again"
+        ) from error
+    return shards
+
+
+def _read_shards(index: Path) -> StateDict:
+    state: StateDict = {}
+    for shard, names in _shards(index).items():
+        if not shard.is_file():
+            raise MissingFileError(f"{shard}: missing, though {index.name} lists it; fetch it")
+        try:
+            content = load_file(shard)
+        except (SafetensorError, OSError) as error:
+            raise CheckpointError(
+                f"{shard}: damaged or incomplete ({error}); fetch it again"
+            ) from error
+        lacking = [name for name in names if name not in content]
+        if lacking:
+            raise CheckpointError(
+                f"{shard}: lacks {_listed(lacking)}, which {index.name} says it holds; "
+                "fetch both again"
+            )
+        state |= {name: content[name] for name in names}
+    return state
 
 
 def _unwrapped(path: Path, content: Any) -> Mapping[str, Any]:
@@ -76,6 +142,19 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], origin: str) -
 
     Raises: CheckpointError that lists missing, unexpected and mis-shaped weights.
     """
+    refuse_misfit(module, state, origin)
+    module.load_state_dict(state, strict=True, assign=True)
+    module.requires_grad_(False)
+    empty = [name for name, tensor in _tensors(module) if tensor.is_meta]
+    if empty:
+        raise CheckpointError(f"{origin}: left {_listed(empty)} without values")
+
+
+def refuse_misfit(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Compare names and shapes of weights with those of a network.
+
+    Raises: CheckpointError that lists missing, unexpected and mis-shaped weights.
+    """
     wanted = module.state_dict()
     faults = {
         "missing": [name for name in wanted if name not in state],
@@ -89,11 +168,6 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], origin: str) -
     if any(faults.values()):
         listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in faults.items() if names)
         raise CheckpointError(f"{origin}: does not fit this model: {listed}")
-    module.load_state_dict(state, strict=True, assign=True)
-    module.requires_grad_(False)
-    empty = [name for name, tensor in _tensors(module) if tensor.is_meta]
-    if empty:
-        raise CheckpointError(f"{origin}: left {_listed(empty)} without values")
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

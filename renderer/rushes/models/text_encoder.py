@@ -1,6 +1,7 @@
 """The UMT5 text encoder: prompts to prompt embeddings, through ``transformers``.
 
-Weights carry the names of ``models_t5_umt5-xxl-enc-bf16.pth``; ``PUBLIC_NAMES`` maps them.
+Weights carry the names of ``models_t5_umt5-xxl-enc-bf16.pth``, which ``PUBLIC_NAMES`` maps, or
+those of ``transformers``, as the repacks with scaled fp8 weights do.
 
 Source: sdv2: models/wan/wan_base/modules/t5.py, tokenizers.py;
 scope: src/scope/core/pipelines/wan2_1/components/text_encoder.py
@@ -18,11 +19,11 @@ from typing import Any
 import ftfy
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
 from rushes.errors import CheckpointError
-from rushes.models.checkpoint import load_strictly
+from rushes.models.cast_linear import CastLinear
+from rushes.models.checkpoint import StateDict, load_strictly, refuse_misfit
 
 PUBLIC_NAMES = {
     r"token_embedding\.weight": "shared.weight",
@@ -38,6 +39,10 @@ PUBLIC_NAMES = {
     r"blocks\.(\d+)\.norm2\.weight": r"encoder.block.\1.layer.1.layer_norm.weight",
 }
 
+_SCALE = ".scale_weight"  # ends the name of a weight's scale
+# Beside the weights of repacks: the mark of scaled fp8, a tokenizer, scales for fp8 inputs.
+_IGNORED = re.compile(r"scaled_fp8|spiece_model|.*\.scale_input")
+
 
 @dataclass(frozen=True)
 class TextEncoderConfig:
@@ -49,21 +54,6 @@ class TextEncoderConfig:
     num_heads: int = 64
     head_dim: int = 64
     num_layers: int = 24
-
-
-class CastLinear(nn.Module):
-    """A linear layer whose weight is stored narrower than it is computed with (fp8, bf16)."""
-
-    # transformers casts the input to the dtype of a layer's `weight` if that is a tensor, which
-    # would round it to fp8; so the tensor has another name here.
-    weight = None
-
-    def __init__(self, stored: Tensor) -> None:
-        super().__init__()
-        self.stored = nn.Parameter(stored, requires_grad=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.stored.to(x.dtype))
 
 
 def clean_prompt(text: str) -> str:
@@ -138,22 +128,24 @@ def load_text_network(
     Linear layers keep the dtype they are stored in and are cast as they are used; so does the
     token table. Norms and position tables are small and cast once.
 
-    Raises: CheckpointError when weights are missing, unexpected, mis-shaped or of another naming.
+    Raises: CheckpointError when weights are missing, unexpected or mis-shaped.
     """
-    if "scaled_fp8" in state or "shared.weight" in state:
-        raise CheckpointError(
-            f"{origin}: a repack in another naming; use the bf16 .pth of Wan-AI or the unscaled "
-            "fp8 file of Kijai/WanVideo_comfy"
-        )
-    with torch.device("meta"):
-        network = UMT5EncoderModel(_transformers_config(config))
-    renamed = {_internal_name(name): tensor for name, tensor in state.items()}
-    if "shared.weight" in renamed:
-        renamed["encoder.embed_tokens.weight"] = renamed["shared.weight"]
-    load_strictly(network, renamed, origin)
+    network = _empty_network(config)
+    weights, scales = _internal_state(state, origin)
+    load_strictly(network, weights, origin)
     network.encoder.embed_tokens = network.shared
-    _keep_narrow_weights(network, compute_dtype)
+    _keep_narrow_weights(network, compute_dtype, scales)
     return network.eval()
+
+
+def refuse_other_weights(
+    config: TextEncoderConfig, state: Mapping[str, Tensor], origin: str
+) -> None:
+    """Compare names and shapes of weights with those of the encoder, without loading it.
+
+    Raises: CheckpointError as ``load_text_network``.
+    """
+    refuse_misfit(_empty_network(config), _internal_state(state, origin)[0], origin)
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -163,6 +155,37 @@ def load_tokenizer(folder: Path) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{folder}: no usable tokenizer there ({reason})") from error
+
+
+def _empty_network(config: TextEncoderConfig) -> Any:
+    with torch.device("meta"):
+        return UMT5EncoderModel(_transformers_config(config))
+
+
+def _internal_state(
+    state: Mapping[str, Tensor], origin: str
+) -> tuple[StateDict, dict[str, Tensor]]:
+    """Return the weights under the names of ``transformers``, and the scales by those names."""
+    weights: StateDict = {}
+    scales: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if name.endswith(_SCALE):
+            scales[f"{name.removesuffix(_SCALE)}.weight"] = tensor
+        elif not _IGNORED.fullmatch(name):
+            weights[_internal_name(name)] = tensor
+    if "shared.weight" in weights:
+        weights["encoder.embed_tokens.weight"] = weights["shared.weight"]
+    unscaled = [
+        name
+        for name, tensor in weights.items()
+        if "scaled_fp8" in state and tensor.dtype == torch.float8_e4m3fn and name not in scales
+    ]
+    if unscaled or not scales.keys() <= weights.keys():
+        raise CheckpointError(
+            f"{origin}: weights and their scales do not go together "
+            f"({', '.join([*unscaled, *(scales.keys() - weights.keys())][:3])}); fetch it again"
+        )
+    return weights, scales
 
 
 def _internal_name(name: str) -> str:
@@ -189,11 +212,14 @@ def _transformers_config(config: TextEncoderConfig) -> UMT5Config:
     )
 
 
-def _keep_narrow_weights(network: nn.Module, compute_dtype: torch.dtype) -> None:
-    for parent in list(network.modules()):
+def _keep_narrow_weights(
+    network: nn.Module, compute_dtype: torch.dtype, scales: Mapping[str, Tensor]
+) -> None:
+    for path, parent in list(network.named_modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(parent, name, CastLinear(child.weight))
+                scale = scales.get(f"{path}.{name}.weight")
+                setattr(parent, name, CastLinear(child.weight, scale))
             elif child is not network.shared:
                 for parameter in child.parameters(recurse=False):
                     parameter.data = parameter.data.to(compute_dtype)
