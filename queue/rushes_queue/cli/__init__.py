@@ -19,6 +19,7 @@ from rushes_queue.cli.change import cancel, pause, priority, resume, retry
 from rushes_queue.cli.check import check
 from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
+from rushes_queue.cli.farm import metrics, stats, workers
 from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
 from rushes_queue.cli.local import down, ps, up
@@ -85,6 +86,9 @@ app.command()(retry)
 app.command()(priority)
 app.command()(fetch)
 app.command()(preview)
+app.command()(workers)
+app.command()(stats)
+app.command()(metrics)
 app.command()(reconcile)
 app.command()(up)
 app.command()(down)

@@ -6,6 +6,7 @@ local refusal, job = hold(id, fence, 'finish')
 if refusal then
   return refusal
 end
+count_made(job, tonumber(job.num_chunks), tonumber(job.num_frames))
 redis.call('HSET', key('job', id), 'result', result, 'chunk', job.num_chunks, 'frame', job.num_frames)
 redis.call('HDEL', key('job', id), 'error', 'notes')
 job.chunk = job.num_chunks

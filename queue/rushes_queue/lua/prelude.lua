@@ -55,6 +55,11 @@ local function store_json(id, field, value)
   end
 end
 
+-- Count what was done since the farm began.
+local function count(what, number)
+  redis.call('HINCRBY', PREFIX .. 'totals', what, number)
+end
+
 -- Set a note of a job; nil removes it.
 local function note(id, name, text)
   local notes = to_list(redis.call('HGET', key('job', id), 'notes'))
@@ -146,6 +151,12 @@ local function wait_for(id, others)
   store_json(id, 'waiting_for', waiting)
 end
 
+-- Count the chunks and frames made since the last report; an attempt may start further back.
+local function count_made(job, chunk, frame)
+  count('chunks', math.max(0, chunk - (tonumber(job.chunk) or 0)))
+  count('frames', math.max(0, frame - (tonumber(job.frame) or 0)))
+end
+
 local function index(id, created_ms)
   redis.call('ZADD', PREFIX .. 'jobs', created_ms, id)
   redis.call('ZADD', PREFIX .. 'ids', 0, id)
@@ -161,6 +172,7 @@ local function enter(id, job, event, state, reason)
   job.state = state
   redis.call('HSET', key('job', id), 'state', state, 'updated_ms', now)
   if FINISHED[state] then
+    count('jobs ' .. state, 1)
     redis.call('ZADD', PREFIX .. 'finished', now, id)
     redis.call('HSET', key('job', id), 'finished_ms', now)
     redis.call('HDEL', key('job', id), 'not_before_ms', 'rung_ms')
@@ -229,6 +241,7 @@ local function end_attempt(id, job, verb, event, reason)
     attempt.last_chunk = tonumber(job.chunk) or 0
     redis.call('LSET', attempts, -1, cjson.encode(attempt))
   end
+  count('attempts ' .. verb, 1)
   redis.call('ZREM', RUNNING, id)
   redis.call('HDEL', key('job', id), 'owner', 'lease_until_ms', 'first_chunk', 'cancel', 'pause')
   redis.call('HSET', key('job', id), 'ended', job.fence .. ':' .. verb)

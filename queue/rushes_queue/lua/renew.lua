@@ -4,8 +4,9 @@
 -- The first progress of an attempt says where it starts.
 local id, fence, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
-local fields = { 'state', 'fence', 'cancel', 'pause', 'first_chunk' }
-local state, current, cancel, pause, first = unpack(redis.call('HMGET', key('job', id), unpack(fields)))
+local fields = { 'state', 'fence', 'cancel', 'pause', 'first_chunk', 'chunk', 'frame' }
+local state, current, cancel, pause, first, chunk, frame =
+  unpack(redis.call('HMGET', key('job', id), unpack(fields)))
 if not state then
   return 'unknown'
 elseif state ~= 'running' or current ~= fence then
@@ -14,6 +15,7 @@ end
 redis.call('ZADD', RUNNING, now + ttl, id)
 redis.call('HSET', key('job', id), 'lease_until_ms', now + ttl, 'updated_ms', now)
 if ARGV[4] then
+  count_made({ chunk = chunk, frame = frame }, tonumber(ARGV[4]), tonumber(ARGV[5]))
   redis.call('HSET', key('job', id), 'first_chunk', first or ARGV[4],
     'chunk', ARGV[4], 'frame', ARGV[5], 'fps', ARGV[6], 'prompt', ARGV[7])
 end
