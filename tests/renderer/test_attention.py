@@ -44,3 +44,10 @@ def test_rows_and_heads_are_apart() -> None:
     changed[1, :, 0] += 1
     difference = (attend(q, k, changed) - attend(q, k, v)).abs().amax(dim=(1, 3))
     assert (difference > 1e-3).tolist() == [[False, False], [True, False]]
+
+
+def test_rows_of_unequal_lengths_see_what_is_theirs() -> None:
+    q, k, v = operands()
+    out = attend(q, k, v, lengths=[2, 5])
+    torch.testing.assert_close(out[:1], attend(q[:1], k[:1, :2], v[:1, :2]))
+    torch.testing.assert_close(out[1:], attend(q[1:], k[1:], v[1:]))

@@ -9,7 +9,7 @@ scope: src/scope/core/pipelines/streamdiffusionv2/modules/{causal_model,model}.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -151,8 +151,8 @@ class Block(nn.Module):
         y = modulate(self.norm1(x), shift1, scale1)
         q = rotate(self.self_attn.query(y), rotary)
         k, v = self.self_attn.keys_values(y)
-        k, v = kv_cache.write(index, rotate(k, rotary), v)
-        x = x + per_frame_product(self.self_attn.project(attend(q, k, v)), gate1)
+        seen = kv_cache.write(index, rotate(k, rotary), v)
+        x = x + per_frame_product(self.self_attn.project(attend(q, *seen)), gate1)
 
         q = self.cross_attn.query(self.norm3(x))
         x = x + self.cross_attn.project(attend(q, *prompt))
@@ -255,11 +255,33 @@ class CausalDit(nn.Module):
         x = self.embed_patches(latents)  # [B, S, E]
         timestep_embedding, timestep_modulation = self.embed_timesteps(timesteps, x.dtype)
         hints = control.hints(x, timestep_modulation) if control is not None else {}
-        for index, block in enumerate(self.blocks):
-            x = block(x, timestep_modulation, rotary, kv_cache, prompt.blocks[index], index)
-            if index in hints:
-                x = x + hints[index]
+        every = range(len(self.blocks))
+        x = self.apply_blocks(every, x, timestep_modulation, rotary, kv_cache, prompt, hints)
         return unpatchify(self.head(x, timestep_embedding), height, width)
+
+    def apply_blocks(
+        self,
+        indices: range,
+        x: Tensor,
+        timestep_modulation: Tensor,
+        rotary: RotaryFactors,
+        kv_cache: KVCache,
+        prompt: PromptKeys,
+        hints: Mapping[int, Tensor] | None = None,
+    ) -> Tensor:
+        """Apply some consecutive blocks, and add the hints behind them.
+
+        Shapes:
+            x: [B, S, E]
+            timestep_modulation: [B, T, 6, E]
+            hints, returns: [B, S, E]
+        """
+        for index in indices:
+            block = self.blocks[index]
+            x = block(x, timestep_modulation, rotary, kv_cache, prompt.blocks[index], index)
+            if hints and index in hints:
+                x = x + hints[index]
+        return x
 
     def embed_patches(self, latents: Tensor) -> Tensor:
         """Turn latents into tokens, one per 1x2x2 patch; frame, row, column in this order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -10,17 +11,44 @@ from torch import Tensor
 from rushes.errors import ShapeError
 from rushes.models.snapshot import Snapshot
 
+# Keys and values; where rows differ in it, also how many tokens each row may attend to.
+Seen = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[int] | None]
+
 
 class KVCache(Protocol):
     """What a block's self-attention needs of a cache."""
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
         """Store the chunk's keys and values; return all that its queries may attend to.
 
         Shapes:
             k, v: [B, S, N, D], keys already rotated
             returns: k and v [B, S_kv, N, D]
         """
+        ...
+
+
+class RowCache(KVCache, Protocol):
+    """A cache for a batch of rows, each with a stream of its own."""
+
+    def begin_stream(self, num_steps: int) -> None:
+        """Forget everything; chunks of so many denoising steps will follow."""
+        ...
+
+    def begin_chunk(self, starts: Sequence[int], num_frames: int) -> None:
+        """Say at which latent frame the chunk of each row starts."""
+        ...
+
+    def share_first_row(self) -> None:
+        """Let all rows go on from where row 0 is."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the filled slots and all that decides about the next ones."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a cache of the same sizes."""
         ...
 
 

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rushes.models.dit import CausalDit, Control, PromptKeys
+from rushes.models.dit import Control, PromptKeys
 from rushes.models.kv_cache import KVCache
 from rushes.models.rope import RotaryFactors
 from rushes.stream.schedule import FlowSchedule, add_noise, flow_to_clean
 
 CLEAN_TIMESTEP = 0
+
+
+class Network(Protocol):
+    """Predicts the flow of a chunk: ``CausalDit``, or what stands in its place."""
+
+    def __call__(
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        rotary: RotaryFactors,
+        kv_cache: KVCache,
+        prompt: PromptKeys,
+        control: Control | None = None,
+    ) -> Tensor: ...
 
 
 class Denoiser:
@@ -21,7 +36,7 @@ class Denoiser:
     Source: scope: src/scope/core/pipelines/wan2_1/blocks/{denoise,clean_kv_cache}.py
     """
 
-    def __init__(self, dit: CausalDit, schedule: FlowSchedule, kv_cache: KVCache) -> None:
+    def __init__(self, dit: Network, schedule: FlowSchedule, kv_cache: KVCache) -> None:
         self._dit = dit
         self._schedule = schedule
         self._kv_cache = kv_cache
@@ -42,28 +57,35 @@ class Denoiser:
             draw_noise: returns the same shape, once for each step but the first
             returns: [B, T, C, H, W]
         """
-        clean = self._predict_clean(latents, timesteps[0], rotary, prompt, control)
+        clean = self.predict_clean(latents, timesteps[:1], rotary, prompt, control)
         for timestep in timesteps[1:]:
-            noisy = add_noise(clean, draw_noise(), self._sigma(timestep, clean))
-            clean = self._predict_clean(noisy, timestep, rotary, prompt, control)
+            noisy = self.renoise(clean, timestep, draw_noise())
+            clean = self.predict_clean(noisy, [timestep], rotary, prompt, control)
         return clean
 
     def write_clean_keys(self, clean: Tensor, rotary: RotaryFactors, prompt: PromptKeys) -> None:
         """Pass over the clean chunk once more, without control, for what it leaves in the cache."""
-        self._predict_clean(clean, CLEAN_TIMESTEP, rotary, prompt, control=None)
+        self.predict_clean(clean, [CLEAN_TIMESTEP], rotary, prompt)
 
-    def _predict_clean(
+    def predict_clean(
         self,
         noisy: Tensor,
-        timestep: int,
+        timesteps: Sequence[int],
         rotary: RotaryFactors,
         prompt: PromptKeys,
-        control: Control | None,
+        control: Control | None = None,
     ) -> Tensor:
-        timesteps = torch.full(noisy.shape[:2], float(timestep), device=noisy.device)
-        flow = self._dit(noisy, timesteps, rotary, self._kv_cache, prompt, control)
-        return flow_to_clean(noisy, flow, self._sigma(timestep, noisy))
+        """Return clean latents after a single pass; each row has a timestep, or all have one.
 
-    def _sigma(self, timestep: int, latents: Tensor) -> Tensor:
-        """The noise level of every frame of a chunk, [B, T]."""
-        return self._schedule.sigma(torch.full(latents.shape[:2], float(timestep)))
+        Shapes:
+            noisy, returns: [B, T, C, H, W]
+        """
+        by_row = torch.tensor(timesteps, dtype=torch.float32).unsqueeze(1)  # [B, 1]
+        by_frame = by_row.expand(noisy.shape[:2])
+        flow = self._dit(noisy, by_frame.to(noisy.device), rotary, self._kv_cache, prompt, control)
+        return flow_to_clean(noisy, flow, self._schedule.sigma(by_frame))
+
+    def renoise(self, clean: Tensor, timestep: int, noise: Tensor) -> Tensor:
+        """Make clean latents noisy again for the step at ``timestep``; shapes agree."""
+        sigma = self._schedule.sigma(torch.full(clean.shape[:2], float(timestep)))
+        return add_noise(clean, noise, sigma)

@@ -13,14 +13,22 @@ class ChunkNoise:
     a timeline, sees the same numbers.
     """
 
-    def __init__(self, seed: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, seed: int, shape: tuple[int, ...], drawn: int = 0) -> None:
+        """``drawn`` says how many of the chunk's noises have been used before."""
+        self.seed = seed
+        self.drawn = 0
         self._generator = torch.Generator().manual_seed(seed)
         self._shape = shape
+        while self.drawn < drawn:
+            self._next()
 
     def draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the next noise of the chunk's shape."""
-        noise = torch.randn(self._shape, generator=self._generator)
-        return noise.to(device=device, dtype=dtype)
+        return self._next().to(device=device, dtype=dtype)
+
+    def _next(self) -> Tensor:
+        self.drawn += 1
+        return torch.randn(self._shape, generator=self._generator)
 
 
 def cover(encoded: Tensor, noise: Tensor, noise_scale: float) -> Tensor:

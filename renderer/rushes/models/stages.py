@@ -1,0 +1,83 @@
+"""The network cut into ranges of blocks that may live on different devices.
+
+What passes between two of them is tensors only: the tokens of a chunk, and the small inputs that
+every stage turns into modulation and rotary factors itself.
+
+Source: sdv2: models/wan/causal_model.py (block_mode input, middle, output)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from rushes.models.dit import PATCH, CausalDit, PromptKeys, unpatchify
+from rushes.models.kv_cache import KVCache
+from rushes.models.rope import RotaryFactors
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One range of blocks; the first one embeds the patches, the last one applies the head."""
+
+    dit: CausalDit
+    blocks: range
+
+    @property
+    def is_first(self) -> bool:
+        return self.blocks.start == 0
+
+    @property
+    def is_last(self) -> bool:
+        return self.blocks.stop == self.dit.config.num_layers
+
+    def __call__(
+        self,
+        x: Tensor,
+        timesteps: Tensor,
+        rotary: RotaryFactors,
+        kv_cache: KVCache,
+        prompt: PromptKeys,
+        latent_size: tuple[int, int],
+    ) -> Tensor:
+        """Run the stage.
+
+        Shapes:
+            x: [B, T, C, H, W] latents in the first stage, else [B, S, E] tokens
+            timesteps: [B, T]
+            returns: [B, T, C, H, W] flow from the last stage, else [B, S, E] tokens
+        Units: ``latent_size`` is H and W.
+        """
+        if self.is_first:
+            x = self.dit.embed_patches(x)  # [B, S, E]
+        embedding, modulation = self.dit.embed_timesteps(timesteps, x.dtype)
+        x = self.dit.apply_blocks(self.blocks, x, modulation, rotary, kv_cache, prompt)
+        if not self.is_last:
+            return x
+        height, width = latent_size
+        return unpatchify(self.dit.head(x, embedding), height // PATCH, width // PATCH)
+
+
+class StagedDit:
+    """Stages one after the other; stands where the whole network does."""
+
+    def __init__(self, dit: CausalDit, split: Sequence[range]) -> None:
+        self.stages = [Stage(dit, blocks) for blocks in split]
+
+    def __call__(
+        self,
+        latents: Tensor,
+        timesteps: Tensor,
+        rotary: RotaryFactors,
+        kv_cache: KVCache,
+        prompt: PromptKeys,
+        control: None = None,
+    ) -> Tensor:
+        """Predict the flow of a chunk; shapes as in ``CausalDit``."""
+        height, width = latents.shape[-2:]
+        x = latents
+        for stage in self.stages:
+            x = stage(x, timesteps, rotary, kv_cache, prompt, (height, width))
+        return x
