@@ -416,7 +416,7 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def every_key_belongs_to_a_job_or_ends_by_itself(self) -> None:
         prefix = self.store.prefix
-        shared = {"jobs", "ids", "running", "finished", "parked", "queues", "sequence"}
+        shared = {"jobs", "ids", "running", "finished", "parked", "queues", "sequence", "totals"}
         for key in self.client.scan_iter(count=1000):
             if key == CLOCK:
                 continue
