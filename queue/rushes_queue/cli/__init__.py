@@ -19,6 +19,7 @@ from rushes_queue.cli.change import cancel, pause, priority, resume, retry
 from rushes_queue.cli.check import check
 from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
+from rushes_queue.cli.doctor import doctor
 from rushes_queue.cli.farm import metrics, stats, workers
 from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
@@ -93,6 +94,7 @@ app.command()(reconcile)
 app.command()(up)
 app.command()(down)
 app.command()(ps)
+app.command()(doctor)
 app.add_typer(config, name="config")
 app.add_typer(models, name="models")
 

@@ -74,6 +74,8 @@ _CODECS = {
         (".mov", ".mkv"),
     ),
 }
+CODECS = tuple(_CODECS)
+HARDWARE_CODECS = tuple(name for name, codec in _CODECS.items() if codec.hardware)
 _DEFAULTS = {".mp4": "h264", ".mkv": "h264", ".mov": "prores", ".webm": "vp9"}
 _MAX_NVENC_CRF = 51
 _TRIAL_SIZE = 256  # above every NVENC generation's smallest picture
@@ -112,6 +114,21 @@ def choose_encoder(extension: str, codec: str | None, crf: int | None, hardware:
     return _with_options(chosen.encoder, chosen.encoder.library, options)
 
 
+def try_codec(name: str, *, hardware: bool = False) -> str:
+    """Encode one frame with a codec as a result would, and name FFmpeg's encoder for it.
+
+    Raises: ConfigError when it does not work here.
+    """
+    encoder = choose_encoder(_CODECS[name].extensions[0], name, None, hardware)
+    try:
+        _encode_one_frame(encoder)
+    except (av.FFmpegError, OSError) as error:
+        raise ConfigError(
+            f"{encoder.library} does not work here: {error}", field="codec"
+        ) from error
+    return encoder.library
+
+
 def _checked_crf(name: str, codec: _Codec, crf: int | None) -> int | None:
     if crf is None or codec.crf is None:
         if crf is not None:
@@ -128,7 +145,7 @@ def _checked_crf(name: str, codec: _Codec, crf: int | None) -> int | None:
 def _hardware_encoder(name: str, codec: _Codec, crf: int | None) -> Encoder:
     advice = "; render without hardware encoding, or on a machine with an NVENC-capable GPU"
     if codec.hardware is None or crf is None:
-        names = ", ".join(name for name, codec in _CODECS.items() if codec.hardware)
+        names = ", ".join(HARDWARE_CODECS)
         raise ConfigError(f"no hardware encodes {name}; use one of {names}", field="hardware")
     if not _is_built_in(codec.hardware):
         raise ConfigError(f"this build has no {codec.hardware}{advice}", field="hardware")

@@ -1,0 +1,174 @@
+"""The broker: whether it can be reached, and whether it keeps what it is told."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from rushes_queue.broker import address_of, broker_errors, connect
+from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
+from rushes_queue.errors import BrokerError
+from rushes_queue.local_server import OLDEST_VERSION
+from rushes_queue.settings import LoadedSettings
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+_PINGS = 20
+_SLOW_MS = 20.0  # a chunk costs two or three round trips
+_FULL = 0.8
+_CLOCK_SECONDS = 5.0
+_SECONDS_TO_CONNECT = 3.0
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
+    """Connect and measure; without a broker anywhere that is no fault, but said."""
+    client = _connect(loaded)
+    try:
+        with broker_errors(client):
+            times = []
+            for _ in range(_PINGS):
+                began = time.perf_counter()
+                client.ping()
+                times.append((time.perf_counter() - began) * 1000)
+    except BrokerError as error:
+        if loaded.origin("broker_url").kind == "default":
+            yield warning(
+                "broker", "none is configured, so there is no farm", "rushes up, or docs/farm.md"
+            )
+        else:
+            yield fault("broker", str(error), "start it, or mend RUSHES_BROKER_URL")
+        return
+    told = f"{address_of(client)} answers in {statistics.median(times):.1f} ms"
+    if statistics.median(times) > _SLOW_MS:
+        yield warning("broker", told, "move broker and workers closer together")
+    else:
+        yield ok("broker", told)
+    for check in (_version, _persistence, _memory, _clock, _security):
+        yield from check(client, loaded)
+
+
+def _version(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
+    facts = _info(client, "server")
+    name = "valkey" if "valkey_version" in facts else "redis"
+    version = str(facts.get("valkey_version") or facts["redis_version"])
+    if int(version.split(".")[0]) < OLDEST_VERSION:
+        yield fault("version", f"{name} {version}", f"update it to {OLDEST_VERSION} or later")
+    else:
+        yield ok("version", f"{name} {version}")
+
+
+def _persistence(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
+    facts = _info(client, "persistence")
+    if not int(facts.get("aof_enabled", 0)):
+        yield fault(
+            "persistence",
+            "there is no append-only file: a restart of the broker forgets every job",
+            "redis-cli CONFIG SET appendonly yes, and the same in its configuration file; "
+            "rushes reconcile brings jobs back",
+        )
+        return
+    if facts.get("aof_last_write_status", "ok") != "ok":
+        yield fault("persistence", "the last write failed", "make room on the broker's disk")
+        return
+    sync = _config(client, "appendfsync")
+    if sync == "no":
+        yield warning(
+            "persistence",
+            "appendfsync is no: a power cut may lose half a minute",
+            "redis-cli CONFIG SET appendfsync everysec, and the same in its configuration file",
+        )
+    else:
+        yield ok("persistence", f"append-only file, synced {sync or 'as its provider has it'}")
+
+
+def _memory(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
+    facts = _info(client, "memory")
+    used, limit = int(facts["used_memory"]), int(facts.get("maxmemory", 0))
+    policy = facts.get("maxmemory_policy", "noeviction")
+    told = f"{used / 1e6:,.1f} MB of {f'{limit / 1e6:,.0f} MB' if limit else 'no limit'}, {policy}"
+    if policy != "noeviction":
+        complain = fault if limit else warning
+        yield complain(
+            "memory",
+            f"{told}: when it is full, records of jobs are thrown away",
+            "redis-cli CONFIG SET maxmemory-policy noeviction, and in its configuration file",
+        )
+    elif limit and used > _FULL * limit:
+        yield warning("memory", told, "rushes prune removes old jobs; or raise maxmemory")
+    else:
+        yield ok("memory", told)
+
+
+def _clock(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
+    with broker_errors(client):
+        before = time.time()
+        seconds, microseconds = client.time()
+        here = (before + time.time()) / 2
+    offset = int(seconds) + int(microseconds) / 1e6 - here
+    if abs(offset) > _CLOCK_SECONDS:
+        yield warning(
+            "clock",
+            f"the broker's is {offset:+.1f} s off this machine's; leases count by the broker's "
+            "alone, but times shown are wrong",
+            "set both by NTP",
+        )
+    else:
+        yield ok("clock", f"{offset * 1000:+.0f} ms off this machine's")
+
+
+def _security(client: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
+    url = urlsplit(loaded.settings.broker_url.get_secret_value())
+    if url.scheme == "unix" or url.hostname in _LOCAL:
+        is_open = _config(client, "protected-mode") == "no" and not url.password
+        if is_open:
+            yield warning(
+                "security", "no password and no protected mode", "set requirepass; docs/farm.md"
+            )
+        else:
+            yield ok("security", "on this machine")
+    elif not url.password:
+        yield fault(
+            "security",
+            "anybody who reaches the broker can read and change every job",
+            "set requirepass, or users with ACLs; docs/farm.md",
+        )
+    elif url.scheme != "rediss":
+        yield warning(
+            "security",
+            "password and prompts cross the network in the clear",
+            "use TLS (rediss://) unless the network is yours alone; docs/farm.md",
+        )
+    else:
+        yield ok("security", "password and TLS")
+
+
+def _connect(loaded: LoadedSettings) -> Redis:
+    client = connect(loaded.settings.broker_url.get_secret_value())
+    client.connection_pool.connection_kwargs.update(
+        socket_connect_timeout=_SECONDS_TO_CONNECT, socket_timeout=_SECONDS_TO_CONNECT
+    )
+    return client
+
+
+def _info(client: Redis, section: str) -> Any:
+    with broker_errors(client):
+        return client.info(section)
+
+
+def _config(client: Redis, name: str) -> str | None:
+    """Return a setting of the broker, None where its provider does not tell."""
+    from redis.exceptions import ResponseError
+
+    try:
+        found: Any = client.config_get(name)
+    except ResponseError:
+        return None
+    return str(found[name]) if name in found else None
+
+
+CHECKS: tuple[Check, ...] = (check_reach,)

@@ -1,0 +1,83 @@
+"""Workers and queues: whether somebody serves what waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import rushes
+from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
+from rushes_queue.errors import BrokerError
+from rushes_queue.heartbeat import LiveWorker
+from rushes_queue.job import SCHEMA_VERSION
+from rushes_queue.settings import LoadedSettings
+from rushes_queue.states import State
+from rushes_queue.store import JobStore
+
+_OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
+
+
+def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
+    """Look at who lives, and what waits for whom."""
+    settings = loaded.settings
+    store = JobStore.open(settings.broker_url.get_secret_value(), settings.key_prefix)
+    try:
+        workers = store.live_workers()
+    except BrokerError:
+        return  # that is a finding about the broker
+    depths = store.depths()
+    if not workers and not depths:
+        yield warning("workers", "none", "rushes up, or rushes worker on the machines with GPUs")
+    for worker in workers:
+        yield _judge(worker)
+    yield from _unserved(depths, workers)
+    yield from _overdue(store)
+    notices = store.notices(limit=1)
+    if notices:
+        text = notices[0].fields.get("message", "")
+        yield warning("notices", f"the latest: {text}", "rushes logs shows them")
+
+
+def _judge(worker: LiveWorker) -> Finding:
+    info = worker.info
+    name = f"worker {info.name}"
+    told = f"{info.status}, {info.gpu or 'cpu'}, rushes {info.version}"
+    if info.status == "unhealthy":
+        return fault(name, f"{told}: {info.note}", "look at its log, and at the GPU")
+    if info.max_schema < SCHEMA_VERSION:
+        return warning(name, f"{told}: leaves jobs of this version to others", "update it")
+    if info.version != rushes.__version__:
+        return warning(name, f"{told}; this is {rushes.__version__}", "update one of them")
+    return ok(name, told)
+
+
+def _unserved(depths: dict[str, int], workers: tuple[LiveWorker, ...]) -> Iterator[Finding]:
+    served = {queue for worker in workers for queue in worker.info.queues}
+    for queue, depth in depths.items():
+        if queue not in served:
+            preset = queue.rsplit(".", 2)[0]
+            yield fault(
+                f"queue {queue}",
+                f"{depth} jobs wait, and no worker serves it",
+                f"start a worker that does: rushes worker --models {preset}",
+            )
+        else:
+            yield ok(f"queue {queue}", f"{depth} jobs wait")
+
+
+def _overdue(store: JobStore) -> Iterator[Finding]:
+    """Find running jobs whose worker is gone and that nobody took back."""
+    latest = store.now_ms() - _OVERDUE_MS
+    overdue = [
+        record.id
+        for record in store.list(state=State.RUNNING)
+        if record.lease_until_ms is not None and record.lease_until_ms < latest
+    ]
+    if overdue:
+        yield fault(
+            "leases",
+            f"the worker of {', '.join(overdue[:5])} is gone, and nobody takes them over",
+            "start a worker: each one sweeps",
+        )
+
+
+CHECKS: tuple[Check, ...] = (check_workers,)
