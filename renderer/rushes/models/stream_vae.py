@@ -126,7 +126,8 @@ class ChannelRMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         norm = x.float().square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-12)
-        return x / norm.to(x.dtype) * (self.gamma * self.scale)
+        # In this order, as the references round in 16 bits.
+        return x / norm.to(x.dtype) * self.scale * self.gamma
 
 
 class ResidualBlock(nn.Module):
@@ -296,7 +297,7 @@ class StreamVAE(nn.Module):
         groups = [self.encoder(group, cache) for group in split_groups(x, cache.is_first_call)]
         latents = self.conv1(torch.cat(groups, dim=2), cache).chunk(2, dim=1)[0]  # the mean
         if normalise:
-            latents = (latents - self.latent_mean) / self.latent_std
+            latents = (latents - self.latent_mean) * (1 / self.latent_std)
         return latents.to(pixels.dtype).transpose(1, 2)
 
     def decode(self, latents: Tensor, cache: FeatureCache) -> Tensor:
@@ -309,7 +310,8 @@ class StreamVAE(nn.Module):
         """
         cache.check_size(latents.shape[-2:])
         x = latents.transpose(1, 2)  # [B, C, T, h, w]
-        x = self.conv2((x * self.latent_std + self.latent_mean).to(x.dtype), cache)
+        # The references keep 1 / std, rounded to the dtype of the latents.
+        x = self.conv2(x / (1 / self.latent_std) + self.latent_mean, cache)
         frames = [self.decoder(frame, cache) for frame in x.split(1, dim=2)]
         return torch.cat(frames, dim=2).transpose(1, 2)  # [B, T, 3, H, W]
 
