@@ -84,6 +84,11 @@ def is_here(path: Path) -> bool:
     return path.exists() or (path.suffix in PICKLED and imported(path).exists())
 
 
+def is_installed(preset: Preset, models_dir: Path) -> bool:
+    """Say whether every file of a preset with real weights is in the models folder."""
+    return all(any(is_here(models_dir / name) for name in names) for _, names in preset.weights)
+
+
 def choose_entries(
     catalogue: Catalogue, names: Iterable[str], models_dir: Path
 ) -> dict[str, CatalogueEntry]:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.contact_sheet import Tile, choose_blocks
-from rushes.video.publish import PendingOutput
+from rushes.video.publish import PendingOutput, make_folder
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3]
 
@@ -23,8 +23,7 @@ class ContactFrames:
     """
 
     def __init__(self, plan: RenderPlan, folder: Path) -> None:
-        self._plan, self._folder = plan, folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self._plan, self._folder = plan, make_folder(folder)
         blocks = middle_frames(plan)
         chosen = choose_blocks(len(blocks))
         self._wanted = {blocks[index][1]: blocks[index][0] for index in chosen}  # frame: block

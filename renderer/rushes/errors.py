@@ -71,6 +71,10 @@ class VideoError(RushesError):
     """A video could not be decoded to its end or could not be written."""
 
 
+class WriteError(VideoError):
+    """A file cannot be written; its cause is what the system said."""
+
+
 class TransientError(RushesError):
     """A hiccup of broker, storage or GPU; trying again may help."""
 

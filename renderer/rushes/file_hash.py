@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from rushes.video.publish import PendingOutput, make_folder
 
 _BLOCK = 1 << 20
 
@@ -58,14 +58,7 @@ class HashCache:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it appears at its name complete, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    make_folder(path.parent)
+    with PendingOutput(path) as pending:
+        pending.temporary.write_bytes(content)
+        pending.publish()

@@ -6,25 +6,17 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
 import torch
 
 from rushes.autoencoders import load_autoencoder
 from rushes.file_hash import HashCache
+from rushes.folders import Folders
 from rushes.presets import Preset
 from rushes.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
 from rushes.weights import WeightPaths, find_weights, load_models, load_text_encoder
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where this machine keeps weights, and what can be made again."""
-
-    models: Path
-    cache: Path
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from typing import Any
 
 import rushes
 from rushes.contact_frames import ContactFrames
-from rushes.errors import ConfigError, ConflictError
+from rushes.errors import ConfigError
 from rushes.file_hash import sha256_of
 from rushes.manifest import build_manifest
 from rushes.pipeline import Pipeline
 from rushes.render_loop import Output, Report, Saver, run_loop
-from rushes.request import RenderRequest
+from rushes.request import RenderRequest, refuse_conflicts
 from rushes.save_points import SavePoints, SavePolicy
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
@@ -35,7 +35,8 @@ from rushes.timeline.document import Audio
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.audio import AudioSource
 from rushes.video.contact_sheet import save_contact_sheet
-from rushes.video.publish import PendingOutput, writing_error
+from rushes.video.names import result_path
+from rushes.video.publish import PendingOutput, make_folder, written_as
 from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter, open_writer
 
@@ -132,49 +133,26 @@ def _publish(
     contact_frames: ContactFrames,
 ) -> None:
     """Make all three files complete, then give them their names."""
-    with PendingOutput(request.sheet_path) as sheet, PendingOutput(request.manifest_path) as text:
+    with PendingOutput(request.sheet_path) as sheet:
         tiles = contact_frames.tiles()
         save_contact_sheet(sheet.temporary, tiles, num_blocks=contact_frames.num_blocks)
-        content = json.dumps(manifest, indent=1, ensure_ascii=False)
-        text.temporary.write_text(content, encoding="utf-8")
-        writer.close()
-        sheet.publish()
-        text.publish()
+        with PendingOutput(request.manifest_path) as text:
+            content = json.dumps(manifest, indent=1, ensure_ascii=False)
+            text.temporary.write_text(content, encoding="utf-8")
+            writer.close()
+            sheet.publish()
+            text.publish()
 
 
 @contextmanager
 def _hidden_folder(request: RenderRequest) -> Iterator[Path]:
-    try:
-        folder = Path(mkdtemp(dir=request.output.parent, prefix=".rushes-", suffix=".tmp"))
-    except OSError as error:
-        raise writing_error(request.output, error) from error
+    path = result_path(request.output)
+    with written_as(path):
+        folder = Path(mkdtemp(dir=path.parent, prefix=".rushes-", suffix=".tmp"))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def make_folder(path: Path) -> Path:
-    """Make a folder, and those above it, unless it is there."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise writing_error(path, error) from error
-    return path
-
-
-def refuse_conflicts(request: RenderRequest, force: bool) -> None:
-    """Look before hours of work whether a result would replace another, or its own input.
-
-    Raises: ConflictError; ConfigError when the result would replace what it is made from.
-    """
-    results = (request.output, request.manifest_path, request.sheet_path)
-    sources = {path.resolve() for path in (request.timeline, request.input) if path is not None}
-    for path in results:
-        if path.resolve() in sources:
-            raise ConfigError(f"{path}: the result would replace its own source; choose another -o")
-        if path.exists() and not force:
-            raise ConflictError(f"{path}: is there already; choose another -o, or give --force")
 
 
 def _open_reader(plan: RenderPlan, request: RenderRequest) -> VideoReader:

@@ -23,6 +23,7 @@ from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.render_plan import Chunk, RenderPlan
 from rushes.video.frame_hash import FrameHash
+from rushes.video.publish import written_as
 from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter
 
@@ -83,7 +84,8 @@ class Output:
         count = min(chunk.num_frames, self._plan.num_frames - chunk.first_frame)
         frames = np.ascontiguousarray(rendered.cpu().numpy()[:count])
         self.frame_hash.update(frames)
-        self.contact_frames.take(chunk.first_frame, frames, source)
+        with written_as(self._writer.path):
+            self.contact_frames.take(chunk.first_frame, frames, source)
         self._write(frames)
         frame = chunk.first_frame + count
         rate = (frame - self._first_frame) / max(time.monotonic() - self._begin, 1e-6)

@@ -7,7 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from rushes.errors import ConfigError, ConflictError
 from rushes.timeline.options import PlanOptions
+from rushes.video.names import name_beside, result_path
 
 Fit = Literal["stretch", "crop", "pad"]
 
@@ -37,9 +39,25 @@ class RenderRequest(BaseModel):
     @property
     def manifest_path(self) -> Path:
         """The manifest lies beside the result, ``.json`` behind its whole name."""
-        return self.output.with_name(f"{self.output.name}.json")
+        return name_beside(self.output, ".json")
 
     @property
     def sheet_path(self) -> Path:
         """The contact sheet, likewise with ``.png``."""
-        return self.output.with_name(f"{self.output.name}.png")
+        return name_beside(self.output, ".png")
+
+
+def refuse_conflicts(request: RenderRequest, force: bool) -> None:
+    """Look before hours of work whether a result would replace another, or its own input.
+
+    Raises: ConflictError; ConfigError when the result would replace what it is made from.
+    """
+    result = result_path(request.output)
+    sources = {path.resolve() for path in (request.timeline, request.input) if path is not None}
+    for path in (result, request.manifest_path, request.sheet_path):
+        if path.resolve() in sources:
+            raise ConfigError(f"{path}: the result would replace its own source; choose another -o")
+        if path.is_dir():
+            continue  # pictures are a folder, and may become one that is empty
+        if path.exists() and not force:
+            raise ConflictError(f"{path}: is there already; choose another -o, or give --force")

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 
 from rushes.file_hash import sha256_of
 from rushes.models.snapshot import Snapshot
-from rushes.video.publish import PendingOutput
+from rushes.video.publish import PendingOutput, make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -81,13 +81,12 @@ class SavePoints:
         identity: str,
         on_saved: Callable[[Path], None] = lambda folder: None,
     ) -> None:
-        self._folder, self._segments_folder = folder, segments_folder
+        self._folder, self._segments_folder = make_folder(folder), segments_folder
         self._identity, self._on_saved = identity, on_saved
         self._pool = ThreadPoolExecutor(1, "save")
         self._writing: Future[None] | None = None
         self._segment_hashes: dict[str, str] = {}
         self.cost_seconds = 0.0  # of the last one, copying and writing
-        folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, point: SavePoint) -> None:
         """Copy the state now, write it in the background; waits for the one before.

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from rushes.autoencoders import load_autoencoder, tiny_vae_config, vae_config
-from rushes.catalogue import PICKLED, imported, is_here, load_catalogue, publishers
+from rushes.catalogue import PICKLED, imported, load_catalogue, publishers
 from rushes.errors import CheckpointError
 from rushes.models import random_weights
 from rushes.models.checkpoint import files_of, load_strictly, read_state_dict
@@ -28,6 +28,7 @@ from rushes.presets import Preset
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
+from rushes.video.publish import make_folder, written_as
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +84,6 @@ def weights_root(preset: Preset, models_dir: Path, cache_dir: Path) -> Path:
     if preset.random_weights_seed is None:
         return models_dir
     return _random_weights_folder(preset, cache_dir)
-
-
-def is_installed(preset: Preset, models_dir: Path) -> bool:
-    """Say whether every file of a preset with real weights is in the models folder."""
-    return all(any(is_here(models_dir / name) for name in names) for _, names in preset.weights)
 
 
 def _present(path: Path) -> Path | None:
@@ -152,16 +148,17 @@ def _random_weights_folder(preset: Preset, cache_dir: Path) -> Path:
     folder = cache_dir / "random-weights" / f"{preset.name}-{digest}"
     if not folder.is_dir():
         logger.info("making the random weights of preset %s", preset.name)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
-        try:
-            _write_random_weights(preset, staging)
-            os.rename(staging, folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was faster
-                raise
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        make_folder(folder.parent)
+        with written_as(folder):
+            staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+            try:
+                _write_random_weights(preset, staging)
+                os.rename(staging, folder)
+            except OSError:
+                if not folder.is_dir():  # else another process was faster
+                    raise
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
     return folder
 
 

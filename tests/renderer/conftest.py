@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from renderer.studio import Studio
-from rushes.pipeline import Folders, Pipeline, load_pipeline
+from rushes.folders import Folders
+from rushes.pipeline import Pipeline, load_pipeline
 from rushes.presets import load_preset
 
 

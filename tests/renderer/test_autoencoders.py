@@ -15,8 +15,9 @@ from renderer.shots import timeline, write_clip
 from renderer.studio import Studio
 from rushes.autoencoders import load_autoencoder
 from rushes.errors import CheckpointError
+from rushes.folders import Folders
 from rushes.models.stream_vae import StreamVAE, VaeConfig
-from rushes.pipeline import Folders, Pipeline, load_pipeline
+from rushes.pipeline import Pipeline, load_pipeline
 from rushes.presets import load_preset
 from rushes.render import Work, render
 from rushes.render_loop import Progress, StopRender

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rushes.catalogue import CatalogueEntry, CatalogueFile, choose_entries, load_catalogue
+from rushes.catalogue import (
+    CatalogueEntry,
+    CatalogueFile,
+    choose_entries,
+    is_installed,
+    load_catalogue,
+)
 from rushes.errors import ConfigError
 from rushes.presets import load_preset, preset_names
-from rushes.weights import is_installed
 
 CATALOGUE = load_catalogue()
 REAL = [name for name in preset_names() if load_preset(name).random_weights_seed is None]

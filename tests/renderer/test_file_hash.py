@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rushes.errors import VideoError
 from rushes.file_hash import HashCache, sha256_of, write_atomically
 
 
@@ -92,6 +93,6 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.mkdir()
     (target / "inside").touch()
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(VideoError, match="file: is a folder"):
         write_atomically(target, b"content")
     assert os.listdir(tmp_path) == ["file"]

@@ -12,10 +12,12 @@ import pytest
 import torch
 from torch import nn
 
+from rushes.catalogue import is_installed
 from rushes.errors import CheckpointError
-from rushes.pipeline import Folders, Pipeline, load_pipeline
+from rushes.folders import Folders
+from rushes.pipeline import Pipeline, load_pipeline
 from rushes.presets import load_preset
-from rushes.weights import find_weights, is_installed, load_models, load_text_encoder
+from rushes.weights import find_weights, load_models, load_text_encoder
 
 CPU = torch.device("cpu")
 REAL = load_preset("streamdiffusionv2-1.3b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -14,7 +14,7 @@ import typer
 from rushes.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rushes.pipeline import Folders
+    from rushes.folders import Folders
     from rushes.timeline.load import LoadedTimeline
     from rushes.timeline.options import AtEnd, PlanOptions
 
@@ -163,7 +163,20 @@ class PlanFlags:
             options = make_options(**values)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from error
-        return options if self.input_video is None else _with_input(options, self.input_video)
+        return options if self.input_video is None else options.model_copy(update=self._input)
+
+    @cached_property
+    def _input(self) -> dict[str, Any]:
+        """What a plan has to know of the input video."""
+        from rushes.video.probe import probe_video
+
+        assert self.input_video is not None
+        info = probe_video(self.input_video)
+        return {
+            "input_fps": info.fps,
+            "input_frames": info.num_frames,
+            "input_duration": info.duration,
+        }
 
     def _at_end(self) -> AtEnd:
         chosen: list[AtEnd] = []
@@ -176,19 +189,6 @@ class PlanFlags:
         if len(chosen) > 1:
             raise ConfigError(f"--{' and --'.join(chosen)} exclude each other; give one")
         return chosen[0] if chosen else "loop"
-
-
-def _with_input(options: PlanOptions, input_video: Path) -> PlanOptions:
-    from rushes.video.probe import probe_video
-
-    info = probe_video(input_video)
-    return options.model_copy(
-        update={
-            "input_fps": info.fps,
-            "input_frames": info.num_frames,
-            "input_duration": info.duration,
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class FolderFlags:
     ] = None
 
     def folders(self) -> Folders:
-        from rushes.pipeline import Folders
+        from rushes.folders import Folders
         from rushes_queue.settings import load_settings
 
         settings = load_settings({"models_dir": self.models_dir, "cache_dir": self.cache_dir})

@@ -15,7 +15,7 @@ from rushes_queue.cli.flags import FolderFlags, takes_flags
 
 if TYPE_CHECKING:
     from rushes.catalogue import CatalogueEntry, CatalogueFile
-    from rushes.pipeline import Folders
+    from rushes.folders import Folders
 
 SCHEMA_VERSION = 1
 DEFAULT_PRESET = "streamdiffusionv2-1.3b"

@@ -16,7 +16,7 @@ from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 
 if TYPE_CHECKING:
-    from rushes.pipeline import Folders
+    from rushes.folders import Folders
     from rushes.presets import Preset
     from rushes.request import RenderRequest
     from rushes.timeline.render_plan import RenderPlan
@@ -47,23 +47,21 @@ def render(
 ) -> None:
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""
     from rushes.presets import load_preset
-    from rushes.render import refuse_conflicts
-    from rushes.request import RenderRequest
+    from rushes.request import RenderRequest, refuse_conflicts
     from rushes.timeline.plan import plan_render
 
-    folders = places.folders()
-    preset = load_preset(result.preset or default_preset(folders))
     loaded = loading.load(timeline).require(to_render=True)
     wanted = choose_seeds(loaded.settings.seed, seed, takes, seeds)
-    plans = [
-        plan_render(loaded, planned.options(each, loading.pipeline), preset) for each in wanted
-    ]
+    options = [planned.options(each, loading.pipeline) for each in wanted]
+    folders = places.folders()
+    preset = load_preset(result.preset or default_preset(folders))
+    plans = [plan_render(loaded, each, preset) for each in options]
     requests = [
         RenderRequest(
             timeline=timeline,
             output=name_output(output, timeline, plan, is_one_of_many=len(plans) > 1),
             input=planned.input_video,
-            plan=planned.options(each, loading.pipeline),
+            plan=each,
             preset=preset.name,
             device=result.device,
             dtype=result.dtype,
@@ -73,7 +71,7 @@ def render(
             hardware_encoder=result.hardware,
             audio=result.audio,
         )
-        for each, plan in zip(wanted, plans, strict=True)
+        for each, plan in zip(options, plans, strict=True)
     ]
     for request, plan in zip(requests, plans, strict=True):
         refuse_conflicts(request, force)
@@ -122,8 +120,8 @@ def render_all(
 
 def default_preset(folders: Folders) -> str:
     """Choose the real pipeline if its weights are here, else say that the stand-in is used."""
+    from rushes.catalogue import is_installed
     from rushes.presets import load_preset
-    from rushes.weights import is_installed
 
     if is_installed(load_preset(REAL_PRESET), folders.models):
         return REAL_PRESET
@@ -160,9 +158,11 @@ def name_output(
     output: Path | None, timeline: Path, plan: RenderPlan, *, is_one_of_many: bool
 ) -> Path:
     """Name a result: as asked, else as the timeline says, else like the timeline file."""
+    from rushes.video.names import name_take
+
     stem = timeline.name.removesuffix(".json").removesuffix(".scope-workflow")
     path = output or Path(f"{plan.output.name or stem}.mp4")
-    return path.with_name(f"{path.stem}-{plan.seed}{path.suffix}") if is_one_of_many else path
+    return name_take(path, plan.seed) if is_one_of_many else path
 
 
 def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:
@@ -183,10 +183,13 @@ def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:
 
 def name_results(request: RenderRequest, manifest: dict[str, Any], as_json: bool) -> None:
     """Say on stdout where the files of one result are."""
+    from rushes.video.names import result_path
+
+    video = result_path(request.output)
     if as_json:
         kept = {name: value for name, value in manifest.items() if name not in ("plan", "request")}
         files = {
-            "output": str(request.output),
+            "output": str(video),
             "manifest": str(request.manifest_path),
             "contact_sheet": str(request.sheet_path),
         }
@@ -194,7 +197,7 @@ def name_results(request: RenderRequest, manifest: dict[str, Any], as_json: bool
         return
     for warning in manifest["warnings"]:
         say(f"warning: {warning}")
-    typer.echo(f"video          {request.output}")
+    typer.echo(f"video          {video}")
     typer.echo(f"manifest       {request.manifest_path}")
     typer.echo(f"contact sheet  {request.sheet_path}")
 

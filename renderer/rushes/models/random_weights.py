@@ -5,12 +5,13 @@ They let every part of the pipeline run where no real weights are. The pictures 
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from torch import Tensor, nn
 
@@ -118,8 +119,9 @@ def save_weights(path: Path, state: StateDict, container: str | None = None) -> 
     """Save a state dict the way its publisher does; ``container`` wraps it and adds ``model.``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".safetensors":
-        save_file(state, path, metadata={"format": "pt"})
-    elif container:
-        torch.save({container: {f"model.{name}": state[name] for name in state}}, path)
-    else:
-        torch.save(state, path)
+        path.write_bytes(save(state, metadata={"format": "pt"}))
+        return
+    content = {container: {f"model.{name}": state[name] for name in state}} if container else state
+    buffer = io.BytesIO()  # for torch says of a full disk only that writing failed
+    torch.save(content, buffer)
+    path.write_bytes(buffer.getbuffer())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from rushes.errors import ConfigError
-from rushes.video.publish import PendingOutput, writing_error
+from rushes.video.publish import PendingOutput
 
 MAX_TILES = 60
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -81,16 +81,13 @@ def save_contact_sheet(
     """Draw the tiles into a file; num_blocks, where it is greater, is told in a note.
 
     More than MAX_TILES tiles are thinned out evenly.
-    Raises: ConfigError without tiles; VideoError when the file cannot be written.
+    Raises: ConfigError without tiles; OSError when the file cannot be written.
     """
     if not tiles:
         raise ConfigError(f"{file}: has no prompt block to show; give at least one")
     shown = [tiles[index] for index in choose_blocks(len(tiles))]
     sheet = _draw_sheet(shown, max(num_blocks or 0, len(tiles)))
-    try:
-        sheet.save(file, image_format)
-    except OSError as error:
-        raise writing_error(file, error) from error
+    sheet.save(file, image_format)
 
 
 def _draw_sheet(tiles: Sequence[Tile], num_blocks: int) -> Image.Image:

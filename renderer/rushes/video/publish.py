@@ -7,18 +7,20 @@ import errno
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rushes.errors import VideoError
+from rushes.errors import VideoError, WriteError
 
 
 class PendingOutput:
     """A file, or a folder of files, that is written under a hidden name beside its own.
 
-    As a context manager it removes at the end what was not published.
-    Raises: VideoError when nothing can be written there.
+    As a context manager it removes at the end what was not published, and tells under the final
+    name what the system did not allow.
+    Raises: WriteError when nothing can be written there; VideoError for a folder in the way.
     """
 
     def __init__(self, path: Path, *, is_folder: bool = False) -> None:
@@ -38,7 +40,7 @@ class PendingOutput:
     def publish(self) -> None:
         """Bring the bytes to the disk, then rename; what had the name before is gone.
 
-        Raises: VideoError when the disk or the folder refuses.
+        Raises: WriteError when the disk or the folder refuses.
         """
         try:
             for file in sorted(self.temporary.iterdir()) if self._is_folder else [self.temporary]:
@@ -70,26 +72,54 @@ class PendingOutput:
         trace: TracebackType | None,
     ) -> None:
         self.discard()
+        if isinstance(error, OSError):
+            raise writing_error(self.path, error) from error
 
 
-def writing_error(path: Path, error: OSError) -> VideoError:
+@contextlib.contextmanager
+def written_as(path: Path) -> Iterator[None]:
+    """Tell under this name what cannot be written, whatever file it was.
+
+    Raises: WriteError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise writing_error(path, error) from error
+    except WriteError as error:
+        if isinstance(error.__cause__, OSError):
+            raise writing_error(path, error.__cause__) from error.__cause__
+        raise
+
+
+def make_folder(path: Path) -> Path:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises: WriteError.
+    """
+    with written_as(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def writing_error(path: Path, error: OSError) -> WriteError:
     """Say in one line why a result cannot be written, and what helps."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return VideoError(
+            return WriteError(
                 f"{path}: cannot be written, the disk is full ({error.strerror}); "
                 "free some space or write elsewhere"
             )
         case errno.ENOENT:
-            return VideoError(f"{path}: the folder {path.parent} does not exist; make it first")
+            return WriteError(f"{path}: the folder {path.parent} does not exist; make it first")
         case errno.ENOTDIR:
-            return VideoError(f"{path}: {path.parent} is not a folder; write elsewhere")
+            return WriteError(f"{path}: {path.parent} is not a folder; write elsewhere")
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return VideoError(
+            return WriteError(
                 f"{path}: the folder {path.parent} may not be written to; "
                 "change its permissions or write elsewhere"
             )
-    return VideoError(f"{path}: cannot be written ({error.strerror or error}); write elsewhere")
+    return WriteError(f"{path}: cannot be written ({error.strerror or error}); write elsewhere")
 
 
 def _hidden_name(path: Path) -> Path:

@@ -16,19 +16,16 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError
+from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError, WriteError
 from rushes.video.audio import AudioSource, holds_sound
 from rushes.video.codecs import LOSSLESS, choose_encoder
 from rushes.video.container import MUXERS
 from rushes.video.convert import Picture
 from rushes.video.gif import refuse_rate, write_gif
 from rushes.video.movie import write_movie
-from rushes.video.png_sequence import (
-    folder_and_pattern,
-    holds_other_files,
-    write_pictures,
-)
-from rushes.video.publish import PendingOutput, writing_error
+from rushes.video.names import folder_and_pattern
+from rushes.video.png_sequence import holds_other_files, write_pictures
+from rushes.video.publish import PendingOutput, written_as
 from rushes.video.segments import SEGMENT_FRAMES, SegmentWriter
 
 _EXTENSIONS = (*MUXERS, ".gif", ".png")
@@ -234,21 +231,21 @@ def _refuse_conflict(target: Path, pattern: str, replace: bool) -> None:
 
 def _make_hidden_folder(target: Path, pending: PendingOutput) -> Path:
     try:
-        return Path(mkdtemp(dir=target.parent, prefix=".rushes-", suffix=".tmp"))
-    except OSError as error:
+        with written_as(target):
+            return Path(mkdtemp(dir=target.parent, prefix=".rushes-", suffix=".tmp"))
+    except WriteError:
         pending.discard()
-        raise writing_error(target, error) from error
+        raise
 
 
 @contextmanager
 def _reporting(path: Path, undo: Callable[[], None]) -> Iterator[None]:
     """Undo on any exception; say in one line what FFmpeg or the system complain about."""
     try:
-        yield
+        with written_as(path):
+            yield
     except BaseException as error:
         undo()
-        if isinstance(error, OSError):
-            raise writing_error(path, error) from error
         if isinstance(error, av.FFmpegError):
             raise VideoError(
                 f"{path}: cannot be encoded ({error.strerror}); try another codec"
