@@ -3,6 +3,9 @@
 Weights carry the names of ``models_t5_umt5-xxl-enc-bf16.pth``, which ``PUBLIC_NAMES`` maps, or
 those of ``transformers``, as the repacks with scaled fp8 weights do.
 
+``transformers`` takes seconds to import, so only what needs it does: a render whose prompts have
+been encoded before, and a process that only plans, go without.
+
 Source: sdv2: models/wan/wan_base/modules/t5.py, tokenizers.py;
 scope: src/scope/core/pipelines/wan2_1/components/text_encoder.py
 """
@@ -14,16 +17,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ftfy
 import torch
 from torch import Tensor, nn
-from transformers import AutoTokenizer, UMT5Config, UMT5EncoderModel
 
 from rushes.errors import CheckpointError
 from rushes.models.cast_linear import CastLinear
 from rushes.models.checkpoint import StateDict, load_strictly, refuse_misfit
+
+if TYPE_CHECKING:
+    from transformers import UMT5Config
 
 PUBLIC_NAMES = {
     r"token_embedding\.weight": "shared.weight",
@@ -150,6 +155,8 @@ def refuse_other_weights(
 
 def load_tokenizer(folder: Path) -> Any:
     """Load the tokenizer of a folder in the layout of ``google/umt5-xxl``."""
+    from transformers import AutoTokenizer
+
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
@@ -158,6 +165,8 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def _empty_network(config: TextEncoderConfig) -> Any:
+    from transformers import UMT5EncoderModel
+
     with torch.device("meta"):
         return UMT5EncoderModel(_transformers_config(config))
 
@@ -196,6 +205,8 @@ def _internal_name(name: str) -> str:
 
 
 def _transformers_config(config: TextEncoderConfig) -> UMT5Config:
+    from transformers import UMT5Config
+
     return UMT5Config(
         vocab_size=config.vocab_size,
         d_model=config.dim,
