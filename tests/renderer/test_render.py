@@ -470,8 +470,9 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(
     output: str, num_bytes: int, prompt: str, told: str, studio: Studio
 ) -> None:
     document = timeline(block(prompt, 0, 1))
+    plan, request = studio.prepare(document, output)
     with largest_file(num_bytes), pytest.raises(VideoError) as caught:
-        studio.render(document, output)
+        render(studio.pipeline, plan, request)
     assert str(caught.value).startswith(f"{studio.folder / told}: cannot be written")
     assert "disk is full" in str(caught.value)
     assert studio.files() == ["shot.json"]
