@@ -9,8 +9,8 @@ from rushes_queue.settings import LoadedSettings
 
 
 def check_presets(loaded: LoadedSettings) -> Iterator[Finding]:
+    from rushes.catalogue import is_installed
     from rushes.presets import load_preset, preset_names
-    from rushes.weights import is_installed
 
     folder = loaded.settings.models_dir
     for name in preset_names():
