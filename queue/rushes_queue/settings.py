@@ -254,6 +254,13 @@ def _read_file(file: ConfigFile) -> dict[str, Any]:
     if file.path.name == "pyproject.toml":
         data = data.get("tool", {}).get("rushes", {})
     _refuse_secrets(data, file)
+    if file.kind == "project file" and data.get("notify_command"):
+        raise ConfigError(
+            f"{file.path}: notify_command is not taken from a project's file, which may be a "
+            "stranger's; set RUSHES_NOTIFY_COMMAND or write it into your own config.toml",
+            path=str(file.path),
+            field="notify_command",
+        )
     for name in _FOLDERS:
         if name in data:
             data[name] = _beside(file.path.parent, data[name])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -104,6 +105,10 @@ def _split_words(value: Any) -> Any:
     )
 
 
+def _split_command(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
 Folder = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_absolute)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_check_broker_url)]
 NotifyUrl = Annotated[SecretStr, AfterValidator(_check_web_address)]
@@ -159,6 +164,8 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
     save_point_seconds: PositiveFloat = 60.0
     notify: Annotated[tuple[NotifyUrl, ...], NoDecode, BeforeValidator(_split_words)] = ()
+    notify_command: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_command)] = ()
+    allow_private_webhooks: bool = False
     allow_input_urls: bool = False
     limits: Limits = Limits()
     retries: Retries = Retries()

@@ -12,7 +12,8 @@ from rushes.timeline.problems import printable
 from rushes_queue.cli.console import print_json, print_table, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
-from rushes_queue.cli.job_view import SCHEMA_VERSION, SHORT_ID, age, clock, iso_time
+from rushes_queue.cli.job_view import SHORT_ID, age, clock
+from rushes_queue.job_json import SCHEMA_VERSION, iso_time
 from rushes_queue.states import State
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
 from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
-from rushes_queue.cli.job_view import SCHEMA_VERSION, SHORT_ID
+from rushes_queue.cli.job_view import SHORT_ID
+from rushes_queue.job_json import SCHEMA_VERSION
 from rushes_queue.states import State
 
 if TYPE_CHECKING:

@@ -1,21 +1,20 @@
-"""How a job is shown: as JSON for scripts, and as short texts for people.
+"""How a job is shown to people: short texts, for tables and lines.
 
 Whatever comes from users or other machines is stripped of control characters on its way to a
-terminal; JSON keeps it, escaped.
+terminal.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rushes.timeline.problems import printable, shortened
+from rushes_queue.job_json import seconds_left
 from rushes_queue.states import FINISHED, State
 
 if TYPE_CHECKING:
     from rushes_queue.record import JobRecord
-
-SCHEMA_VERSION = 1  # of everything that the farm's commands print as JSON; fields are only added
 
 SHORT_ID = 8  # characters, where room is scarce
 _LONGEST_NAME = 40
@@ -27,50 +26,6 @@ _STYLES = {
     State.CANCELLED: "yellow",
     State.PAUSED: "yellow",
 }
-
-
-def to_json(record: JobRecord) -> dict[str, Any]:
-    """Return what scripts see of a job."""
-    return {
-        "id": record.id,
-        "name": record.name,
-        "state": str(record.state),
-        "cancel_requested": record.cancel,
-        "pause_requested": record.pause,
-        "preset": record.preset,
-        "priority": record.priority,
-        "tags": list(record.tags),
-        "seed": record.seed,
-        "take": record.take,
-        "chunk": record.chunk,
-        "num_chunks": record.num_chunks,
-        "frame": record.frame,
-        "num_frames": record.num_frames,
-        "fps": record.fps if record.state is State.RUNNING else None,
-        "seconds_left": seconds_left(record),
-        "prompt": record.prompt,
-        "worker": record.owner,
-        "attempts": record.attempts,
-        "losses": record.losses,
-        "waiting_for": list(record.waiting_for),
-        "not_before": iso_time(record.not_before_ms),
-        "created_at": iso_time(record.created_ms),
-        "updated_at": iso_time(record.updated_ms),
-        "started_at": iso_time(record.started_ms),
-        "finished_at": iso_time(record.finished_ms),
-        "error": None
-        if record.error is None
-        else {"kind": str(record.error.kind), "message": record.error.message},
-        "notes": record.notes,
-        "result": record.result,
-    }
-
-
-def seconds_left(record: JobRecord) -> float | None:
-    """Return how long a running job may still take; ``None`` where nobody can know."""
-    if record.state is not State.RUNNING or record.fps <= 0:
-        return None
-    return round(max(record.num_frames - record.frame, 0) / record.fps, 1)
 
 
 def share_done(record: JobRecord) -> float:
@@ -146,13 +101,6 @@ def age(ms: int | None, now_ms: int) -> str:
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"
     return f"{int(seconds)} s"
-
-
-def iso_time(ms: int | None) -> str | None:
-    """Return a time as ISO 8601 in UTC, with milliseconds."""
-    if ms is None:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def local_time(ms: int) -> str:

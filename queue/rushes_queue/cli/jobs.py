@@ -15,16 +15,14 @@ from rushes_queue.cli.console import print_json, print_table, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import (
-    SCHEMA_VERSION,
     age,
-    iso_time,
     local_time,
     shown_name,
     shown_progress,
     shown_reason,
     shown_state,
-    to_json,
 )
+from rushes_queue.job_json import SCHEMA_VERSION, iso_time, to_json
 
 if TYPE_CHECKING:
     from rushes_queue.record import Attempt, JobRecord

@@ -13,8 +13,9 @@ from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
 from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
-from rushes_queue.cli.job_view import SCHEMA_VERSION, SHORT_ID, iso_time, local_time
+from rushes_queue.cli.job_view import SHORT_ID, local_time
 from rushes_queue.errors import BrokerError
+from rushes_queue.job_json import SCHEMA_VERSION, iso_time
 from rushes_queue.states import FINISHED
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rushes_queue.cli import exit_codes
 from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
-from rushes_queue.cli.job_view import SCHEMA_VERSION
+from rushes_queue.job_json import SCHEMA_VERSION
 from rushes_queue.states import State
 
 

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Self
 from rushes.timeline.problems import printable, shortened
 from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.job_view import (
-    SCHEMA_VERSION,
     SHORT_ID,
     clock,
-    seconds_left,
     share_done,
     shown_name,
     shown_progress,
     shown_reason,
     shown_state,
     state_style,
-    to_json,
 )
+from rushes_queue.job_json import SCHEMA_VERSION, seconds_left, to_json
 from rushes_queue.states import FINISHED, State
 
 if TYPE_CHECKING:
