@@ -27,6 +27,7 @@ from rushes_queue.cli.local import down, ps, up
 from rushes_queue.cli.logs import logs
 from rushes_queue.cli.models import models
 from rushes_queue.cli.plan import plan
+from rushes_queue.cli.prune import prune
 from rushes_queue.cli.reconcile import reconcile
 from rushes_queue.cli.render import render
 from rushes_queue.cli.watch import watch
@@ -91,6 +92,7 @@ app.command()(workers)
 app.command()(stats)
 app.command()(metrics)
 app.command()(reconcile)
+app.command()(prune)
 app.command()(up)
 app.command()(down)
 app.command()(ps)

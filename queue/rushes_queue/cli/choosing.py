@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
+from rushes_queue.cli.job_view import shown_name
 from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
 from rushes_queue.states import State
 
@@ -24,22 +27,21 @@ _MOST_COMPLETIONS = 50
 
 def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids that start so, with their names; nothing if the broker takes its time."""
+    from rushes_queue.cli.farm_flags import FarmFlags
+
     found: list[tuple[str, str]] = []
-    thread = threading.Thread(target=_complete, args=(ctx.params, incomplete, found), daemon=True)
+    try:
+        store = FarmFlags(broker=ctx.params.get("broker")).open_store()
+    except RushesError:
+        return []
+    thread = threading.Thread(target=_complete, args=(store, incomplete, found), daemon=True)
     thread.start()
     thread.join(_COMPLETION_SECONDS)
     return found[:]
 
 
-def _complete(params: dict[str, Any], incomplete: str, found: list[tuple[str, str]]) -> None:
-    from contextlib import suppress
-
-    from rushes.errors import RushesError
-    from rushes_queue.cli.farm_flags import FarmFlags
-    from rushes_queue.cli.job_view import shown_name
-
+def _complete(store: JobStore, incomplete: str, found: list[tuple[str, str]]) -> None:
     with suppress(RushesError):
-        store = FarmFlags(broker=params.get("broker")).open_store()
         records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
         found += [(record.id, f"{shown_name(record)} ({record.state})") for record in records]
 
