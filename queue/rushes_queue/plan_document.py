@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rushes.timeline.loras import LEAST_SCALE, MOST_SCALE
 from rushes.timeline.render_plan import SCHEMA_VERSION, Chunk, RenderPlan
 from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS
@@ -111,6 +112,8 @@ def _chunk_faults(plan: RenderPlan) -> Iterator[str]:
     for index, chunk in enumerate(plan.chunks):
         if chunk.index != index or chunk.first_frame != frame:
             yield f"chunk {index} does not follow the one before"
+        if chunk.lora_scales and len(chunk.lora_scales) != len(plan.loras):
+            yield f"chunk {index} has strengths of {len(chunk.lora_scales)} LoRAs"
         if not _is_sane(chunk) or chunk.prompt_block not in plan.prompts:
             yield f"chunk {index} has a value that no plan has"
         frame += chunk.num_frames
@@ -131,4 +134,5 @@ def _is_sane(chunk: Chunk) -> bool:
         and (chunk.transition is None or 0 <= chunk.transition <= 1)
         and (chunk.noise_scale is None or 0 <= chunk.noise_scale <= 1)
         and not steps_fault(list(chunk.denoising_steps))
+        and all(LEAST_SCALE <= scale <= MOST_SCALE for scale in chunk.lora_scales)
     )

@@ -12,3 +12,4 @@ class Folders:
 
     models: Path
     cache: Path
+    loras: tuple[Path, ...] = ()  # where LoRA files are looked for

@@ -13,10 +13,12 @@ import torch
 from rushes.autoencoders import load_autoencoder
 from rushes.file_hash import HashCache
 from rushes.folders import Folders
+from rushes.loras import LoraFile, find_loras
 from rushes.presets import Preset
 from rushes.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
+from rushes.timeline.render_plan import RenderPlan
 from rushes.weights import WeightPaths, find_weights, load_models, load_text_encoder
 
 
@@ -29,7 +31,16 @@ class Pipeline:
     paths: WeightPaths
     models: Models
     vae_type: VaeType = "wan"
+    loras: tuple[LoraFile, ...] = ()
     variants: dict[VaeType, Pipeline] = field(default_factory=dict, repr=False, compare=False)
+
+    def for_plan(self, plan: RenderPlan) -> Pipeline:
+        """Return the same pipeline with the autoencoder and the LoRA files that a plan asks for.
+
+        Raises: MissingFileError, CheckpointError when files are missing or do not fit.
+        """
+        loras = find_loras(plan.loras, self.folders.loras, self.hash_of)
+        return replace(self.with_autoencoder(plan.vae_type), loras=loras)
 
     def with_autoencoder(self, vae_type: VaeType) -> Pipeline:
         """Return the same pipeline with this autoencoder; each is loaded once and kept.
@@ -48,7 +59,8 @@ class Pipeline:
     @cached_property
     def weights_sha256(self) -> dict[str, str]:
         """The hash of each weight file, by part."""
-        return {part: self.hash_of(path) for part, path in self.paths.files().items()}
+        hashes = {part: self.hash_of(path) for part, path in self.paths.files().items()}
+        return hashes | {f"lora {file.lora.name}": file.sha256 for file in self.loras}
 
     def hash_of(self, path: Path) -> str:
         """Return the SHA-256 of a file, which is read only once."""

@@ -18,7 +18,9 @@ import rushes
 from rushes.contact_frames import ContactFrames
 from rushes.errors import ConfigError
 from rushes.file_hash import sha256_of
+from rushes.loras import adapted, unused_keys
 from rushes.manifest import build_manifest
+from rushes.models.adapted_layers import AdaptedLayers
 from rushes.pipeline import Pipeline
 from rushes.render_loop import Output, Report, Saver, run_loop
 from rushes.request import RenderRequest, refuse_conflicts
@@ -71,7 +73,7 @@ def render(
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
     """
     refuse_conflicts(request, force)
-    pipeline = pipeline.with_autoencoder(plan.vae_type)
+    pipeline = pipeline.for_plan(plan)
     begin = time.time()
     clock = StageClock(pipeline.models.device)
     with ExitStack() as stack:
@@ -80,7 +82,8 @@ def render(
         folder = work.folder if work is not None else stack.enter_context(_hidden_folder(request))
         segments_folder = make_folder(folder / "segments")
         writer = stack.enter_context(_open_writer(plan, request, force, segments_folder))
-        stream = _open_stream(pipeline, plan, clock)
+        adapted_layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
+        stream = _open_stream(pipeline, plan, clock, adapted_layers)
         output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
         first_chunk, saver = 0, None
         if work is not None:
@@ -94,6 +97,7 @@ def render(
                 first_chunk = point.next_chunk
             saver = Saver(points, work.policy, first_chunk)
         run_loop(stream, plan, reader, output, saver, clock, report, first_chunk)
+        unused = unused_keys(pipeline.loras, adapted_layers)
         manifest = build_manifest(
             pipeline,
             plan,
@@ -103,7 +107,7 @@ def render(
             seconds=clock.seconds() | {"total": time.time() - begin},
             first_chunk=first_chunk,
             num_save_points=saver.count if saver is not None else 0,
-            warnings=(*plan.warnings, *writer.warnings),
+            warnings=(*plan.warnings, *unused, *writer.warnings),
         )
         _publish(request, manifest, writer, output.contact_frames)
     return manifest
@@ -205,7 +209,9 @@ def _choose_audio(plan: RenderPlan, request: RenderRequest) -> AudioSource | Non
     return None
 
 
-def _open_stream(pipeline: Pipeline, plan: RenderPlan, clock: StageClock) -> Stream:
+def _open_stream(
+    pipeline: Pipeline, plan: RenderPlan, clock: StageClock, adapted_layers: AdaptedLayers
+) -> Stream:
     texts = [prompt.text for prompts in plan.prompts.values() for prompt in prompts]
     embeddings = clock.timed("prompts", pipeline.prompt_embeddings)(texts)
     chunk_spec = pipeline.preset.chunk
@@ -222,4 +228,5 @@ def _open_stream(pipeline: Pipeline, plan: RenderPlan, clock: StageClock) -> Str
         conditioning=Conditioning(embeddings.__getitem__, plan.spatial_method),
         noise_controller=controller,
         clock=clock,
+        adapted_layers=adapted_layers,
     )

@@ -26,6 +26,7 @@ class Studio:
 
     folder: Path
     pipeline: Pipeline
+    lora_folders: tuple[Path, ...] = ()
 
     def prepare(
         self,
@@ -42,9 +43,8 @@ class Studio:
             info = probe_video(source)
             known = {"input_fps": info.fps, "input_frames": info.num_frames}
             chosen = chosen.model_copy(update=known | {"input_duration": info.duration})
-        plan = plan_render(
-            load_timeline(path).require(to_render=True), chosen, self.pipeline.preset
-        )
+        loaded = load_timeline(path, lora_folders=self.lora_folders).require(to_render=True)
+        plan = plan_render(loaded, chosen, self.pipeline.preset)
         request = RenderRequest(
             timeline=path,
             output=self.folder / output,

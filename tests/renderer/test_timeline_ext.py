@@ -167,7 +167,6 @@ def test_a_wrong_key_of_a_block_is_refused(block: dict[str, Any], path: str) -> 
         ({"inputs": []}, {}),
         ({"control": {}}, {}),
         ({"negative_prompt": "x"}, {}),
-        ({"schedules": {"lora_scale.paper": [{"t": 0, "v": 1}]}}, {}),
         ({}, {"input": "a"}),
         ({}, {"vace": {}}),
         ({}, {"transition": {"from_ratio": 0.5}}),
@@ -212,3 +211,40 @@ class TestFrames:
     def test_the_end_must_come_after_the_start(self) -> None:
         loaded = load({"schema": 1, "unit": "frames"}, {"startFrame": 9, "endFrame": 3})
         assert errors(loaded) == ["prompts[0].ext.endFrame"]
+
+
+# --- strengths of LoRAs --------------------------------------------------------------------------
+
+
+def with_lora(top: Any = None, params: Any = None) -> LoadedTimeline:
+    block = {"startTime": 0, "endTime": 4, "prompts": [{"text": "a boat"}]}
+    if params is not None:
+        block["ext"] = {"params": params}
+    settings = {"loras": [{"path": "Film v1.2.safetensors", "scale": 0.5}]}
+    data = {"prompts": [block], "settings": settings, "version": "2.1", "ext": {"schema": 1}}
+    if top is not None:
+        data["ext"] = {"schema": 1, "schedules": top}
+    return parse_timeline(json.dumps(data))
+
+
+@pytest.mark.parametrize("name", ["Film v1.2", "film v1.2.safetensors"])
+def test_strengths_go_by_the_name_of_the_file_with_or_without_its_ending(name: str) -> None:
+    scheduled = with_lora({f"lora_scale.{name}": "0: (0.1), 9: (1)"}).require()
+    assert [key.value for key in scheduled.ext.lora_schedules[0][1].keys] == [0.1, 1.0]
+    own = with_lora(params={"lora_scale": {name: -0.5}}).require()
+    assert own.blocks[0].lora_scales == ((name, -0.5),)
+
+
+@pytest.mark.parametrize(
+    ("top", "params", "path"),
+    [
+        ({"lora_scale.ink": "0: (1)"}, None, "ext.schedules.lora_scale.ink"),
+        (None, {"lora_scale": {"ink": 1}}, "prompts[0].ext.params.lora_scale.ink"),
+        ({"lora_scale.Film v1.2": "0: (11)"}, None, "ext.schedules.lora_scale.Film v1.2"),
+        (None, {"lora_scale": {"film v1.2": "1"}}, "prompts[0].ext.params.lora_scale.film v1.2"),
+        (None, {"lora_scale": 1}, "prompts[0].ext.params.lora_scale"),
+        ({"lora_scale": "0: (1)"}, None, "ext.schedules.lora_scale"),
+    ],
+)
+def test_a_wrong_strength_is_named(top: Any, params: Any, path: str) -> None:
+    assert errors(with_lora(top, params)) == [path]

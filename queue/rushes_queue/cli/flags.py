@@ -75,16 +75,20 @@ class LoadFlags:
     def load(self, file: Path) -> LoadedTimeline:
         """Read a file; all its problems are in the answer."""
         from rushes.timeline.load import load_timeline
-        from rushes_queue.settings import load_settings
 
-        settings = load_settings({"lora_dir": self.lora_dir or None})
         return load_timeline(
             file,
             strict=self.strict,
             allow_version=self.allow_version,
-            lora_folders=settings.lora_dir,
+            lora_folders=self.lora_folders(),
             pipeline=self.pipeline,
         )
+
+    def lora_folders(self) -> tuple[Path, ...]:
+        """Where LoRA files are looked for."""
+        from rushes_queue.settings import load_settings
+
+        return load_settings({"lora_dir": self.lora_dir or None}).lora_dir
 
 
 _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
@@ -209,7 +213,7 @@ class FolderFlags:
         from rushes_queue.settings import load_settings
 
         settings = load_settings({"models_dir": self.models_dir, "cache_dir": self.cache_dir})
-        return Folders(models=settings.models_dir, cache=settings.cache_dir)
+        return Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
 
 
 @dataclass(frozen=True)

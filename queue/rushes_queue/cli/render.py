@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,7 @@ def render(
     loaded = loading.load(timeline).require(to_render=True)
     wanted = choose_seeds(loaded.settings.seed, seed, takes, seeds)
     options = [planned.options(each, loading.pipeline) for each in wanted]
-    folders = places.folders()
+    folders = replace(places.folders(), loras=loading.lora_folders())
     preset = load_preset(result.preset or default_preset(folders))
     plans = [plan_render(loaded, each, preset) for each in options]
     requests = [

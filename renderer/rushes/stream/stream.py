@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import CheckpointError
+from rushes.models.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.feature_cache import FeatureCache
@@ -84,13 +85,18 @@ class Stream:
         conditioning: Conditioning,
         noise_controller: NoiseController,
         clock: StageClock,
+        adapted_layers: AdaptedLayers | None = None,
     ) -> None:
-        """``prompts`` are those of every prompt block, by its index; sizes are in pixels."""
+        """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
+
+        ``adapted_layers`` hold the LoRAs in the models' layers, if there are any.
+        """
         config = models.dit.config
         self.models = models
         self.prompts = prompts
         self.conditioning = conditioning
         self.noise_controller = noise_controller
+        self.adapted_layers = adapted_layers
         self.control_encoder: ControlEncoder = VaceEncoder(self._encode_stream, height, width)
         self.encoder_cache = FeatureCache()
         self.decoder_cache = FeatureCache()
@@ -191,13 +197,19 @@ class Stream:
         embedding, changed = self.conditioning.advance(
             self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
         )
-        if changed or self._prompt_keys is None:
+        if self._set_lora_strengths(chunk) or changed or self._prompt_keys is None:
             embedding = embedding.to(device=self.models.device, dtype=self.models.dtype)
             context = self.models.dit.embed_prompt(embedding)
             self._prompt_keys = self.models.dit.prompt_keys(context)
             if self.models.vace is not None:
                 self._vace_prompt_keys = self.models.vace.prompt_keys(context)
         return self._prompt_keys
+
+    def _set_lora_strengths(self, chunk: Chunk) -> bool:
+        """Set them, and say whether one changed: then the prompt's keys are no longer right."""
+        if self.adapted_layers is None or not chunk.lora_scales:
+            return False
+        return self.adapted_layers.set_strengths(chunk.lora_scales)
 
     def _control_of(self, chunk: Chunk, inputs: ChunkInputs) -> Control | None:
         context = self.control_encoder.context(inputs.control, inputs.masks, inputs.references)

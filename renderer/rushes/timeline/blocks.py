@@ -74,6 +74,7 @@ def _read_block(
         ext.cache,
         ext.seed,
         ext.denoising_steps,
+        ext.lora_scales,
     )
 
 

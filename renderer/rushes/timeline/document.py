@@ -67,6 +67,7 @@ class PromptBlock:
     cache: CachePolicy | None = None
     seed: int | None = None
     denoising_steps: tuple[int, ...] | None = None
+    lora_scales: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ class Extensions:
 
     unit: Unit = "microseconds"
     noise_schedule: Schedule | None = None
+    lora_schedules: tuple[tuple[str, Schedule], ...] = ()
     prefix: str = ""
     suffix: str = ""
     audio: Audio | None = None

@@ -19,12 +19,12 @@ from rushes.timeline.document import (
     Extensions,
     LengthUnit,
     OutputOptions,
-    Schedule,
     Transition,
     Unit,
 )
 from rushes.timeline.easing import LINEAR
 from rushes.timeline.fields import Fields
+from rushes.timeline.lora_strengths import LORA_SCALE, read_lora_scales, read_lora_schedules
 from rushes.timeline.schedules import read_ease, read_schedule
 from rushes.timeline.steps import read_steps
 from rushes.timeline.times import LONGEST_SECONDS, MOST_FPS, exact_rate
@@ -41,7 +41,6 @@ _NOT_OFFERED_YET = {
     "from_ratio",
     "input",
     "inputs",
-    "lora_scale",
     "negative_prompt",
     "vace",
     "vace_scale",
@@ -60,6 +59,7 @@ class BlockExt:
     cache: CachePolicy | None = None
     seed: int | None = None
     denoising_steps: tuple[int, ...] | None = None
+    lora_scales: tuple[tuple[str, float], ...] = ()
 
 
 def read_top_ext(document: Fields) -> Extensions:
@@ -73,12 +73,15 @@ def read_top_ext(document: Fields) -> Extensions:
     schedules = ext.object("schedules")
     extensions = Extensions(
         unit=unit,
-        noise_schedule=_read_schedules(schedules) if schedules else None,
+        noise_schedule=read_schedule(schedules, "noise_scale", 0, 1) if schedules else None,
+        lora_schedules=read_lora_schedules(schedules) if schedules else (),
         prefix=ext.text("prefix") or "",
         suffix=ext.text("suffix") or "",
         audio=_read_audio(ext),
         output=_read_output(ext.object("output")),
     )
+    if schedules:
+        refuse_unread(schedules, ("noise_scale", LORA_SCALE))
     ext.take("schema")
     refuse_unread(ext, _TOP_KEYS, elsewhere=_BLOCK_KEYS, place="a block's ext")
     return extensions
@@ -112,9 +115,10 @@ def read_block_ext(ext: Fields | None, unit: Unit) -> BlockExt:
         cache=ext.choice("cache", CACHE_POLICIES),
         seed=params.integer("seed", 0) if params else None,
         denoising_steps=read_steps(params, "denoising_steps") if params else None,
+        lora_scales=read_lora_scales(params) if params else (),
     )
     if params:
-        refuse_unread(params, ("seed", "denoising_steps"))
+        refuse_unread(params, ("seed", "denoising_steps", LORA_SCALE))
     refuse_unread(ext, _BLOCK_KEYS, elsewhere=_TOP_KEYS, place="the top-level ext")
     return block
 
@@ -166,12 +170,6 @@ def _read_transition(fields: Fields | None) -> Transition | None:
     refuse_unread(fields, (*LENGTH_UNITS, "ease", "ramp"))
     unit = next(iter(lengths), LENGTH_UNITS[-1])
     return Transition(lengths.get(unit), unit, ease, ramp)
-
-
-def _read_schedules(fields: Fields) -> Schedule | None:
-    schedule = read_schedule(fields, "noise_scale", 0, 1)
-    refuse_unread(fields, ("noise_scale",))
-    return schedule
 
 
 def _read_audio(ext: Fields) -> Audio | None:

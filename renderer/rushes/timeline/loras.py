@@ -12,6 +12,7 @@ from rushes.timeline.fields import Fields
 
 MOST_LORAS = 100
 LONGEST_NAME = 255
+LEAST_SCALE, MOST_SCALE = -10, 10
 SUFFIXES = (".safetensors", ".pt", ".bin")
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -27,7 +28,7 @@ def read_timeline_loras(
             continue
         entry.take("id")
         path = entry.text("path")
-        scale = entry.number("scale", -10, 10)
+        scale = entry.number("scale", LEAST_SCALE, MOST_SCALE)
         own_mode = entry.choice("mergeMode", MERGE_MODES)
         entry.note_unread()
         name = re.split(r"[\\/]", path or "")[-1]
@@ -51,7 +52,7 @@ def read_workflow_loras(fields: Fields, folders: Sequence[Path]) -> tuple[Lora, 
             continue
         entry.take("id")
         name = entry.text("filename")
-        scale = entry.number("weight", -10, 10)
+        scale = entry.number("weight", LEAST_SCALE, MOST_SCALE)
         mode = entry.text("merge_mode")
         sha256 = entry.text("sha256")
         origin = _origin(entry)
@@ -86,6 +87,11 @@ def find_lora(name: str, folders: Sequence[Path]) -> Path | None:
             if key(place).lower() == key(wanted):
                 return file
     return None
+
+
+def has_name(lora: Lora, name: str) -> bool:
+    """Say whether a LoRA is meant: by its file name, or by that without its ending."""
+    return name.lower() in (lora.name.lower(), PurePosixPath(lora.name).stem.lower())
 
 
 def _name(path: PurePath) -> str:

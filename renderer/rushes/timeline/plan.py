@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from rushes.errors import ConfigError
@@ -11,6 +12,7 @@ from rushes.timeline.document import MICROSECONDS, Prompt, PromptBlock, Timeline
 from rushes.timeline.job_settings import JobSettings, job_settings
 from rushes.timeline.keyframes import ScheduledValue
 from rushes.timeline.lengths import block_frames, count_frames
+from rushes.timeline.lora_strengths import LoraStrengths
 from rushes.timeline.options import PlanOptions
 from rushes.timeline.plan_warnings import warn_of_plan
 from rushes.timeline.problems import Problem, Problems
@@ -43,7 +45,8 @@ def plan_with_problems(
         block_frames(block, timeline.ext.unit, job.fps, num_frames) for block in timeline.blocks
     ]
     spans = active_spans(timeline.blocks, frames)
-    chunks = tuple(_Walk(timeline, options, preset, job).chunks(spans, num_frames))
+    walk = _Walk(timeline, options, preset, job)
+    chunks = tuple(walk.chunks(spans, num_frames))
     if not chunks:
         first = preset.chunk.num_frames(job.mode, is_first=True)
         raise ConfigError(f"{num_frames} frames do not fill the first chunk of {first}")
@@ -51,7 +54,8 @@ def plan_with_problems(
         num_frames = chunks[-1].first_frame + chunks[-1].num_frames
     warn_of_plan(timeline, job, chunks, frames, num_frames, problems)
     found = tuple(problems)
-    return _assemble(timeline, options, preset, job, num_frames, chunks, found), found
+    plan = _assemble(timeline, options, preset, job, num_frames, chunks, found)
+    return replace(plan, loras=walk.lora_strengths.loras), found
 
 
 def _assemble(
@@ -114,6 +118,8 @@ class _Walk:
         )
         schedule = timeline.ext.noise_schedule if options.noise_scale is None else None
         self.noise_schedule = ScheduledValue(schedule, job.fps) if schedule else None
+        loras = timeline.settings.loras
+        self.lora_strengths = LoraStrengths(loras, timeline.ext, timeline.blocks, job.fps)
         self.block: PromptBlock | None = None
         self.seed = job.seed
         self.steps = job.denoising_steps
@@ -150,6 +156,7 @@ class _Walk:
                 seed=self.seed + since_reset * seed_stride,
                 noise_scale=self._noise_scale(frame),
                 denoising_steps=self.steps,
+                lora_scales=self.lora_strengths.at(block, frame),
             )
             frame += num_made
             index += 1

@@ -10,6 +10,7 @@ from rushes.timeline.blocks import read_blocks
 from rushes.timeline.document import Settings, Timeline
 from rushes.timeline.ext import check_schema, read_top_ext, uses_ext
 from rushes.timeline.fields import Fields
+from rushes.timeline.lora_strengths import check_lora_names
 from rushes.timeline.settings import camel, read_timeline_settings
 
 NEWEST_VERSION = "2.1"
@@ -40,6 +41,8 @@ def read_timeline(
     settings = read_timeline_settings(fields, lora_folders, pipeline) if fields else Settings()
     document.note_unread()
     problems = document.problems
+    block_scales = ((f"prompts[{block.index}]", block.lora_scales) for block in blocks)
+    check_lora_names(ext, block_scales, settings.loras, problems)
     if entries == []:
         problems.error("prompts", "is empty; a timeline needs at least one block")
     elif not blocks and not problems.has_errors:

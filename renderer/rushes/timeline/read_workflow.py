@@ -11,6 +11,7 @@ from rushes.timeline.document import METHODS, Prompt, PromptBlock, Settings, Tim
 from rushes.timeline.ext import check_schema, read_top_ext, uses_ext
 from rushes.timeline.fields import Fields
 from rushes.timeline.graph import check_graph, graph_prompt
+from rushes.timeline.lora_strengths import check_lora_names
 from rushes.timeline.pipelines import PASSTHROUGH, PIPELINES
 from rushes.timeline.read_timeline import check_version
 from rushes.timeline.settings import read_workflow_settings, refuse_processor, snake
@@ -39,11 +40,14 @@ def read_workflow(
     _check_entries(entries, main)
     check_graph(document, settings.pipeline_id)
     ext = read_top_ext(document)
+    blocks = _read_blocks(document, ext.unit, settings.pipeline_id)
+    block_scales = ((f"timeline.entries[{block.index}]", block.lora_scales) for block in blocks)
+    check_lora_names(ext, block_scales, settings.loras, document.problems)
     steps = document.integer("transition_steps", 0)
     timeline = Timeline(
         kind="workflow",
         version=version,
-        blocks=_read_blocks(document, ext.unit, settings.pipeline_id),
+        blocks=blocks,
         settings=settings,
         ext=ext,
         name=_read_name(document),

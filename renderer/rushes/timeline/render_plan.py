@@ -32,7 +32,8 @@ class Chunk:
     ``transition`` is the weight of the target while a transition runs, else ``None``; a new
     transition starts where the target differs from the chunk before, from the embedding reached
     there. ``noise_scale`` is ``None`` in text mode. ``denoising_steps`` are as written: in video
-    mode the first one follows the noise scale when the chunk is made.
+    mode the first one follows the noise scale when the chunk is made. ``lora_scales`` are those of
+    all LoRAs of the plan; empty where no strength ever changes.
     """
 
     index: int
@@ -47,6 +48,7 @@ class Chunk:
     seed: int
     noise_scale: float | None
     denoising_steps: tuple[int, ...]
+    lora_scales: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class RenderPlan:
     def _chunk_to_dict(self, chunk: Chunk) -> dict[str, Any]:
         data = {name: getattr(chunk, name) for name in Chunk.__slots__}
         data["denoising_steps"] = list(chunk.denoising_steps)
+        data["lora_scales"] = list(chunk.lora_scales)
         data["time"] = round(float(chunk.first_frame / self.fps), 6)
         return data
 
@@ -158,4 +161,5 @@ class RenderPlan:
 
 def _chunk_from_dict(data: dict[str, Any]) -> Chunk:
     values = {name: data[name] for name in Chunk.__slots__}
-    return Chunk(**values | {"denoising_steps": tuple(data["denoising_steps"])})
+    tuples = {name: tuple(data[name]) for name in ("denoising_steps", "lora_scales")}
+    return Chunk(**values | tuples)

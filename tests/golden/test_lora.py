@@ -1,0 +1,130 @@
+"""LoRAs against recorded ones: merged weights, the output of the network, changing strengths."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from golden.cases import Case, cases_of
+from golden.test_causal_dit import build_dit
+from rushes.models.adapted_layers import AdaptedLayers, Adapter
+from rushes.models.dit import CausalDit
+from rushes.models.kv_cache import RollingKVCache
+from rushes.models.lora import LoraPair, LoraWeights, RawPair, linear_layers, read_pairs
+from rushes.models.rope import RotaryEmbedding
+
+_KEPT = {"self_attn": "self#attn", "cross_attn": "cross#attn"}
+
+
+def layer_of(base: str) -> str:
+    """Scope's way from a key to a layer, which loses many.
+
+    Source: scope: src/scope/core/pipelines/wan2_1/lora/utils.py
+    """
+    if not base.startswith("lora_unet_"):
+        return base.removeprefix("diffusion_model.")
+    name = base.removeprefix("lora_unet_")
+    for word, kept in _KEPT.items():
+        name = name.replace(word, kept)
+    name = re.sub(r"_(\d+)(?=_|$)", r".\1.", name).replace("_", ".").replace("..", ".")
+    return name.strip(".").replace("#", "_")
+
+
+def factor_of(raw: RawPair, state: dict[str, Tensor]) -> float:
+    """Scope's quotient of alpha and rank: none for keys of one style."""
+    is_prefixed_peft = raw.base.startswith("diffusion_model.") and (
+        f"{raw.base}.lora_A.weight" in state
+    )
+    return 1.0 if raw.alpha is None or is_prefixed_peft else raw.alpha / raw.rank
+
+
+def read_as_scope(state: dict[str, Tensor], layers: set[str]) -> LoraWeights:
+    pairs = {
+        layer_of(raw.base): LoraPair(raw.down, raw.up, factor_of(raw, state))
+        for raw in read_pairs(state, "recorded")[0]
+        if layer_of(raw.base) in layers
+    }
+    return LoraWeights(pairs)
+
+
+def recorded_lora(case: Case, number: int) -> dict[str, Tensor]:
+    start = f"inputs.lora.{number}."
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in case.tensors.items()
+        if name.startswith(start)
+    }
+
+
+def flow(case: Case, dit: CausalDit) -> Tensor:
+    latents, timesteps = case.tensors["inputs.x"], case.tensors["inputs.t"]
+    height, width = latents.shape[-2] // 2, latents.shape[-1] // 2
+    sizes = dit.config
+    cache = RollingKVCache(
+        num_blocks=sizes.num_layers,
+        num_heads=sizes.num_heads,
+        head_dim=sizes.head_dim,
+        frame_tokens=height * width,
+        window=latents.shape[1],
+        sinks=0,
+    )
+    start = case.config["current_start"]
+    cache.begin_chunk(start, latents.shape[1])
+    rotary = RotaryEmbedding(sizes.head_dim).factors([start], latents.shape[1], height, width)
+    keys = dit.prompt_keys(dit.embed_prompt(case.tensors["inputs.ctx"]))
+    return dit(latents, timesteps, rotary, cache, keys)
+
+
+def attached(case: Case, dit: CausalDit, call: dict[str, Any]) -> AdaptedLayers:
+    layers = linear_layers(dit)
+    adapters = [
+        Adapter(
+            read_as_scope(recorded_lora(case, lora["index"]), set(layers)),
+            lora["scale"],
+            is_merged=(lora["merge_mode"] or call["strategy"]) == "permanent_merge",
+        )
+        for lora in call["loras"]
+    ]
+    adapted = AdaptedLayers(layers, adapters)
+    adapted.attach()
+    return adapted
+
+
+@pytest.mark.parametrize("case", cases_of("lora"))
+@torch.inference_mode()
+def test_loras_have_the_recorded_effect_and_leave_no_trace(case: Case) -> None:
+    dit = build_dit(case.config["dit"], {n: t.clone() for n, t in case.weights().items()})
+    case.assert_close(flow(case, dit), case.tensors["outputs.base"], "without")
+    adapted, strengths = None, []
+    for call in case.calls:
+        match call["call"]:
+            case "load":
+                adapted = attached(case, dit, call)
+                strengths = [lora["scale"] for lora in call["loras"]]
+                assert_merged(case, dit, call)
+            case "update_scales":
+                assert adapted is not None
+                for update in call["updates"]:
+                    strengths[update["index"]] = update["scale"]
+                adapted.set_strengths(tuple(strengths))
+            case unknown:
+                raise AssertionError(f"unknown call {unknown}")
+        expected = case.outputs(call["i"])["flow"]
+        case.assert_close(flow(case, dit), expected, f"call {call['i']}")
+    assert adapted is not None
+    adapted.remove()
+    for name, tensor in case.weights().items():
+        assert torch.equal(dit.state_dict()[name], tensor), name
+
+
+def assert_merged(case: Case, dit: CausalDit, call: dict[str, Any]) -> None:
+    state = dit.state_dict()
+    base = case.weights()
+    changed = sorted(name for name, tensor in state.items() if not torch.equal(tensor, base[name]))
+    assert changed == sorted(call["changed"])
+    for name in changed:
+        case.assert_close(state[name], case.tensors[f"outputs.merged.{name}"], name)
