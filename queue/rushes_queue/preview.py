@@ -8,20 +8,32 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from typing import TYPE_CHECKING
 
 from rushes_queue.broker import broker_errors
+from rushes_queue.errors import JobConflictError, JobError
+from rushes_queue.states import State
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from redis import Redis
 
+    from rushes_queue.store import JobStore
+
 LOOK_SECONDS = 30  # for which one look counts
-FRAME_SECONDS = 120  # for which a picture is kept
+FRAME_SECONDS = 10  # for which a picture is kept; the worker renews it while somebody looks
 
 _LONGEST_SIDE = 960  # pixels
 _JPEG_QUALITY = 85
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class NoFrameError(JobError):
+    """A worker has sent no picture in time."""
+
+    exit_code = 8
 
 
 def ask(client: Redis, prefix: str, job: str) -> None:
@@ -75,3 +87,22 @@ def read_frame(client: Redis, prefix: str, job: str) -> bytes | None:
     with broker_errors(client):
         text = client.get(f"{prefix}frame:{job}")
     return base64.b64decode(str(text)) if text else None
+
+
+def wait_for_frame(store: JobStore, job: str, timeout_seconds: float) -> bytes:
+    """Ask for the last frame of a job and wait for it.
+
+    Raises: JobConflictError when the job does not run; NoFrameError; BrokerError.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        ask(store.client, store.prefix, job)
+        if jpeg := read_frame(store.client, store.prefix, job):
+            return jpeg
+        state = store.get(job).state
+        if state is not State.RUNNING:
+            hint = "; rushes fetch brings its video" if state is State.DONE else ""
+            raise JobConflictError(f"job {job}: is {state}, so there is no new frame{hint}")
+        if time.monotonic() >= deadline:
+            raise NoFrameError(f"job {job}: its worker sent no frame within {timeout_seconds:g} s")
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
@@ -10,21 +9,15 @@ import typer
 
 from rushes.errors import InputError, RushesError
 from rushes.timeline.problems import printable
-from rushes_queue.cli import exit_codes
 from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
 from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import SHORT_ID
 from rushes_queue.job_json import SCHEMA_VERSION
-from rushes_queue.states import State
 
 if TYPE_CHECKING:
     from rushes_queue.fetching import Fetched
-    from rushes_queue.store import JobStore
-
-_SECONDS_BETWEEN_LOOKS = 0.2
-_SECONDS_BETWEEN_QUESTIONS = 10.0
 
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder; made if missing.")]
 HERE = Path()
@@ -89,24 +82,30 @@ def preview(
 
     Exit code 6 when a job does not run, 8 when its worker sends no picture in time.
     """
+    from rushes_queue.preview import wait_for_frame
+
     store = farm.open_store()
     chosen = choice.choose(store, job)
-    results, codes = [], [fault.exit_code for fault in chosen.faults]
-    for fault in chosen.faults:
-        say(f"error: {fault}")
+    faults: list[RushesError] = list(chosen.faults)
+    results = []
     for each in chosen.jobs:
-        jpeg, code = _wait_for_frame(store, each, timeout)
-        if jpeg is None:
-            codes.append(code)
+        try:
+            jpeg = wait_for_frame(store, each, timeout)
+            path = output / f"{each}.jpg"
+            _write(path, jpeg)
+        except RushesError as error:
+            faults.append(error)
             continue
-        path = output / f"{each}.jpg"
-        _write(path, jpeg)
         results.append({"id": each, "file": str(path), "chunk": store.get(each).chunk})
         if not as_json:
             typer.echo(printable(str(path)))
     if as_json:
-        print_json({"schema_version": SCHEMA_VERSION, "jobs": results})
-    raise typer.Exit(code_of(len(results), codes))
+        print_json(
+            {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": list(map(_fault, faults))}
+        )
+    for fault in faults:
+        say(f"error: {fault}")
+    raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -120,28 +119,6 @@ def _write(path: Path, data: bytes) -> None:
         write_whole(path, write)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error}; choose another folder") from error
-
-
-def _wait_for_frame(store: JobStore, job: str, timeout: float) -> tuple[bytes | None, int]:
-    """Ask for the last frame and wait for it; without one return the exit code."""
-    from rushes_queue.preview import ask, read_frame
-
-    deadline, next_question = time.monotonic() + timeout, 0.0
-    while True:
-        if time.monotonic() >= next_question:
-            ask(store.client, store.prefix, job)
-            next_question = time.monotonic() + _SECONDS_BETWEEN_QUESTIONS
-        if jpeg := read_frame(store.client, store.prefix, job):
-            return jpeg, exit_codes.OK
-        state = store.get(job).state
-        if state is not State.RUNNING:
-            hint = "; rushes fetch brings its video" if state is State.DONE else ""
-            say(f"error: job {job}: is {state}, so there is no new frame{hint}")
-            return None, exit_codes.CONFLICT
-        if time.monotonic() >= deadline:
-            say(f"error: job {job}: its worker has sent no frame within {timeout:g} s")
-            return None, exit_codes.TIMED_OUT
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _to_json(job: str, fetched: Fetched) -> dict[str, Any]:
