@@ -133,6 +133,7 @@ class Retries(BaseModel):
     max_losses: PositiveInt = 3  # workers lost at the same place, then quarantined
     max_failures: PositiveInt = 5  # for want of memory or disk
     max_infrastructure_failures: PositiveInt = 20  # of broker, storage or GPU
+    first_delay_seconds: PositiveFloat = 5.0  # before another try; doubled each time
 
 
 class Settings(BaseSettings):
@@ -163,6 +164,7 @@ class Settings(BaseSettings):
     result_template: Annotated[str, AfterValidator(_check_template)] = DEFAULT_TEMPLATE
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
     save_point_seconds: PositiveFloat = 60.0
+    save_point_chunks: PositiveInt | None = None  # instead of by time
     notify: Annotated[tuple[NotifyUrl, ...], NoDecode, BeforeValidator(_split_words)] = ()
     notify_command: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_command)] = ()
     allow_private_webhooks: bool = False

@@ -45,9 +45,9 @@ MAX_HICCUPS = 20  # of the infrastructure
 RING_AFTER_MS = 30_000
 SHORTEST_PREFIX = 4  # characters of an id
 
-_COUNTERS = {  # kinds of failure that are worth another try: counter in the record, and its cap
-    FailureKind.RESOURCE: ("failures", MAX_FAILURES),
-    FailureKind.INFRASTRUCTURE: ("hiccups", MAX_HICCUPS),
+_COUNTERS = {  # kinds of failure that are worth another try: counter in the record
+    FailureKind.RESOURCE: "failures",
+    FailureKind.INFRASTRUCTURE: "hiccups",
 }
 _LONGEST_MESSAGE = 2000  # characters
 _LONGEST_PROMPT = 100
@@ -239,16 +239,19 @@ class JobStore:
         host: str = "",
         gpu: str = "",
         max_schema: int = SCHEMA_VERSION,
+        tags: Sequence[str] = (),
         request: str | None = None,
     ) -> JobRecord | None:
         """Take the first due job of these queues, in their order, if there is one.
 
         The lease holds for ``ttl_ms``; the record's ``fence`` tells this attempt from all others.
-        A job whose document is newer than ``max_schema`` is left there, with a note. ``request``
-        names this call: the same one again gets the same job.
+        A job whose document is newer than ``max_schema`` is left there, with a note; so is, without
+        one, a job that has none of the ``tags``, if there are any. ``request`` names this call: the
+        same one again gets the same job.
         """
         request = request or uuid.uuid4().hex
-        reply = self._scripts.run("claim", worker, host, gpu, ttl_ms, max_schema, request, *queues)
+        limits = (ttl_ms, max_schema, request, json.dumps(list(tags)))
+        reply = self._scripts.run("claim", worker, host, gpu, *limits, *queues)
         match reply:
             case ["claimed", str(job), str(text)]:
                 return JobRecord.from_fields(job, dict(pair_up(json.loads(text))))
@@ -272,13 +275,22 @@ class JobStore:
         return self._end("finish", job, fence, json.dumps(result))
 
     def fail(
-        self, job: str, fence: int, kind: FailureKind, message: str, *, delay_ms: int = 0
+        self,
+        job: str,
+        fence: int,
+        kind: FailureKind,
+        message: str,
+        *,
+        delay_ms: int = 0,
+        max_failures: int = MAX_FAILURES,
+        max_hiccups: int = MAX_HICCUPS,
     ) -> Change:
         """Report a failure: for good, or to try again after ``delay_ms``, as the kind has it.
 
         Raises: FencedError when another attempt may hold the job.
         """
-        counter, cap = _COUNTERS.get(kind, ("", 0))
+        counter = _COUNTERS.get(kind, "")
+        cap = max_failures if kind is FailureKind.RESOURCE else max_hiccups
         event = "back_off" if counter else "fail"
         failure = _failure_text(kind, message)
         return self._end("fail", job, fence, kind, failure, event, delay_ms, counter, cap)

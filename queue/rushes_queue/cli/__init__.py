@@ -30,7 +30,9 @@ from rushes_queue.cli.plan import plan
 from rushes_queue.cli.prune import prune
 from rushes_queue.cli.reconcile import reconcile
 from rushes_queue.cli.render import render
+from rushes_queue.cli.submit import submit
 from rushes_queue.cli.watch import watch
+from rushes_queue.cli.worker import worker
 
 
 class Commands(TyperGroup):
@@ -77,6 +79,8 @@ app.command()(render)
 app.command()(check)
 app.command()(plan)
 app.command()(convert)
+app.command()(submit)
+app.command()(worker)
 app.command()(jobs)
 app.command()(status)
 app.command()(watch)

@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rushes.errors import ConfigError
 from rushes_queue.cli import exit_codes
 from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.shots import Takes, make_shots, refuse_contradictions, warn_of
 
 if TYPE_CHECKING:
     from rushes.folders import Folders
     from rushes.presets import Preset
     from rushes.request import RenderRequest
     from rushes.timeline.render_plan import RenderPlan
-
-REAL_PRESET, STAND_IN_PRESET = "streamdiffusionv2-1.3b", "tiny"
-# Takes are this far apart, so that no two of them share the noise of a latent frame.
-SEEDS_BETWEEN_TAKES = 10_000
 
 
 @takes_flags
@@ -47,39 +43,18 @@ def render(
     ] = False,
 ) -> None:
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""
-    from rushes.presets import load_preset
-    from rushes.request import RenderRequest, refuse_conflicts
-    from rushes.timeline.plan import plan_render
+    from rushes.request import refuse_conflicts
 
-    loaded = loading.load(timeline).require(to_render=True)
-    wanted = choose_seeds(loaded.settings.seed, seed, takes, seeds)
-    options = [planned.options(each, loading.pipeline) for each in wanted]
     folders = replace(places.folders(), loras=loading.lora_folders())
-    preset = load_preset(result.preset or default_preset(folders))
-    plans = [plan_render(loaded, each, preset) for each in options]
-    requests = [
-        RenderRequest(
-            timeline=timeline,
-            output=name_output(output, timeline, plan, is_one_of_many=len(plans) > 1),
-            input=planned.input_video,
-            plan=each,
-            preset=preset.name,
-            device=result.device,
-            dtype=result.dtype,
-            fit=result.fit,
-            codec=result.codec,
-            crf=result.crf,
-            hardware_encoder=result.hardware,
-            audio=result.audio,
-        )
-        for each, plan in zip(options, plans, strict=True)
-    ]
-    for request, plan in zip(requests, plans, strict=True):
+    wanted = Takes(seed, takes, seeds)
+    preset, shots = make_shots(
+        timeline, folders, planned, result, loading, takes=wanted, output=output
+    )
+    for request, plan in shots:
         refuse_conflicts(request, force)
         refuse_contradictions(request, plan)
-    for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
-        say(f"warning: {warning}")
-    render_all(preset, folders, list(zip(requests, plans, strict=True)), force, as_json)
+    warn_of([plan for _, plan in shots])
+    render_all(preset, folders, shots, force, as_json)
 
 
 def render_all(
@@ -117,69 +92,6 @@ def render_all(
         far = where(display.latest) if display.latest else "before the first chunk"
         say(f"interrupted at {far}; the unfinished result was removed")
         raise typer.Exit(exit_codes.INTERRUPTED) from error
-
-
-def default_preset(folders: Folders) -> str:
-    """Choose the real pipeline if its weights are here, else say that the stand-in is used."""
-    from rushes.catalogue import is_installed
-    from rushes.presets import load_preset
-
-    if is_installed(load_preset(REAL_PRESET), folders.models):
-        return REAL_PRESET
-    say(
-        f"note: no weights of {REAL_PRESET} below {folders.models}; using preset "
-        f"{STAND_IN_PRESET}, whose weights are random: its pictures mean nothing"
-    )
-    return STAND_IN_PRESET
-
-
-def choose_seeds(
-    in_file: int | None, seed: int | None, takes: int | None, seeds: str | None
-) -> list[int | None]:
-    """Return the seed of every take; None leaves it to the timeline.
-
-    Raises: typer.BadParameter when the options contradict each other.
-    """
-    if seeds is not None:
-        if seed is not None or takes is not None:
-            raise typer.BadParameter("--seeds stands alone, without --seed and --takes")
-        parts = [part.strip() for part in seeds.split(",")]
-        if not all(part.isdecimal() and len(part) < 20 for part in parts):
-            raise typer.BadParameter(f"--seeds {seeds!r} is no list of seeds; write 1,2,3")
-        return list(dict.fromkeys(map(int, parts)))
-    if takes is None:
-        return [seed]
-    from rushes.timeline.job_settings import DEFAULT_SEED
-
-    first = seed if seed is not None else in_file if in_file is not None else DEFAULT_SEED
-    return [first + take * SEEDS_BETWEEN_TAKES for take in range(takes)]
-
-
-def name_output(
-    output: Path | None, timeline: Path, plan: RenderPlan, *, is_one_of_many: bool
-) -> Path:
-    """Name a result: as asked, else as the timeline says, else like the timeline file."""
-    from rushes.video.names import name_take
-
-    stem = timeline.name.removesuffix(".json").removesuffix(".scope-workflow")
-    path = output or Path(f"{plan.output.name or stem}.mp4")
-    return name_take(path, plan.seed) if is_one_of_many else path
-
-
-def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:
-    """Refuse an input video that would not be looked at, and a missing one.
-
-    Raises: ConfigError.
-    """
-    if request.input is not None and not plan.takes_input:
-        raise ConfigError(
-            f"{request.timeline}: is text to video, so {request.input} would not be used; "
-            "give --mode video to use it, or leave --input out"
-        )
-    if request.input is None and plan.takes_input:
-        raise ConfigError(
-            f"{request.timeline}: is video to video; give --input VIDEO, or --mode text"
-        )
 
 
 def name_results(request: RenderRequest, manifest: dict[str, Any], as_json: bool) -> None:

@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- worker, host, gpu, ttl in ms, highest schema version, request, then queues in order of service.
+-- worker, host, gpu, ttl in ms, highest schema version, request, JSON list of tags of which a job
+-- must have one unless there are none, then queues in order of service.
 -- claimed, id, record | empty
 -- The same request gets the same job again: the first answer may have got lost on the way.
 local worker, host, gpu = ARGV[1], ARGV[2], ARGV[3]
 local ttl, max_schema, request = tonumber(ARGV[4]), tonumber(ARGV[5]), key('request', ARGV[6])
+local wanted_tags = to_list(ARGV[7])
 
 local function found(id)
   return { 'claimed', id, cjson.encode(redis.call('HGETALL', key('job', id))) }
@@ -30,6 +32,17 @@ local function take(id)
   return found(id)
 end
 
+local function has_wanted_tag(id)
+  for _, tag in ipairs(to_list(redis.call('HGET', key('job', id), 'tags'))) do
+    for _, wanted in ipairs(wanted_tags) do
+      if tag == wanted then
+        return true
+      end
+    end
+  end
+  return #wanted_tags == 0
+end
+
 local before = redis.call('GET', request)
 if before then
   local id, fence = string.match(before, '^(.*):(%d+)$')
@@ -42,13 +55,15 @@ unpark(100)
 for i = 1, #bells, 2 do
   redis.call('HDEL', key('job', bells[i]), 'rung_ms') -- nobody rings for these now; reap will
 end
-for i = 7, #ARGV do
+for i = 8, #ARGV do
   local first = 0
   repeat
     local page = redis.call('ZRANGE', key('queued', ARGV[i]), first, first + 49)
     for _, id in ipairs(page) do
       local schema = tonumber(redis.call('HGET', key('job', id), 'schema'))
-      if schema and schema <= max_schema then
+      if schema and not has_wanted_tag(id) then
+        -- another worker's
+      elseif schema and schema <= max_schema then
         return take(id)
       elseif schema then
         note(id, 'refused_by', worker .. ' reads documents up to schema version ' .. max_schema)

@@ -1,0 +1,88 @@
+"""Renders jobs one after another; the networks of the last one stay loaded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rushes_queue.job import JobDocument
+
+if TYPE_CHECKING:
+    from rushes.folders import Folders
+    from rushes.pipeline import Pipeline
+    from rushes.render import Work
+    from rushes.render_loop import Report
+    from rushes.request import RenderRequest
+
+logger = logging.getLogger(__name__)
+
+
+class Renderer(Protocol):
+    """What turns a job into files; benchmarks have one that only sleeps."""
+
+    @property
+    def preset(self) -> str | None:
+        """The pipeline that it holds loaded."""
+        ...
+
+    def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
+        """Load what the job needs, and let go of the rest."""
+        ...
+
+    def render(
+        self, document: JobDocument, request: RenderRequest, work: Work, report: Report
+    ) -> dict[str, Any]:
+        """Render into ``request.output`` and return the manifest."""
+        ...
+
+
+class WarmRenderer:
+    """Renders with the real pipelines."""
+
+    def __init__(self, folders: Folders, device: str) -> None:
+        self._folders, self._device = folders, device
+        self._pipeline: Pipeline | None = None
+        self._key: tuple[str, str, str] | None = None
+
+    @property
+    def preset(self) -> str | None:
+        return self._key[0] if self._key else None
+
+    def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
+        from rushes.device import choose_device, choose_dtype, reuse_freed_memory
+        from rushes.pipeline import load_pipeline
+        from rushes.presets import load_preset
+
+        vae_type = document.render_plan().vae_type
+        key = (document.preset, document.request.dtype, vae_type)
+        if self._key == key:
+            return
+        self._pipeline, self._key = None, None  # its memory is needed
+        device = choose_device(self._device)
+        if device.type == "cpu":
+            reuse_freed_memory()
+        begin = time.monotonic()
+        preset = load_preset(document.preset)
+        dtype = choose_dtype(document.request.dtype, device)
+        self._pipeline = load_pipeline(preset, self._folders, device, dtype, vae_type)
+        self._key = key
+        say(f"loaded {document.preset} on {device} in {time.monotonic() - begin:.1f} s")
+
+    def render(
+        self, document: JobDocument, request: RenderRequest, work: Work, report: Report
+    ) -> dict[str, Any]:
+        from rushes.render import render
+
+        assert self._pipeline is not None, "load was not called"
+        plan = document.render_plan()
+        return render(self._pipeline, plan, request, force=True, report=report, work=work)
+
+
+def import_networks() -> None:
+    """Import all that a render needs, computing nothing: a child that is forked has it at once."""
+    import rushes.pipeline
+    import rushes.render
+
+    del rushes

@@ -1,0 +1,150 @@
+"""From a timeline file to a queued job: checked, planned, its files stored once, handed in."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import rushes
+from rushes.errors import ConfigError, InputError
+from rushes.request import RenderRequest
+from rushes.timeline.render_plan import RenderPlan
+from rushes_queue.answers import Change
+from rushes_queue.farm_links import FarmLinks
+from rushes_queue.job import BlobRef, JobDocument, JobRequest, Submitter
+from rushes_queue.job_files import document_key, write_document, write_state
+from rushes_queue.job_id import job_id
+from rushes_queue.job_inputs import check_limits
+from rushes_queue.names import check_line
+from rushes_queue.plan_document import portable_plan
+from rushes_queue.queue_names import PRESET_PATTERN, GpuClass, Priority
+from rushes_queue.settings_model import Limits
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What is said of a job beside its picture; a ``nonce`` tells it from an equal one."""
+
+    priority: Priority = "normal"
+    tags: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    gpu_class: GpuClass = "any"
+    notify: tuple[str, ...] = ()
+    nonce: str | None = None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One result that is asked for: a checked and planned timeline, and which take it is."""
+
+    request: RenderRequest
+    plan: RenderPlan
+    take: int = 0
+
+
+def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -> JobDocument:
+    """Return the document of a job whose files are stored.
+
+    Raises: ConfigError when a job cannot be made of it.
+    """
+    request = JobRequest.from_request(shot.request)
+    timeline = blobs[shot.request.timeline]
+    video = blobs[shot.request.input] if shot.request.input else None
+    audio_file = audio_file_of(shot)
+    audio = blobs[audio_file] if audio_file else None
+    return JobDocument(
+        id=job_id(
+            timeline_sha256=timeline.sha256,
+            input_sha256=video.sha256 if video else None,
+            audio_sha256=audio.sha256 if audio else None,
+            preset=shot.request.preset,
+            request=request,
+            take=shot.take,
+            nonce=options.nonce,
+        ),
+        created_at=datetime.now(UTC),
+        submitter=Submitter(version=rushes.__version__, user=_user(), host=socket.gethostname()),
+        name=name_of(shot.request.timeline),
+        request=request,
+        plan=portable_plan(shot.plan).to_dict(),
+        timeline=timeline,
+        input=video,
+        audio=audio,
+        preset=shot.request.preset,
+        gpu_class=options.gpu_class,
+        seed=shot.plan.seed,
+        take=shot.take,
+        tags=options.tags,
+        priority=options.priority,
+        after=options.after,
+        notify=options.notify,
+    )
+
+
+def check_shot(shot: Shot, limits: Limits) -> None:
+    """Refuse before anything is stored what cannot be a job, or asks for too much.
+
+    Raises: ConfigError, InputError, MissingFileError, DocumentError.
+    """
+    if not re.fullmatch(PRESET_PATTERN, shot.request.preset):
+        raise ConfigError(
+            f"--preset {shot.request.preset}: workers know presets by name only; put the file into "
+            "the configs of the farm, and give its name"
+        )
+    refs = {path: _unstored(path) for path in files_of(shot)}
+    check_limits(make_document(shot, refs, JobOptions()), limits)
+
+
+def hand_in(links: FarmLinks, shot: Shot, options: JobOptions) -> tuple[JobDocument, Change]:
+    """Store files and document, then make the record and ring for it.
+
+    What is there already is not stored again; the same submission twice is the same job.
+    Raises: what storage and store raise; a job that was not recorded yet is not queued.
+    """
+    blobs = {path: links.storage.put_blob(path) for path in files_of(shot)}
+    document = make_document(shot, blobs, options)
+    document = write_document(links.storage, document)
+    change = links.store.submit(document, document_key(document.id))
+    if change.is_change:
+        write_state(links.storage, links.store.get(document.id))
+    links.ring(change.bells)
+    return document, change
+
+
+def files_of(shot: Shot) -> Sequence[Path]:
+    """Return the files that travel with a job."""
+    audio = audio_file_of(shot)
+    return [path for path in (shot.request.timeline, shot.request.input, audio) if path]
+
+
+def audio_file_of(shot: Shot) -> Path | None:
+    """Return the sound file that goes with the result: the request's, else the timeline's."""
+    request, audio = shot.request, shot.plan.audio
+    if request.audio is not None:
+        return None if request.audio in ("input", "none") else Path(request.audio)
+    return request.timeline.parent / audio.uri if audio and audio.uri else None
+
+
+def name_of(timeline: Path) -> str:
+    """Return what a job is called: the timeline's name without extensions."""
+    return timeline.name.removesuffix(".json").removesuffix(".scope-workflow") or "timeline"
+
+
+def _unstored(path: Path) -> BlobRef:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return BlobRef(sha256="0" * 64, size=size, name=path.name)
+
+
+def _user() -> str:
+    try:
+        return check_line(getpass.getuser())
+    except (OSError, KeyError, ValueError):  # a user without a name, as in a container
+        return "unknown"

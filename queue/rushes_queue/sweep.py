@@ -1,0 +1,40 @@
+"""The sweep: ends attempts whose lease is over, and rings again for whatever waits unheard.
+
+Every worker sweeps, one at a time; so nothing depends on a message, or on a single machine.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from rushes_queue.app import BELLS
+from rushes_queue.broker import broker_errors
+from rushes_queue.farm_links import FarmLinks
+from rushes_queue.job_files import save_state
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_SWEEPS = 5.0
+_RING_AFTER_MS = 10_000
+
+
+def sweep(links: FarmLinks, *, worker: str) -> bool:
+    """Sweep, unless another worker did so just now; return whether it was done.
+
+    Raises: BrokerError.
+    """
+    store = links.store
+    with broker_errors(store.client):
+        lock_ms = round(SECONDS_BETWEEN_SWEEPS * 900)
+        if not store.client.set(f"{store.prefix}sweeper", worker, nx=True, px=lock_ms):
+            return False
+    reaped = store.reap(
+        max_losses=links.settings.retries.max_losses,
+        ring_after_ms=_RING_AFTER_MS,
+        bell_lists=f"{store.prefix}{BELLS}",
+    )
+    links.ring(reaped.bells)
+    for job, state in reaped.lost:
+        logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
+        save_state(store, links.storage, job)
+    return True

@@ -1,0 +1,46 @@
+"""Celery's side of a worker: a doorbell rings, and the best waiting job is taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+from celery.worker.consumer import Consumer
+
+from rushes_queue.app import RENDER_TASK
+from rushes_queue.transport import report_unreadable
+
+logger = logging.getLogger(__name__)
+
+
+def install_task(app: Celery, take_job: Callable[[], None]) -> None:
+    """Let ``take_job`` run in the child for every doorbell.
+
+    The message names a job, but means "there is work": what is taken is decided by the records.
+    """
+
+    @app.task(name=RENDER_TASK, ignore_result=True)
+    def render(*args: object, **kwargs: object) -> None:  # whatever the message says
+        take_job()
+
+
+class SturdyConsumer(Consumer):  # type: ignore[misc]  # celery ships no types
+    """A consumer that notes messages which are no doorbell, and drops them."""
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        report_unreadable("it is no task", body)
+        message.ack_log_error(logger, self.connection_errors)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        report_unreadable(f"its task is unknown: {exc}", body)
+        message.ack_log_error(logger, self.connection_errors)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        report_unreadable(f"its task is invalid: {exc}", body)
+        message.ack_log_error(logger, self.connection_errors)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        report_unreadable(f"it cannot be decoded: {exc}", message.body)
+        message.ack()

@@ -1,0 +1,240 @@
+"""Real workers on a real broker: jobs are rendered, and survive what happens to workers."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from farm.running import RunningFarm, wait_until
+from farm.timelines import write_shot
+from rushes_queue.states import State
+
+PAUSED = frozenset({State.PAUSED})
+QUEUED = frozenset({State.QUEUED})
+
+
+_rendered: dict[str, tuple[str, bytes]] = {}
+
+
+def rendered_here(farm: RunningFarm, shot: Path) -> tuple[str, bytes]:
+    """Render a timeline without the farm; return the hash of its frames, and the video."""
+    text = shot.read_text()
+    if text not in _rendered:
+        output = farm.folder / "here.mp4"
+        result = farm.run("render", shot, "-o", output, "--preset", "tiny", "--force")
+        assert result.exit_code == 0, result.stderr
+        manifest = json.loads((farm.folder / "here.mp4.json").read_text())
+        _rendered[text] = manifest["frames_sha256"], output.read_bytes()
+    return _rendered[text]
+
+
+def test_a_job_makes_what_a_render_makes(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json")
+    (job,) = running.submit(shot)
+    running.work_once()
+    record = running.store.get(job)
+    frames, video = rendered_here(running, shot)
+    assert record.state is State.DONE
+    assert running.manifest(record)["frames_sha256"] == frames
+    assert running.video(record) == video
+
+
+def test_submitting_twice_makes_one_job(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json")
+    first, again = running.submit(shot), running.submit(shot)
+    other = running.submit(shot, "--new")
+    assert first == again
+    assert other != first
+    assert len(running.store.list()) == 2
+
+
+def test_a_bad_file_among_many_queues_nothing(running: RunningFarm) -> None:
+    good = write_shot(running.folder / "good.json")
+    bad = running.folder / "bad.json"
+    bad.write_text('{"prompts": [{"startTime": 1, "endTime": 0, "prompts": []}]}')
+    result = running.run("submit", bad, good, "--preset", "tiny")
+    assert result.exit_code == 3
+    assert "prompts[0].endTime" in result.stderr
+    assert "has no prompt text" in result.stderr
+    assert running.store.list() == ()
+    result = running.run("submit", bad, good, "--preset", "tiny", "--keep-going")
+    assert result.exit_code == 10
+    assert len(running.store.list()) == 1
+
+
+def test_a_killed_child_costs_the_chunks_since_the_save_point(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json", chunks=20)
+    worker = running.start_worker()
+    (job,) = running.submit(shot)
+    running.wait_for_chunk(job, 5)
+    worker.kill_child()
+    record = running.wait([job])[job]
+    frames, video = rendered_here(running, shot)
+    assert (record.state, record.attempts, record.losses) == (State.DONE, 2, 1)
+    assert running.manifest(record)["frames_sha256"] == frames
+    assert running.video(record) == video
+    assert running.manifest(record)["resumed_at_chunk"] > 0
+
+
+def test_a_killed_worker_is_replaced_by_another(running: RunningFarm) -> None:
+    worker = running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
+    running.wait_for_chunk(job, 5)
+    worker.kill()
+    running.start_worker()
+    record = running.wait([job])[job]
+    assert (record.state, record.attempts) == (State.DONE, 2)
+    assert len(running.results()) == 3
+
+
+def test_sigterm_hands_the_job_back_and_ends(running: RunningFarm) -> None:
+    worker = running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=60))
+    running.wait_for_chunk(job, 2)
+    begin = time.monotonic()
+    worker.terminate()
+    assert worker.wait() == 0
+    assert time.monotonic() - begin < 20
+    record = running.store.get(job)
+    assert (record.state, record.losses) == (State.QUEUED, 0)
+    assert any("point" in entry.key for entry in running.storage.list(f"work/{job}"))
+
+
+def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFarm) -> None:
+    worker = running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=60))
+    running.wait_for_chunk(job, 2)
+    worker.signal_child(signal.SIGSTOP)  # so that it cannot drain
+    worker.terminate()
+    time.sleep(0.5)
+    worker.terminate()
+    assert worker.wait(10) == 1
+    assert running.store.get(job).state is State.QUEUED
+    assert running.store.get(job).losses == 0
+
+
+def test_a_frozen_worker_that_wakes_publishes_nothing(running: RunningFarm) -> None:
+    frozen = running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
+    running.wait_for_chunk(job, 3)
+    frozen.signal_all(signal.SIGSTOP)
+    running.start_worker()
+    record = running.wait([job])[job]
+    frozen.signal_all(signal.SIGCONT)
+    wait_until(lambda: "lost its lease" in frozen.log.read_text(), "the frozen worker to notice")
+    assert running.store.get(job) == record
+    assert len(running.results()) == 3
+    assert record.attempts == 2
+
+
+def test_a_job_is_cancelled_and_paused_and_resumed(running: RunningFarm) -> None:
+    running.start_worker()
+    first, second = running.submit(
+        write_shot(running.folder / "a.json", chunks=60),
+        write_shot(running.folder / "b.json", chunks=16, seed=2),
+    )
+    running.wait_for_chunk(first, 2)
+    assert running.run("cancel", first).exit_code == 0
+    assert running.wait([first])[first].state is State.CANCELLED
+    running.wait_for_chunk(second, 2)
+    assert running.run("pause", second).exit_code == 0
+    running.wait([second], PAUSED)
+    assert running.run("resume", second).exit_code == 0
+    record = running.wait([second])[second]
+    assert record.state is State.DONE
+    assert running.manifest(record)["resumed_at_chunk"] > 0
+    assert not list(running.storage.list(f"work/{second}"))
+
+
+def test_a_job_waits_for_another(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json", chunks=2)
+    (first,) = running.submit(shot)
+    (second,) = running.submit(shot, "--new", "--after", first, "--priority", "high")
+    running.start_worker()
+    records = running.wait([first, second])
+    assert records[first].finished_ms <= records[second].started_ms
+
+
+def test_a_worker_with_tags_takes_only_its_own(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json", chunks=2)
+    (other,) = running.submit(shot)
+    (mine,) = running.submit(shot, "--new", "--tag", "night")
+    running.work_once("--tags", "night")
+    assert running.store.get(mine).state is State.DONE
+    assert running.store.get(other).state is State.QUEUED
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b'{"schema_version": 1}'], ids=["empty", "cut", "other"]
+)
+def test_a_damaged_document_is_quarantined_with_the_reason(
+    running: RunningFarm, damage: bytes
+) -> None:
+    (job,) = running.submit(write_shot(running.folder / "shot.json"))
+    running.storage.put_bytes(f"jobs/{job}/job.json", damage)
+    running.work_once()
+    record = running.store.get(job)
+    assert record.state is State.QUARANTINED
+    assert record.error is not None
+    assert "document" in record.error.message
+
+
+def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm) -> None:
+    (job,) = running.submit(write_shot(running.folder / "shot.json", seed=77))
+    (blob,) = running.storage.list("blobs")
+    running.storage.put_bytes(blob.key, b"something else")
+    running.work_once()
+    record = running.store.get(job)
+    assert record.state is State.FAILED
+    assert record.error is not None
+    assert "holds other content" in record.error.message
+
+
+def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json", chunks=30)
+    worker = running.start_worker()
+    (job,) = running.submit(shot)
+    running.wait_for_chunk(job, 8)
+    worker.terminate()
+    worker.wait()
+    *_, before, last = running.storage.list(f"work/{job}/points")
+    files = json.loads(running.storage.get_bytes(last.key))["files"]
+    damaged = next(sha for name, sha in files.items() if name.endswith("state.safetensors"))
+    running.storage.put_bytes(f"work/{job}/files/{damaged}", b"broken")
+    running.start_worker()
+    record = running.wait([job])[job]
+    chunk_before = int(before.key.rpartition("/")[2].partition("-")[0])
+    assert running.manifest(record)["resumed_at_chunk"] == chunk_before
+    assert running.manifest(record)["frames_sha256"] == rendered_here(running, shot)[0]
+
+
+def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: RunningFarm) -> None:
+    queue = "rushes:bell:tiny.any.normal"
+    for text in ("", "{", "[]", "17", '{"body": 1}', '{"body": "e30=", "properties": {}}'):
+        running.store.client.lpush(queue, text)
+    envelope = {
+        "body": "bm9uc2Vuc2U=",
+        "content-encoding": "utf-8",
+        "content-type": "application/x-python-serialize",
+        "headers": {"task": "os.system", "id": "1"},
+        "properties": {
+            "delivery_tag": "t",
+            "delivery_info": {"exchange": "", "routing_key": "tiny.any.normal"},
+            "body_encoding": "base64",
+        },
+    }
+    running.store.client.lpush(queue, json.dumps(envelope))
+    text = dict(envelope) | {
+        "content-type": "application/json",
+        "headers": {"task": "x", "id": "1"},
+    }
+    running.store.client.lpush(queue, json.dumps(text))
+    worker = running.start_worker()
+    wait_until(lambda: len(running.store.notices()) >= 8, "the notices")
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=2))
+    assert running.wait([job])[job].state is State.DONE
+    assert worker.is_alive
