@@ -20,6 +20,7 @@ from rushes_queue.cli.check import check
 from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
 from rushes_queue.cli.doctor import doctor
+from rushes_queue.cli.evaluate import evaluate
 from rushes_queue.cli.farm import metrics, stats, workers
 from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
@@ -81,6 +82,7 @@ app.command()(plan)
 app.command()(convert)
 app.command()(submit)
 app.command()(worker)
+app.command(name="eval")(evaluate)
 app.command()(jobs)
 app.command()(status)
 app.command()(watch)

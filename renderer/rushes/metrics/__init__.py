@@ -1,0 +1,1 @@
+"""Measures of pictures: how like they are, how steadily they move, whether they drift."""
