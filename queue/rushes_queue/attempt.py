@@ -52,9 +52,6 @@ _SECONDS_BETWEEN_TRIES = 2.0
 _DONE_TRACEBACK_LINES = 30
 
 
-OnEnded = Callable[[JobDocument | None, JobRecord], None]
-
-
 class Interrupted(Exception):  # not an error: the attempt does what is asked of it
     """Raised between the steps of an attempt when something else is asked of it."""
 
@@ -70,11 +67,9 @@ class AttemptRun:
         board: Board,
         *,
         device: str,
-        on_ended: OnEnded,
     ) -> None:
-        """``on_ended`` is called when the job has reached its end."""
         self._farm, self._record, self._renderer, self._board = farm, record, renderer, board
-        self._device, self._on_ended = device, on_ended
+        self._device = device
         self._who = Attempted(record.attempts, record.fence, record.owner or "")
         self._log = JobLog(farm.store, record.id, record.attempts)
         self._folder = AttemptFolder(farm.settings.work_dir / f"{record.id}-{record.fence}")
@@ -267,7 +262,8 @@ class AttemptRun:
         try:
             if done.after in ("done", "cancelled"):
                 self._farm.storage.delete(work_key(self._job))
-            self._on_ended(self._document, self._farm.store.get(self._job))
+            for fault in self._farm.announce_end(self._job):
+                self._log.say(fault, "warning")
         except RushesError as error:
             self._log.say(f"after the end: {error}", "warning")
 

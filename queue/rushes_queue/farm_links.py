@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+from rushes.errors import RushesError
 from rushes_queue.answers import Bell
 from rushes_queue.settings_model import Settings
 from rushes_queue.storage import Storage
@@ -45,3 +46,18 @@ class FarmLinks:
         from rushes_queue.app import ring
 
         return ring(self.app, bells)
+
+    def announce_end(self, job: str) -> tuple[str, ...]:
+        """Notify whoever asked for it that a job has ended; return what did not work.
+
+        Raises: BrokerError, UnknownJobError.
+        """
+        from rushes_queue.job_files import read_document
+        from rushes_queue.notify import notify
+
+        record = self.store.get(job)
+        try:
+            document = read_document(self.storage, job)
+        except RushesError:  # then only those of the settings are told
+            document = None
+        return notify(document, record, self.settings)

@@ -44,7 +44,7 @@ class WarmRenderer:
     def __init__(self, folders: Folders, device: str) -> None:
         self._folders, self._device = folders, device
         self._pipeline: Pipeline | None = None
-        self._key: tuple[str, str, str] | None = None
+        self._key: tuple[str, str] | None = None
 
     @property
     def preset(self) -> str | None:
@@ -55,8 +55,7 @@ class WarmRenderer:
         from rushes.pipeline import load_pipeline
         from rushes.presets import load_preset
 
-        vae_type = document.render_plan().vae_type
-        key = (document.preset, document.request.dtype, vae_type)
+        key = (document.preset, document.request.dtype)
         if self._key == key:
             return
         self._pipeline, self._key = None, None  # its memory is needed
@@ -66,8 +65,7 @@ class WarmRenderer:
         begin = time.monotonic()
         preset = load_preset(document.preset)
         dtype = choose_dtype(document.request.dtype, device)
-        self._pipeline = load_pipeline(preset, self._folders, device, dtype, vae_type)
-        self._key = key
+        self._pipeline, self._key = load_pipeline(preset, self._folders, device, dtype), key
         say(f"loaded {document.preset} on {device} in {time.monotonic() - begin:.1f} s")
 
     def render(

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 
+from rushes.errors import RushesError
 from rushes_queue.app import BELLS
 from rushes_queue.broker import broker_errors
 from rushes_queue.farm_links import FarmLinks
 from rushes_queue.job_files import save_state
+from rushes_queue.states import FINISHED, State
 
 logger = logging.getLogger(__name__)
 
@@ -36,5 +38,17 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
     links.ring(reaped.bells)
     for job, state in reaped.lost:
         logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
-        save_state(store, links.storage, job)
+        after_loss(links, job, state)
     return True
+
+
+def after_loss(links: FarmLinks, job: str, state: State) -> None:
+    """Write down that a worker was lost, and tell whoever wants to know if that was the end."""
+    save_state(links.store, links.storage, job)
+    if state in FINISHED:
+        try:
+            faults = links.announce_end(job)
+        except RushesError as error:
+            faults = (str(error),)
+        for fault in faults:
+            logger.warning("job %s: %s", job, fault)

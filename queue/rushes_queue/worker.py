@@ -16,14 +16,14 @@ import warnings
 from typing import Any
 
 from rushes.errors import RushesError
-from rushes_queue.attempt import AttemptRun, OnEnded
+from rushes_queue.attempt import AttemptRun
 from rushes_queue.beat import Beat
 from rushes_queue.board import Board
 from rushes_queue.farm_links import FarmLinks
 from rushes_queue.job import SCHEMA_VERSION
-from rushes_queue.job_files import save_state
 from rushes_queue.rendering import Renderer
 from rushes_queue.settings_model import Settings
+from rushes_queue.sweep import after_loss
 from rushes_queue.worker_options import WorkerOptions
 
 logger = logging.getLogger(__name__)
@@ -35,11 +35,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Worker:
     """One worker; make it in the parent, before anything forks."""
 
-    def __init__(
-        self, settings: Settings, options: WorkerOptions, renderer: Renderer, on_ended: OnEnded
-    ) -> None:
+    def __init__(self, settings: Settings, options: WorkerOptions, renderer: Renderer) -> None:
         self._settings, self._options, self._renderer = settings, options, renderer
-        self._on_ended = on_ended
         self._board = Board()
         self._links = FarmLinks.open(settings)  # the parent's
         self._child_links: FarmLinks | None = None
@@ -121,7 +118,6 @@ class Worker:
             AttemptRun(
                 *(links, record, self._renderer, self._board),
                 device=self._options.device,
-                on_ended=self._on_ended,
             ).run()
         return record is not None
 
@@ -177,7 +173,8 @@ class Worker:
             logger.warning("job %s: %s", activity.job, error)
             return
         links.ring(change.bells)
-        save_state(links.store, links.storage, activity.job)
+        if change.after is not None:
+            after_loss(links, activity.job, change.after)
 
     def _note_unreadable(self, reason: str, message: str) -> None:
         fields = {"content": message, "worker": self._options.name}

@@ -117,9 +117,11 @@ def identity_of(
     pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, input_sha256: str | None
 ) -> str:
     """Return a hash of everything that decides the bytes of a result."""
-    apart = {"timeline", "input", "output", "device"}
+    apart = {"timeline", "input", "output", "device", "audio"}
+    audio = _choose_audio(plan, request)
     parts = {
         "plan": plan.to_dict(),
+        "audio": audio and (input_sha256 if audio.path == request.input else sha256_of(audio.path)),
         "request": request.model_dump(mode="json", exclude=apart),
         "kind": request.output.suffix.lower(),
         "input": input_sha256,

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,7 +74,7 @@ def worker(
     card = choose_gpu(gpu)
     if card is not None:  # before anything imports torch
         os.environ["CUDA_VISIBLE_DEVICES"] = card.uuid
-    folders = places.folders()
+    folders = replace(places.folders(), loras=settings.lora_dir)
     options = WorkerOptions(
         name=name or worker_name(card),
         presets=_presets(folders, models),
@@ -90,7 +91,7 @@ def _serve(settings: Settings, folders: Folders, options: WorkerOptions, *, once
     from rushes_queue.worker import Worker
 
     renderer = WarmRenderer(folders, options.device)
-    worker = Worker(settings, options, renderer, lambda document, record: None)
+    worker = Worker(settings, options, renderer)
     if once:
         if not worker.run_once():
             say("no job waits")
