@@ -1,0 +1,193 @@
+"""Kills workers at random instants while they render, and counts what was lost: ``make chaos``.
+
+Every job must end with the frames of an undisturbed render, published once, whatever happened to
+the workers. The instants come from a seed, so a run can be repeated as far as the machine allows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from farm.running import RunningFarm, WorkerProcess, running_farm
+from farm.timelines import write_shot
+from rushes_queue.states import FINISHED, State
+
+FAULTS = ("kill child", "kill worker", "terminate", "freeze")
+CHUNKS = 12
+# Killed from outside so often, a job is not to blame: in a real farm three losses are enough.
+_MAX_LOSSES = 1000
+_LEASE_SECONDS = 5.0
+_LONGEST_SECONDS = 7200.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of chaos left behind."""
+
+    jobs: int
+    faults: dict[str, int]
+    done: int
+    lost: int
+    published_twice: int
+    different_frames: int
+    different_videos: int
+    attempts: int
+    seconds: float
+
+    @property
+    def is_good(self) -> bool:
+        wrong = (self.lost, self.published_twice, self.different_frames, self.different_videos)
+        return self.done == self.jobs and not any(wrong)
+
+
+def wreak_havoc(
+    *,
+    num_jobs: int,
+    num_faults: int,
+    kinds: Sequence[str] = FAULTS,
+    num_workers: int = 2,
+    seed: int = 0,
+    cache: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Render jobs while workers are mistreated; the last fault comes before the last job ends."""
+    chance = random.Random(seed)
+    environment = {
+        "RUSHES_RETRIES__MAX_LOSSES": str(_MAX_LOSSES),
+        "RUSHES_LEASE_SECONDS": str(_LEASE_SECONDS),
+    }
+    begin = time.monotonic()
+    counts = dict.fromkeys(kinds, 0)
+    with running_farm(environment, cache=cache) as farm:
+        shots = [
+            write_shot(farm.folder / f"shot{number:03}.json", chunks=CHUNKS, seed=number)
+            for number in range(num_jobs)
+        ]
+        expected = _undisturbed(farm, shots)
+        say(f"{num_jobs} jobs rendered undisturbed in {time.monotonic() - begin:.0f} s")
+        jobs = farm.submit(*shots)
+        workers = [farm.start_worker() for _ in range(num_workers)]
+        for number in range(num_faults):
+            # The fewer jobs are left, the sooner the rest of the faults comes.
+            time.sleep(chance.uniform(0.05, 2.0))
+            slot = chance.randrange(num_workers)
+            kind = chance.choice(list(kinds))
+            workers[slot] = _mistreat(farm, workers[slot], kind, chance)
+            counts[kind] += 1
+            done = sum(record.state in FINISHED for record in farm.store.get_many(jobs).values())
+            if number % 10 == 9:
+                say(f"{number + 1} faults, {done} of {num_jobs} jobs have ended")
+            if done == num_jobs:
+                say(f"all jobs have ended after {number + 1} faults; more jobs are needed")
+                break
+        farm.wait(jobs, timeout=_LONGEST_SECONDS)
+        return _judge(farm, jobs, expected, counts, time.monotonic() - begin)
+
+
+def _mistreat(
+    farm: RunningFarm, worker: WorkerProcess, kind: str, chance: random.Random
+) -> WorkerProcess:
+    """Do something bad to a worker; return it, or the one that takes its place."""
+    match kind:
+        case "kill child":
+            worker.kill_child()
+            return worker
+        case "kill worker":
+            worker.kill()
+        case "terminate":
+            worker.terminate()
+            worker.wait()
+        case "freeze":
+            worker.signal_all(signal.SIGSTOP)
+            time.sleep(_LEASE_SECONDS + chance.uniform(1, 3))
+            worker.signal_all(signal.SIGCONT)
+            return worker
+    return farm.start_worker()
+
+
+def _undisturbed(farm: RunningFarm, shots: Sequence[Path]) -> list[tuple[str, bytes]]:
+    """Render every timeline here; return the hash of its frames, and its video."""
+    found = []
+    for shot in shots:
+        output = farm.folder / "here.mp4"
+        result = farm.run("render", shot, "-o", output, "--preset", "tiny", "--force")
+        assert result.exit_code == 0, result.stderr
+        manifest = json.loads((farm.folder / "here.mp4.json").read_text())
+        found.append((manifest["frames_sha256"], output.read_bytes()))
+    return found
+
+
+def _judge(
+    farm: RunningFarm,
+    jobs: Sequence[str],
+    expected: Sequence[tuple[str, bytes]],
+    counts: dict[str, int],
+    seconds: float,
+) -> Outcome:
+    records = [farm.store.get(job) for job in jobs]
+    done = [record for record in records if record.state is State.DONE]
+    by_id = dict(zip(jobs, expected, strict=True))
+    results = farm.results()
+    return Outcome(
+        jobs=len(jobs),
+        faults=counts,
+        done=len(done),
+        lost=len(jobs) - len(records),
+        published_twice=sum(
+            sum(record.id in key and key.endswith(".mp4") for key in results) != 1
+            for record in done
+        ),
+        different_frames=sum(
+            farm.manifest(record)["frames_sha256"] != by_id[record.id][0] for record in done
+        ),
+        different_videos=sum(farm.video(record) != by_id[record.id][1] for record in done),
+        attempts=sum(record.attempts for record in records),
+        seconds=seconds,
+    )
+
+
+def main() -> int:
+    """Run chaos as the command line says, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=50)
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="+", choices=FAULTS, default=["kill child", "kill worker"])
+    parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
+    options = parser.parse_args()
+    console = Console()
+    outcome = wreak_havoc(
+        num_jobs=options.jobs,
+        num_faults=options.faults,
+        kinds=options.kinds,
+        num_workers=options.workers,
+        seed=options.seed,
+        say=console.print,
+    )
+    table = Table("jobs", "faults", "done", "lost", "published twice", "other frames", "attempts")
+    table.add_row(
+        *map(str, (outcome.jobs, sum(outcome.faults.values()), outcome.done, outcome.lost)),
+        *map(str, (outcome.published_twice, outcome.different_frames, outcome.attempts)),
+    )
+    console.print(table)
+    console.print(f"{outcome.faults}, {outcome.seconds:.0f} s, {os.cpu_count()} cores")
+    if options.output is not None:
+        options.output.write_text(json.dumps(outcome.__dict__, indent=1) + "\n", encoding="utf-8")
+    return 0 if outcome.is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
