@@ -29,7 +29,7 @@ _PORTS = range(20_000, 32_000)  # below those that systems give to outgoing conn
 _SECONDS_AT_ONCE = 5.0  # after a second signal
 _SECONDS_OF_OTHERS = 120.0  # that another rushes up or down may take
 _DEATHS_TO_GIVE_UP = 2
-_SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_LOOKS = 0.2
 
 Report = Callable[[str], None]
 
@@ -112,9 +112,14 @@ def bring_down(farm: LocalFarm, *, now: bool, drain_seconds: float = DRAIN_SECON
 def alone(farm: LocalFarm) -> Iterator[None]:
     """Keep others from starting or stopping the farm meanwhile.
 
-    Raises: SlotTakenError when they do so for too long.
+    Raises: SlotTakenError when they do so for too long; ConfigError when there can be no folder.
     """
-    farm.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        farm.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"{farm.folder}: cannot be made: {error.strerror}; set RUSHES_STATE_DIR"
+        ) from error
     with Slot(farm.folder, "control").locked(_SECONDS_OF_OTHERS):
         yield
 

@@ -228,14 +228,14 @@ def _add_jobs(farm: LocalFarm, store: JobStore, workers: list[dict[str, Any]]) -
 def _count_waiting(farm: LocalFarm) -> int:
     """Count the jobs that wait or run; none when the broker does not answer."""
     from rushes_queue.local_control import open_store
-    from rushes_queue.states import State
 
     spec = farm.spec()
     if spec is None or not farm.server.is_taken():
         return 0
     store = open_store(farm, spec)
     try:
-        return sum(len(store.list(state=state)) for state in (State.QUEUED, State.RUNNING))
+        held = sum(len(worker.holds) for worker in store.live_workers())
+        return sum(store.depths().values()) + held
     except RushesError:
         return 0
     finally:
