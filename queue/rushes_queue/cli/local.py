@@ -112,16 +112,10 @@ def _choose_workers(text: str) -> list[str]:
 
 
 def _gpus() -> list[str]:
-    """Return the numbers of the GPUs that may be used, without touching CUDA."""
-    import pynvml
+    """Return the numbers of this machine's GPUs."""
+    from rushes_queue.gpus import list_gpus
 
-    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
-        return []
-    try:
-        pynvml.nvmlInit()
-        return [str(index) for index in range(pynvml.nvmlDeviceGetCount())]
-    except pynvml.NVMLError:
-        return []
+    return [str(gpu.index) for gpu in list_gpus()]
 
 
 def _mention_other_broker(loaded: LoadedSettings) -> None:
