@@ -35,6 +35,7 @@ from rushes.stream.noise_controller import FixedNoiseScale
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
+from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Prompt
 from rushes.timeline.render_plan import Chunk
 from rushes.video.reader import VideoReader
@@ -82,8 +83,7 @@ def measure(
         models,
         height=height,
         width=width,
-        window=preset.chunk.window,
-        sinks=preset.chunk.sinks,
+        driver=DriverOptions(preset.chunk.window, preset.chunk.sinks),
         prompts={0: (Prompt("a cat in a meadow"),)},
         conditioning=Conditioning(lambda text: embedding),
         noise_controller=FixedNoiseScale(),

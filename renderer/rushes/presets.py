@@ -20,11 +20,15 @@ class _Data(BaseModel):
 
 
 class ChunkSpec(_Data):
-    """How much the stream makes at a time and remembers, in latent frames."""
+    """How much the stream makes at a time and remembers, in latent frames.
+
+    ``sink_refresh``: with profile upstream, a sink frame less like a new one than this is renewed.
+    """
 
     latent_frames: int = Field(default=1, ge=1)
     window: int = Field(default=6, ge=2)
     sinks: int = Field(default=3, ge=0)
+    sink_refresh: float | None = Field(default=0.2, ge=-1, le=1)
 
     def num_frames(self, mode: Mode, is_first: bool) -> int:
         """Return the frames of one chunk; the first of a stream has its own length.

@@ -22,6 +22,7 @@ from rushes.loras import adapted, unused_keys
 from rushes.manifest import build_manifest
 from rushes.models.adapted_layers import AdaptedLayers
 from rushes.pipeline import Pipeline
+from rushes.presets import ChunkSpec
 from rushes.render_loop import Output, Report, Saver, run_loop
 from rushes.request import RenderRequest, refuse_conflicts
 from rushes.save_points import SavePoints, SavePolicy
@@ -30,9 +31,11 @@ from rushes.stream.noise_controller import (
     FixedNoiseScale,
     NoiseController,
     ScopeNoiseController,
+    SmoothedNoiseController,
 )
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Stream
+from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Audio
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.audio import AudioSource
@@ -219,16 +222,31 @@ def _open_stream(
     chunk_spec = pipeline.preset.chunk
     controller: NoiseController = FixedNoiseScale()
     if plan.noise_controller:
-        controller = ScopeNoiseController(chunk_spec.latent_frames)
+        controller = (
+            ScopeNoiseController(chunk_spec.latent_frames)
+            if plan.variant == "rolling"
+            else SmoothedNoiseController()
+        )
     return Stream(
         pipeline.models,
         height=plan.height,
         width=plan.width,
-        window=chunk_spec.window,
-        sinks=chunk_spec.sinks,
+        driver=_driver_options(plan, chunk_spec),
         prompts=plan.prompts,
         conditioning=Conditioning(embeddings.__getitem__, plan.spatial_method),
         noise_controller=controller,
         clock=clock,
         adapted_layers=adapted_layers,
+    )
+
+
+def _driver_options(plan: RenderPlan, chunk: ChunkSpec) -> DriverOptions:
+    return DriverOptions(
+        window=chunk.window,
+        sinks=chunk.sinks,
+        variant=plan.variant,
+        stream_batch=plan.stream_batch,
+        sink_refresh=chunk.sink_refresh,
+        chunk_frames=chunk.latent_frames,
+        max_steps=max(len(chunk.denoising_steps) for chunk in plan.chunks),
     )

@@ -18,8 +18,11 @@ from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.models.slots import SlotSizes
 from rushes.models.stages import Stage
 from rushes.stream.denoise import Denoiser
-from rushes.stream.rows import OneByOne, Row, StepBatch
+from rushes.stream.drivers import OneByOne
+from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
+from rushes.stream.stage_clock import StageClock
+from rushes.stream.step_batch import StepBatch
 
 
 class RecordedNoise:
@@ -104,11 +107,13 @@ class RingReplay:
         network = self.ranks if "ranges" in config else self.dit
         self.noise = RecordedNoise()
         denoiser = Denoiser(self._noted(network), self.schedule, self.cache)
-        self.one_by_one = OneByOne(denoiser, self.cache, self.rotary)
+        self.one_by_one = OneByOne(denoiser, self.cache, self.rotary, StageClock())
         self.batch = StepBatch(
             denoiser,
             self.cache,
             self.rotary,
+            StageClock(),
+            prompt_keys=lambda embedding: self.prompt,
             chunk_frames=config["block_frames"],
             num_ranks=len(ranges) if pipeline == "ring_of_ranks" else 1,
             shifts_undone=True,

@@ -32,6 +32,7 @@ from rushes.stream.noise_controller import (
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
+from rushes.stream.variants import DriverOptions
 from rushes.timeline.render_plan import Chunk
 
 DEFAULT_SCALE = 1.0  # of VACE hints
@@ -105,8 +106,7 @@ class Replay:
             models,
             height=config["height"],
             width=config["width"],
-            window=config.get("local_attn_size", 6),
-            sinks=config.get("sink_size", 3),
+            driver=DriverOptions(config.get("local_attn_size", 6), config.get("sink_size", 3)),
             prompts={},
             conditioning=Decided(self.prompts),  # type: ignore[arg-type]
             noise_controller=self.controller,
@@ -282,7 +282,7 @@ def assert_output(case: Case, actual: Tensor, expected: Tensor, name: str, what:
 
 
 def assert_final_cache(case: Case, replay: Replay) -> None:
-    cache = replay.stream.kv_cache
+    cache = replay.stream.driver.kv_cache
     tokens = cache.frame_tokens
     if not any(name.startswith("outputs.final.") for name in case.tensors):
         return

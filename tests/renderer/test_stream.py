@@ -23,6 +23,7 @@ from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
+from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Prompt
 from rushes.timeline.render_plan import Chunk
 
@@ -30,6 +31,7 @@ HEIGHT, WIDTH = 32, 48
 TEXTS = ("a boat", "a pond")
 PROMPTS = {index: (Prompt(text),) for index, text in enumerate(TEXTS)}
 NOISE_SCALE = 0.7
+ROLLING = DriverOptions(window=6, sinks=3)
 FIRST = Chunk(
     index=0,
     first_frame=0,
@@ -68,13 +70,13 @@ def open_stream(
     height: int = HEIGHT,
     clock: StageClock | None = None,
     parts: Models | None = None,
+    driver: DriverOptions = ROLLING,
 ) -> Stream:
     return Stream(
         parts or models(),
         height=height,
         width=WIDTH,
-        window=6,
-        sinks=3,
+        driver=driver,
         prompts=PROMPTS,
         conditioning=Conditioning(embed),
         noise_controller=controller or FixedNoiseScale(),
@@ -432,11 +434,15 @@ def test_memory_does_not_grow_with_the_stream() -> None:
     def held() -> list[int]:
         caches = (stream.encoder_cache, stream.decoder_cache)
         slots = [sum(slot.numel() for slot in cache.slots.values()) for cache in caches]
-        return [*slots, stream.kv_cache.frames.numel(), len(stream.kv_cache.positions)]
+        return [
+            *slots,
+            stream.driver.kv_cache.frames.numel(),
+            len(stream.driver.kv_cache.positions),
+        ]
 
     chunks, sizes = plan(30, noise_scale=0.5), []
     for chunk in chunks:
         render(stream, [chunk], clip(4 * 30 + 1))
         sizes.append(held())
     assert sizes[5:] == [sizes[5]] * 25
-    assert stream.kv_cache.positions == [0, 1, 2, 28, 29, 30]
+    assert stream.driver.kv_cache.positions == [0, 1, 2, 28, 29, 30]

@@ -92,7 +92,7 @@ class LoadFlags:
 
 
 _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
-    *("profile", "fps", "duration", "mode", "noise_scale"),
+    *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
     *("on_prompt_change", "ramp", "transition_steps", "transition_method"),
 )
 
@@ -108,8 +108,16 @@ class PlanFlags:
         Path | None, typer.Option("--input", help="Input video, for video to video.")
     ] = None
     profile: Annotated[
-        Literal["scope", "scope-2025-10", "upstream"], typer.Option(help="How files are played.")
+        Literal["scope", "scope-2025-10", "upstream", "upstream-exact"],
+        typer.Option(help="How files are played."),
     ] = "scope"
+    stream_batch: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream-batch/--sequential",
+            help="With profile upstream: steps of several chunks in one pass (default), or not.",
+        ),
+    ] = None
     fps: Annotated[str | None, typer.Option(help="Frames a second: 24 or 30000/1001.")] = None
     duration: Annotated[str | None, typer.Option(help="Seconds, or 'timeline', or 'input'.")] = None
     loop: Annotated[

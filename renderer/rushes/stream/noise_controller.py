@@ -24,6 +24,10 @@ class NoiseController(Protocol):
         """Return the noise scale of the chunk; the user asked for ``requested``."""
         ...
 
+    def begin_stream(self) -> None:
+        """Note that the caches restart before the next chunk."""
+        ...
+
     def snapshot(self) -> Snapshot:
         """Return what is remembered of the chunks before."""
         ...
@@ -38,6 +42,9 @@ class FixedNoiseScale:
 
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
         return requested
+
+    def begin_stream(self) -> None:
+        pass
 
     def snapshot(self) -> Snapshot:
         return Snapshot()
@@ -65,6 +72,9 @@ class ScopeNoiseController:
             before = torch.cat((self.last_frame, end[:, :-1]), dim=1)
         self.last_frame = pixels[:, -1:].clone()
         return (0.8 - 0.2 * motion(before, end)) * 0.9 + requested * 0.1
+
+    def begin_stream(self) -> None:
+        """Keep the last frame: a restart does not make the input jump."""
 
     def snapshot(self) -> Snapshot:
         snapshot = Snapshot()
@@ -96,6 +106,10 @@ class SmoothedNoiseController:
         past = requested if self.last_scale is None else self.last_scale
         self.last_scale = (requested - 0.1 * moved) * 0.9 + past * 0.1
         return self.last_scale
+
+    def begin_stream(self) -> None:
+        """Forget everything: upstream opens a new session."""
+        self.last_frame = self.last_scale = None
 
     def snapshot(self) -> Snapshot:
         snapshot = Snapshot(values={"last_scale": self.last_scale})

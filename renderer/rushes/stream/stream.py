@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,18 +14,18 @@ from rushes.models.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.feature_cache import FeatureCache
-from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.snapshot import Snapshot
 from rushes.models.vace import Control, VaceBranch
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
-from rushes.stream.denoise import Denoiser
 from rushes.stream.noise import ChunkNoise, cover
 from rushes.stream.noise_controller import NoiseController, first_timestep
 from rushes.stream.pixels import to_bytes, to_pixels
+from rushes.stream.row import Noise, Row
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
+from rushes.stream.variants import DriverOptions, open_driver
 from rushes.timeline.document import Prompt
 from rushes.timeline.render_plan import Chunk
 
@@ -79,8 +79,7 @@ class Stream:
         *,
         height: int,
         width: int,
-        window: int,
-        sinks: int,
+        driver: DriverOptions,
         prompts: Mapping[int, tuple[Prompt, ...]],
         conditioning: Conditioning,
         noise_controller: NoiseController,
@@ -102,59 +101,71 @@ class Stream:
         self.decoder_cache = FeatureCache()
         self.latent_size = (height // VAE_SCALE, width // VAE_SCALE)
         self.token_grid = (self.latent_size[0] // 2, self.latent_size[1] // 2)
-        self.kv_cache = RollingKVCache(
-            num_blocks=config.num_layers,
-            num_heads=config.num_heads,
-            head_dim=config.head_dim,
-            frame_tokens=self.token_grid[0] * self.token_grid[1],
-            window=window,
-            sinks=sinks,
-            dtype=models.dtype,
-            device=models.device,
-        )
         self._rotary = RotaryEmbedding(config.head_dim, models.device)
+        self.driver = open_driver(
+            models.dit,
+            models.schedule,
+            self._rotary,
+            self.token_grid[0] * self.token_grid[1],
+            driver,
+            clock,
+            models.device,
+            models.dtype,
+        )
+        self._next_chunk = 0
+        self._resumes_at = 0
+        self._embedding: Tensor | None = None
         self._prompt_keys: PromptKeys | None = None
         self._vace_prompt_keys: PromptKeys | None = None
         self._encode = clock.timed("encode", self._encode_pixels)
-        denoiser = Denoiser(models.dit, models.schedule, self.kv_cache)
-        self._denoise = clock.timed("denoise", denoiser.denoise)
-        self._write_clean_keys = clock.timed("clean pass", denoiser.write_clean_keys)
         self._decode = clock.timed("decode", self._decode_frames)
 
     @torch.inference_mode()
     def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
         """Render chunk after chunk.
 
+        A restored stream takes the chunks from where it was saved; those that were under way then
+        may come again, and are passed over.
+
         Shapes:
             yields: [T, H, W, 3], uint8, on the models' device
         """
+        resumes_at, self._resumes_at = self._resumes_at, 0
         for chunk, inputs in chunks:
+            if chunk.index < resumes_at:
+                continue
             if chunk.reset:
+                yield from map(self._decode, self.driver.flush())
                 self._reset_caches()
-            prompt = self._prompt_in_force(chunk)
-            draw_noise = self._noise_of(chunk)
-            timesteps = chunk.denoising_steps
-            latents = draw_noise()
-            if inputs.video is not None and chunk.noise_scale is not None:
-                pixels = to_pixels(inputs.video)
-                noise_scale = self.noise_controller.noise_scale(pixels, chunk.noise_scale)
-                latents = cover(self._encode(pixels), latents, noise_scale)
+            row = self._row_of(chunk, inputs)
+            self._next_chunk = chunk.index + 1
+            clean = self.driver.begin(row) if chunk.reset else self.driver.advance(row)
+            if clean is not None:
+                yield self._decode(clean)
+        yield from map(self._decode, self.driver.flush())
+
+    def _row_of(self, chunk: Chunk, inputs: ChunkInputs) -> Row:
+        """Cover the encoded input, if there is one, with noise, and choose the first timestep."""
+        prompt = self._prompt_in_force(chunk)
+        noise = self._noise_of(chunk)
+        timesteps = chunk.denoising_steps
+        latents = noise.draw(self.models.device, self.models.dtype)
+        if inputs.video is not None and chunk.noise_scale is not None:
+            pixels = to_pixels(inputs.video)
+            noise_scale = self.noise_controller.noise_scale(pixels, chunk.noise_scale)
+            latents = cover(self._encode(pixels), latents, noise_scale)
+            if not chunk.keeps_first_step:
                 timesteps = (first_timestep(noise_scale), *timesteps[1:])
-            self.kv_cache.begin_chunk(chunk.position, chunk.num_latent_frames)
-            rotary = self._rotary.factors(
-                [chunk.position], chunk.num_latent_frames, *self.token_grid
-            )
-            control = self._control_of(chunk, inputs)
-            clean = self._denoise(latents, timesteps, draw_noise, rotary, prompt, control)
-            self._write_clean_keys(clean, rotary, prompt)
-            yield self._decode(clean)
+        control = self._control_of(chunk, inputs)
+        assert self._embedding is not None
+        return Row(latents, chunk.position, timesteps, noise, self._embedding, prompt, control)
 
     def snapshot(self) -> Snapshot:
         """Return all state that lasts from chunk to chunk, on whatever device it is.
 
         The cross-attention cache follows from the embedding in force and is made anew.
         """
-        snapshot = Snapshot()
+        snapshot = Snapshot(values={"next_chunk": self._next_chunk})
         for name, part in (self._parts_on_device() | self._parts_on_host()).items():
             snapshot.add(name, part.snapshot())
         return snapshot
@@ -165,11 +176,12 @@ class Stream:
             part.restore(snapshot.part(name).to(self.models.device))
         for name, part in self._parts_on_host().items():
             part.restore(snapshot.part(name))
+        self._next_chunk = self._resumes_at = snapshot.values["next_chunk"]
         self._prompt_keys = None
 
     def _parts_on_device(self) -> dict[str, Restorable]:
         return {
-            "kv_cache": self.kv_cache,
+            "driver": self.driver,
             "encoder": self.encoder_cache,
             "decoder": self.decoder_cache,
             "control": self.control_encoder,
@@ -178,10 +190,9 @@ class Stream:
     def _parts_on_host(self) -> dict[str, Restorable]:
         return {"conditioning": self.conditioning, "noise_controller": self.noise_controller}
 
-    def _noise_of(self, chunk: Chunk) -> Callable[[], Tensor]:
+    def _noise_of(self, chunk: Chunk) -> Noise:
         channels = self.models.dit.config.in_dim
-        noise = ChunkNoise(chunk.seed, (1, chunk.num_latent_frames, channels, *self.latent_size))
-        return lambda: noise.draw(self.models.device, self.models.dtype)
+        return ChunkNoise(chunk.seed, (1, chunk.num_latent_frames, channels, *self.latent_size))
 
     def _encode_pixels(self, pixels: Tensor) -> Tensor:
         return self._encode_stream(pixels, self.encoder_cache)
@@ -198,8 +209,8 @@ class Stream:
             self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
         )
         if self._set_lora_strengths(chunk) or changed or self._prompt_keys is None:
-            embedding = embedding.to(device=self.models.device, dtype=self.models.dtype)
-            context = self.models.dit.embed_prompt(embedding)
+            self._embedding = embedding.to(device=self.models.device, dtype=self.models.dtype)
+            context = self.models.dit.embed_prompt(self._embedding)
             self._prompt_keys = self.models.dit.prompt_keys(context)
             if self.models.vace is not None:
                 self._vace_prompt_keys = self.models.vace.prompt_keys(context)
@@ -223,8 +234,8 @@ class Stream:
         )
 
     def _reset_caches(self) -> None:
-        """Begin as on an empty cache; prompts in force and the noise controller's memory stay."""
-        self.kv_cache.reset()
+        """Begin as on an empty cache; the prompts in force stay. The driver clears its own."""
+        self.noise_controller.begin_stream()
         self.encoder_cache.reset()
         self.decoder_cache.reset()
         self.control_encoder.reset()

@@ -41,12 +41,14 @@ class JobSettings:
     transition_method: Method
     ramp: Ramp | None
     vae_type: VaeType
+    stream_batch: bool
 
 
 def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
     """Decide what the document, the options and the profile leave open.
 
-    Raises: ConfigError when the input's rate cannot be used.
+    Raises: ConfigError when the input's rate cannot be used, or steps are to be batched where they
+        cannot be.
     Source: scope: src/scope/core/pipelines/streamdiffusionv2/pipeline.py (VACE's control video
     is no ``video`` to the pipeline, which then runs in text mode)
     """
@@ -67,9 +69,17 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         width=_first(options.width, settings.width, DEFAULT_SIDE),
         seed=_first(options.seed, settings.seed, DEFAULT_SEED),
         denoising_steps=_first(
-            options.denoising_steps, settings.denoising_steps, preset.schedule.steps(mode)
+            options.denoising_steps,
+            settings.denoising_steps,
+            profile.video_steps if mode == "video" else None,
+            preset.schedule.steps(mode),
         ),
-        noise_scale=_first(options.noise_scale, settings.noise_scale, preset.schedule.noise_scale),
+        noise_scale=_first(
+            options.noise_scale,
+            settings.noise_scale,
+            profile.noise_scale,
+            preset.schedule.noise_scale,
+        ),
         noise_controller=mode == "video" and _first(settings.noise_controller, True),
         manage_cache=_first(settings.manage_cache, True),
         transition_steps=_first(
@@ -82,7 +92,25 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         ),
         ramp=options.ramp,
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
+        stream_batch=_stream_batch(options, profile, bool(has_control)),
     )
+
+
+def _stream_batch(options: PlanOptions, profile: Profile, has_control: bool) -> bool:
+    """Say whether the steps of consecutive chunks run in one pass.
+
+    Raises: ConfigError when they shall, but cannot.
+    """
+    if not options.stream_batch:
+        return options.stream_batch is None and profile.stream_batch and not has_control
+    if profile.variant == "rolling":
+        raise ConfigError(
+            f"profile {profile.name} takes its steps one by one; a stream batch needs "
+            "--profile upstream"
+        )
+    if has_control:
+        raise ConfigError("a control video (VACE) cannot run in a stream batch; add --sequential")
+    return True
 
 
 def _frame_rate(

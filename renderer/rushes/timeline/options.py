@@ -81,6 +81,7 @@ class PlanOptions(BaseModel):
     height: Side | None = None
     denoising_steps: Steps | None = None
     noise_scale: float | None = Field(default=None, ge=0, le=1)
+    stream_batch: bool | None = None
     on_prompt_change: CachePolicy | None = None
     ramp: Ramp | None = None
     transition_steps: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)

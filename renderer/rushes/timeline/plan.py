@@ -71,6 +71,8 @@ def _assemble(
     blocks = [block for block in timeline.blocks if block.index in shown]
     return RenderPlan(
         profile=job.profile.name,
+        variant=job.profile.variant,
+        stream_batch=job.stream_batch,
         pipeline_id=preset.pipeline_id,
         mode=job.mode,
         takes_input=job.takes_input,
@@ -123,6 +125,8 @@ class _Walk:
         self.block: PromptBlock | None = None
         self.seed = job.seed
         self.steps = job.denoising_steps
+        ends_at_zero = job.profile.ends_text_at_zero and job.mode == "text"
+        self.last_steps = (0,) if ends_at_zero else ()
 
     def chunks(self, spans: Sequence[Span], num_frames: int) -> Iterator[Chunk]:
         """Yield the chunks that cover the frames, each sampled at its first frame."""
@@ -155,8 +159,9 @@ class _Walk:
                 reset=is_reset,
                 seed=self.seed + since_reset * seed_stride,
                 noise_scale=self._noise_scale(frame),
-                denoising_steps=self.steps,
                 lora_scales=self.lora_strengths.at(block, frame),
+                denoising_steps=(*self.steps, *self.last_steps),
+                keeps_first_step=is_reset and profile.keeps_first_step,
             )
             frame += num_made
             index += 1
@@ -177,6 +182,8 @@ class _Walk:
             self.steps = block.denoising_steps or self.job.denoising_steps
         if self.options.seed is None:
             self.seed = self.job.seed if block.seed is None else block.seed
+        if self.job.stream_batch and len(self.steps) != len(old_steps):
+            return True  # the rows of the batch are the steps
         policy = self.on_prompt_change or block.cache or "auto"
         if policy == "keep":
             return False

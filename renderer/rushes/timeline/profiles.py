@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from rushes.timeline.document import CachePolicy
 
-ProfileName = Literal["scope", "scope-2025-10", "upstream"]
+ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact"]
+Variant = Literal["rolling", "ring", "ring-exact"]  # what remembers past frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class Profile:
     ``rewind_position``: from there positions go back into the window, without a reset.
     ``whole_chunks_only``: trailing frames that do not fill a chunk are not made.
     ``frames_one_to_one``: input frame n is output frame n, whatever the rates.
+    ``stream_batch``: the denoising steps of consecutive chunks run in one pass.
+    ``keeps_first_step``: the first chunk of a stream takes the steps as they are written.
+    ``ends_text_at_zero``: in text mode a step at timestep 0 follows.
     Units: latent frames for positions.
     """
 
@@ -32,9 +36,31 @@ class Profile:
     rewind_position: int | None = None
     whole_chunks_only: bool = False
     frames_one_to_one: bool = False
+    variant: Variant = "rolling"
+    stream_batch: bool = False
+    keeps_first_step: bool = False
+    ends_text_at_zero: bool = False
+    video_steps: tuple[int, ...] | None = None
+    noise_scale: float | None = None
 
 
 ROTARY_POSITIONS = 1024  # rows of the rotary table
+
+# sdv2: streamv2v/inference.py, configs/wan_causal_dmd_v2v.yaml, demo/vid2vid.py
+_UPSTREAM = Profile(
+    "upstream",
+    fps=Fraction(16),
+    on_prompt_change="reset",
+    rewind_position=50,
+    whole_chunks_only=True,
+    frames_one_to_one=True,
+    variant="ring",
+    stream_batch=True,
+    keeps_first_step=True,
+    ends_text_at_zero=True,
+    video_steps=(700, 500),
+    noise_scale=0.8,
+)
 
 PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
@@ -49,14 +75,7 @@ PROFILES: dict[ProfileName, Profile] = {
             seeds_in_tokens=True,
             reset_position=512,
         ),
-        # sdv2: streamv2v/inference.py, demo/vid2vid.py
-        Profile(
-            "upstream",
-            fps=Fraction(16),
-            on_prompt_change="reset",
-            rewind_position=50,
-            whole_chunks_only=True,
-            frames_one_to_one=True,
-        ),
+        _UPSTREAM,
+        replace(_UPSTREAM, name="upstream-exact", variant="ring-exact"),
     )
 }

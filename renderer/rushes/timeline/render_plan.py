@@ -17,7 +17,7 @@ from rushes.timeline.document import (
     VaeType,
 )
 from rushes.timeline.options import AtEnd
-from rushes.timeline.profiles import ProfileName
+from rushes.timeline.profiles import ProfileName, Variant
 from rushes.timeline.times import parse_fraction
 
 SCHEMA_VERSION = 1
@@ -32,8 +32,8 @@ class Chunk:
     ``transition`` is the weight of the target while a transition runs, else ``None``; a new
     transition starts where the target differs from the chunk before, from the embedding reached
     there. ``noise_scale`` is ``None`` in text mode. ``denoising_steps`` are as written: in video
-    mode the first one follows the noise scale when the chunk is made. ``lora_scales`` are those of
-    all LoRAs of the plan; empty where no strength ever changes.
+    mode the first one follows the noise scale when the chunk is made, unless ``keeps_first_step``.
+    ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes.
     """
 
     index: int
@@ -48,6 +48,7 @@ class Chunk:
     seed: int
     noise_scale: float | None
     denoising_steps: tuple[int, ...]
+    keeps_first_step: bool = False
     lora_scales: tuple[float, ...] = ()
 
 
@@ -58,11 +59,14 @@ class RenderPlan:
     ``prompts`` and ``block_times`` hold the prompt blocks that occur, prefix and suffix applied.
     ``takes_input``: frames of an input video are read, as the start of the latents (video mode) or
     as a control video (then ``vace_context_scale`` is a number and ``mode`` is text).
-    Frames of the last chunk beyond ``num_frames`` are dropped.
+    Frames of the last chunk beyond ``num_frames`` are dropped. ``variant`` is what remembers past
+    frames; with ``stream_batch`` the denoising steps of consecutive chunks run in one pass.
     Units: block times in seconds, as in the document.
     """
 
     profile: ProfileName
+    variant: Variant
+    stream_batch: bool
     pipeline_id: str
     mode: Mode
     takes_input: bool

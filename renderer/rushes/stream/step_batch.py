@@ -1,0 +1,177 @@
+"""Stream batch: one pass of the network works on several chunks, each at another step."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rushes.models.dit import PromptKeys
+from rushes.models.kv_cache import RowCache
+from rushes.models.rope import RotaryEmbedding
+from rushes.models.snapshot import Snapshot
+from rushes.stream.denoise import Denoiser
+from rushes.stream.drivers import OneByOne, rotary_of
+from rushes.stream.noise import ChunkNoise
+from rushes.stream.row import Noise, Row
+from rushes.stream.stage_clock import StageClock
+
+
+class StepBatch:
+    """Row i of the batch is at step i, with the chunk that came i calls earlier.
+
+    Each row has its own part of the cache, so that step i sees the past as it was at step i. With
+    several ranks the rows of a pass come back that many calls later: so many are under way.
+
+    Source: sdv2: models/wan/causal_stream_inference.py (inference_stream),
+    streamv2v/inference_pipe.py
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        kv_cache: RowCache,
+        rotary: RotaryEmbedding,
+        clock: StageClock,
+        *,
+        prompt_keys: Callable[[Tensor], PromptKeys],
+        chunk_frames: int = 1,
+        num_ranks: int = 1,
+        shifts_undone: bool = False,
+        blank_noise: Noise | None = None,
+    ) -> None:
+        """``chunk_frames`` are the latent frames of every chunk but the first.
+
+        Until the first rows come back, those behind the first row stay blank, or, with
+        ``shifts_undone``, take what the row before had, as in the research system; there
+        ``blank_noise`` is drawn for blank rows too.
+        """
+        self.kv_cache = kv_cache
+        self._denoiser, self._rotary, self._prompt_keys = denoiser, rotary, prompt_keys
+        self._chunk_frames, self._num_ranks = chunk_frames, num_ranks
+        self._shifts_undone, self._blank_noise = shifts_undone, blank_noise
+        self._first = OneByOne(denoiser, kv_cache, rotary, clock)
+        self._predict_clean = clock.timed("denoise", self._pass)
+        self.rows: list[Row] = []  # as they entered the last pass
+        self.returned: deque[list[Row]] = deque()  # as they left those that are under way
+        self._joined: tuple[list[PromptKeys], PromptKeys] | None = None
+
+    def begin(self, row: Row) -> Tensor:
+        clean = self._first.begin(row)
+        self.kv_cache.share_first_row()
+        cut = replace(row, latents=row.latents[:, : self._chunk_frames])
+        blank = self._blank(cut, row.position + row.latents.shape[1])
+        self.rows = [blank] * len(row.timesteps)
+        self.returned.clear()
+        self._joined = None
+        return clean
+
+    def advance(self, row: Row) -> Tensor | None:
+        self.rows = [row, *self._rows_before()[:-1]]
+        clean = self._predict_clean()
+        self.returned.append(self._made_noisy(clean))
+        return None if self.rows[-1].is_blank else clean[-1:]
+
+    def flush(self) -> Iterator[Tensor]:
+        while any(not row.is_blank for rows in self.returned for row in rows[:-1]):
+            clean = self.advance(self._blank(self.rows[0], self.rows[0].position))
+            if clean is not None:
+                yield clean
+
+    def _rows_before(self) -> list[Row]:
+        if len(self.returned) == self._num_ranks:
+            return self.returned.popleft()
+        if self._shifts_undone:
+            return [replace(row, is_blank=True) for row in self.rows]
+        return [self.rows[-1]] * len(self.rows)  # none has got there yet
+
+    def _pass(self) -> Tensor:
+        """Run the network over all rows, each at the step of its place.
+
+        Shapes:
+            returns: [B, T, C, H, W]
+        """
+        latents = torch.cat([row.latents for row in self.rows])  # [B, T, C, H, W]
+        self.kv_cache.begin_chunk([row.position for row in self.rows], latents.shape[1])
+        timesteps = [row.timesteps[step] for step, row in enumerate(self.rows)]
+        rotary = rotary_of(self.rows, self._rotary)
+        return self._denoiser.predict_clean(latents, timesteps, rotary, self._prompts())
+
+    def _made_noisy(self, clean: Tensor) -> list[Row]:
+        """Return the rows ready for their next steps; the last one stays clean.
+
+        Shapes:
+            clean: [B, T, C, H, W]
+        """
+        following: list[Row] = []
+        for step, (row, latents) in enumerate(zip(self.rows, clean.split(1), strict=True)):
+            if step + 1 < len(self.rows):
+                timestep = row.timesteps[step + 1]
+                latents = self._denoiser.renoise(latents, timestep, row.draw_noise())
+            following.append(replace(row, latents=latents))
+        return following
+
+    def _blank(self, like: Row, position: int) -> Row:
+        zeros = torch.zeros_like(like.latents)
+        noise = self._blank_noise
+        return replace(like, latents=zeros, position=position, noise=noise, is_blank=True)
+
+    def _prompts(self) -> PromptKeys:
+        """Return the prompts of all rows as a batch, joined anew when one has changed."""
+        prompts = [row.prompt for row in self.rows]
+        known = self._joined
+        if known is None or any(a is not b for a, b in zip(known[0], prompts, strict=True)):
+            self._joined = known = (prompts, joined(prompts))
+        return known[1]
+
+    def snapshot(self) -> Snapshot:
+        """Return the cache and the rows; between two calls of a single rank, not of several."""
+        rows = self.returned[-1] if self.returned else self.rows
+        snapshot = Snapshot(values={"rows": [row.values() for row in rows]})
+        snapshot.add("kv_cache", self.kv_cache.snapshot())
+        for number, row in enumerate(rows):
+            tensors = {"latents": row.latents, "embedding": row.embedding}
+            snapshot.add(f"row{number}", Snapshot(tensors))
+        return snapshot
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.kv_cache.restore(snapshot.part("kv_cache"))
+        self.rows = [
+            self._restored(snapshot.part(f"row{number}").tensors, values)
+            for number, values in enumerate(snapshot.values["rows"])
+        ]
+        self.returned = deque([self.rows])
+        self._joined = None
+
+    def _restored(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> Row:
+        latents, noise = tensors["latents"], None
+        if values["seed"] is not None:
+            noise = ChunkNoise(values["seed"], tuple(latents.shape), values["drawn"])
+        return Row(
+            latents=latents,
+            position=values["position"],
+            timesteps=tuple(values["timesteps"]),
+            noise=noise,
+            embedding=tensors["embedding"],
+            prompt=self._prompt_keys(tensors["embedding"]),
+            is_blank=values["is_blank"],
+        )
+
+
+def joined(prompts: Sequence[PromptKeys]) -> PromptKeys:
+    """Put the prompts of several rows into one batch.
+
+    Shapes:
+        prompts: k and v [1, P, N, D]
+        returns: k and v [B, P, N, D]
+    """
+    by_block = zip(*(prompt.blocks for prompt in prompts), strict=True)
+    return PromptKeys(
+        tuple(
+            (torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in by_block
+        )
+    )
