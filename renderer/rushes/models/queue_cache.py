@@ -140,7 +140,7 @@ class QueueKVCache:
         filled = max(state.filled for states in self.states for state in states)
         values = {
             "num_steps": self.num_steps,
-            "steps_left": self.steps_left,
+            "steps_left": list(self.steps_left),
             "states": [[asdict(state) for state in states] for states in self.states],
         }
         return Snapshot({"frames": self.slots.frames[:, :, :, :filled]}, values)
