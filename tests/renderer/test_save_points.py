@@ -207,3 +207,19 @@ def test_saving_takes_no_more_than_its_share_of_the_time() -> None:
     assert policy.is_due(chunks=1, seconds=10, last_cost_seconds=0.1)
     assert not policy.is_due(chunks=99, seconds=59, last_cost_seconds=3)
     assert policy.is_due(chunks=1, seconds=60, last_cost_seconds=3)
+
+
+@pytest.mark.parametrize("stream_batch", [True, False], ids=["batch", "sequential"])
+@pytest.mark.parametrize("chunk", [1, 7, 16])
+def test_renders_by_upstreams_rules_are_resumed_too(
+    tmp_path: Path, pipeline: Pipeline, stream_batch: bool, chunk: int
+) -> None:
+    job = make_job(tmp_path, pipeline, profile="upstream", stream_batch=stream_batch)
+    undisturbed = job.attempt("whole", None)
+    job.stopped_at(chunk, NEVER, save=True)
+    resumed = job.attempt("resumed", job.work(NEVER))
+    assert chunk <= resumed["resumed_at_chunk"] <= chunk + 1
+    assert resumed["frames_sha256"] == undisturbed["frames_sha256"]
+    assert job.result("resumed").read_bytes() == job.result("whole").read_bytes()
+    sheets = [job.result(name).with_name("out.mp4.png") for name in ("resumed", "whole")]
+    assert sheets[0].read_bytes() == sheets[1].read_bytes()

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rushes.errors import ConfigError
 from rushes.models.dit import PromptKeys
 from rushes.models.kv_cache import RowCache
 from rushes.models.rope import RotaryEmbedding
@@ -71,6 +72,8 @@ class StepBatch:
         return clean
 
     def advance(self, row: Row) -> Tensor | None:
+        if row.control is not None:
+            raise ConfigError("VACE cannot steer a stream batch; give --sequential")
         self.rows = [row, *self._rows_before()[:-1]]
         clean = self._predict_clean()
         self.returned.append(self._made_noisy(clean))

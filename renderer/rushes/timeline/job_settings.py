@@ -92,24 +92,31 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         ),
         ramp=options.ramp,
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
-        stream_batch=_stream_batch(options, profile, bool(has_control)),
+        stream_batch=_stream_batch(timeline, options, profile, bool(has_control)),
     )
 
 
-def _stream_batch(options: PlanOptions, profile: Profile, has_control: bool) -> bool:
+def _stream_batch(
+    timeline: Timeline, options: PlanOptions, profile: Profile, has_control: bool
+) -> bool:
     """Say whether the steps of consecutive chunks run in one pass.
 
     Raises: ConfigError when they shall, but cannot.
     """
+    moves_loras = bool(timeline.ext.lora_schedules) or any(
+        block.lora_scales for block in timeline.blocks
+    )
     if not options.stream_batch:
-        return options.stream_batch is None and profile.stream_batch and not has_control
+        can_batch = not (has_control or moves_loras)
+        return options.stream_batch is None and profile.stream_batch and can_batch
     if profile.variant == "rolling":
         raise ConfigError(
-            f"profile {profile.name} takes its steps one by one; a stream batch needs "
-            "--profile upstream"
+            f"profile {profile.name} takes its steps one by one; for a stream batch, "
+            "add --profile upstream"
         )
-    if has_control:
-        raise ConfigError("a control video (VACE) cannot run in a stream batch; add --sequential")
+    if has_control or moves_loras:
+        what = "a control video" if has_control else "a LoRA whose strength changes"
+        raise ConfigError(f"{what} cannot run in a stream batch; give --sequential instead")
     return True
 
 
