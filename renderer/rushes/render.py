@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import rushes
 from rushes.contact_frames import ContactFrames
 from rushes.errors import ConfigError
 from rushes.file_hash import sha256_of
+from rushes.hidden_folder import hidden_folder
 from rushes.loras import adapted, unused_keys
 from rushes.manifest import build_manifest
 from rushes.models.adapted_layers import AdaptedLayers
@@ -41,7 +40,7 @@ from rushes.timeline.render_plan import RenderPlan
 from rushes.video.audio import AudioSource
 from rushes.video.contact_sheet import save_contact_sheet
 from rushes.video.names import result_path
-from rushes.video.publish import PendingOutput, make_folder, written_as
+from rushes.video.publish import PendingOutput, make_folder
 from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter, open_writer
 
@@ -82,9 +81,13 @@ def render(
     with ExitStack() as stack:
         reader = stack.enter_context(_open_reader(plan, request)) if plan.takes_input else None
         input_sha256 = None if request.input is None else sha256_of(request.input)
-        folder = work.folder if work is not None else stack.enter_context(_hidden_folder(request))
+        staging: Path | None = None
+        if work is not None:
+            folder = work.folder
+        else:
+            folder = staging = stack.enter_context(hidden_folder(result_path(request.output)))
         segments_folder = make_folder(folder / "segments")
-        writer = stack.enter_context(_open_writer(plan, request, force, segments_folder))
+        writer = stack.enter_context(_open_writer(plan, request, force, segments_folder, staging))
         adapted_layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
         stream = _open_stream(pipeline, plan, clock, adapted_layers)
         output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
@@ -112,7 +115,7 @@ def render(
             num_save_points=saver.count if saver is not None else 0,
             warnings=(*plan.warnings, *unused, *writer.warnings),
         )
-        _publish(request, manifest, writer, output.contact_frames)
+        _publish(request, manifest, writer, output.contact_frames, staging)
     return manifest
 
 
@@ -140,28 +143,23 @@ def _publish(
     manifest: dict[str, Any],
     writer: VideoWriter,
     contact_frames: ContactFrames,
+    staging: Path | None,
 ) -> None:
-    """Make all three files complete, then give them their names."""
-    with PendingOutput(request.sheet_path) as sheet:
+    """Make all three files complete, then give them their names.
+
+    The manifest is the last: where it is, it tells of the files beside it.
+    """
+    with PendingOutput(request.sheet_path, staging=staging) as sheet:
         tiles = contact_frames.tiles()
         save_contact_sheet(sheet.temporary, tiles, num_blocks=contact_frames.num_blocks)
-        with PendingOutput(request.manifest_path) as text:
+        with PendingOutput(request.manifest_path, staging=staging) as text:
             content = json.dumps(manifest, indent=1, ensure_ascii=False)
             text.temporary.write_text(content, encoding="utf-8")
+            writer.complete()
+            request.manifest_path.unlink(missing_ok=True)
             writer.close()
             sheet.publish()
             text.publish()
-
-
-@contextmanager
-def _hidden_folder(request: RenderRequest) -> Iterator[Path]:
-    path = result_path(request.output)
-    with written_as(path):
-        folder = Path(mkdtemp(dir=path.parent, prefix=".rushes-", suffix=".tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_reader(plan: RenderPlan, request: RenderRequest) -> VideoReader:
@@ -182,7 +180,7 @@ def _open_reader(plan: RenderPlan, request: RenderRequest) -> VideoReader:
 
 
 def _open_writer(
-    plan: RenderPlan, request: RenderRequest, force: bool, folder: Path
+    plan: RenderPlan, request: RenderRequest, force: bool, folder: Path, staging: Path | None
 ) -> VideoWriter:
     return open_writer(
         request.output,
@@ -195,6 +193,7 @@ def _open_writer(
         audio=_choose_audio(plan, request),
         replace=force,
         folder=folder,
+        staging=staging,
     )
 
 
@@ -218,7 +217,7 @@ def _open_stream(
     pipeline: Pipeline, plan: RenderPlan, clock: StageClock, adapted_layers: AdaptedLayers
 ) -> Stream:
     texts = [prompt.text for prompts in plan.prompts.values() for prompt in prompts]
-    embeddings = clock.timed("prompts", pipeline.prompt_embeddings)(texts)
+    embeddings = clock.timed_on_host("prompts", pipeline.prompt_embeddings)(texts)
     chunk_spec = pipeline.preset.chunk
     controller: NoiseController = FixedNoiseScale()
     if plan.noise_controller:

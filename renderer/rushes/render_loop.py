@@ -67,7 +67,7 @@ class Output:
         clock: StageClock,
     ) -> None:
         self._plan, self._writer = plan, writer
-        self._write = clock.timed("write", writer.write)
+        self._write = clock.timed_on_host("write", writer.write)
         self._begin = time.monotonic()
         self._first_frame = 0
         self.frame_hash = FrameHash()
@@ -196,7 +196,7 @@ def _read_ahead(
     if reader is None:
         yield from ((chunk, None) for chunk in chunks)
         return
-    read = clock.timed("read", reader.read)
+    read = clock.timed_on_host("read", reader.read)
     ahead: deque[tuple[Chunk, Future[Frames]]] = deque()
     for chunk in chunks:
         ahead.append((chunk, pool.submit(read, chunk.first_frame, chunk.num_frames)))

@@ -57,7 +57,8 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
     for path in (result, request.manifest_path, request.sheet_path):
         if path.resolve() in sources:
             raise ConfigError(f"{path}: the result would replace its own source; choose another -o")
-        if path.is_dir():
-            continue  # pictures are a folder, and may become one that is empty
-        if path.exists() and not force:
+        if path.is_dir() and (path == request.output or path != result):
+            raise ConflictError(f"{path}: is a folder; choose another -o")
+        is_empty = path.is_dir() and not any(path.iterdir())  # pictures may fill it
+        if path.exists() and not is_empty and not force:
             raise ConflictError(f"{path}: is there already; choose another -o, or give --force")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -126,7 +128,7 @@ class SavePoints:
 
     def _write(self, point: SavePoint, tensors: dict[str, torch.Tensor], begin: float) -> None:
         with PendingOutput(self._folder / f"{point.next_chunk:09}", is_folder=True) as pending:
-            save_file(tensors, pending.temporary / _TENSORS)
+            _save_tensors(tensors, pending.temporary / _TENSORS)
             values = {
                 "schema_version": SCHEMA_VERSION,
                 "identity": self._identity,
@@ -171,6 +173,17 @@ class SavePoints:
 
     def _folders(self) -> Sequence[Path]:
         return [path for path in self._folder.iterdir() if path.name.isdecimal()]
+
+
+def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    """Save tensors; safetensors has an error of its own around what the system says."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        code = re.search(r"os error (\d+)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def _require(holds: bool, otherwise: str) -> None:

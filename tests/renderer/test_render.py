@@ -379,6 +379,20 @@ def test_a_manifest_never_replaces_the_timeline(studio: Studio) -> None:
         render(studio.pipeline, plan, named, force=True)
 
 
+@pytest.mark.parametrize("name", ["out.mp4", "out.mp4.json", "out.mp4.png"])
+def test_a_folder_in_the_way_is_told_at_once(name: str, studio: Studio) -> None:
+    (studio.folder / name).mkdir()
+    with pytest.raises(ConflictError, match=f"{name}: is a folder"):
+        studio.render(TEXT, force=True)
+    assert studio.files() == sorted([name, "shot.json"])
+
+
+def test_pictures_do_not_mix_with_those_that_are_there(studio: Studio) -> None:
+    studio.render(TEXT, "boat/frame_%03d.png", force=False)
+    with pytest.raises(ConflictError, match="boat: is there already"):
+        studio.render(TEXT, "boat/frame_%03d.png", force=False)
+
+
 def test_video_to_video_needs_an_input(studio: Studio) -> None:
     with pytest.raises(ConfigError, match="give --input"):
         studio.render(VIDEO)

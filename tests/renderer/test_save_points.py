@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from renderer.shots import block, timeline, write_clip, write_timeline
+from renderer.test_video_writer import largest_file
+from rushes.errors import WriteError
 from rushes.pipeline import Pipeline
 from rushes.render import Work, render
 from rushes.render_loop import Progress, StopRender
@@ -223,3 +225,11 @@ def test_renders_by_upstreams_rules_are_resumed_too(
     assert job.result("resumed").read_bytes() == job.result("whole").read_bytes()
     sheets = [job.result(name).with_name("out.mp4.png") for name in ("resumed", "whole")]
     assert sheets[0].read_bytes() == sheets[1].read_bytes()
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_save_point(
+    tmp_path: Path, pipeline: Pipeline
+) -> None:
+    job = make_job(tmp_path, pipeline)
+    with largest_file(40_000), pytest.raises(WriteError, match=r"saves/\d+: .*the disk is full"):
+        job.attempt("full", job.work(ALWAYS))

@@ -26,6 +26,14 @@ def test_seconds_add_up_by_stage() -> None:
     assert seconds["rest"] < seconds["sleep"]
 
 
+def test_what_runs_on_the_host_counts_the_same() -> None:
+    clock = StageClock()
+    assert clock.timed_on_host("write", lambda frames: frames + 1)(1) == 2
+    clock.timed_on_host("read", time.sleep)(0.02)
+    assert clock.seconds().keys() == {"write", "read"}
+    assert clock.seconds()["read"] >= 0.02
+
+
 def test_two_functions_can_share_a_stage() -> None:
     clock = StageClock()
     for function in (clock.timed("both", time.sleep), clock.timed("both", time.sleep)):

@@ -24,14 +24,25 @@ class StageClock:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._pending: deque[tuple[str, torch.cuda.Event, torch.cuda.Event]] = deque()
 
-    def timed(self, stage: str, function: Callable[P, R]) -> Callable[P, R]:
-        """Return the function with its time counted under ``stage``."""
+    def timed_on_host(self, stage: str, function: Callable[P, R]) -> Callable[P, R]:
+        """Return the function with its time counted, whatever the device does meanwhile.
+
+        It may run in any thread, if the others have stages of their own.
+        """
 
         def with_time(*args: P.args, **kwargs: P.kwargs) -> R:
             begin = time.perf_counter()
             result = function(*args, **kwargs)
             self._seconds[stage] += time.perf_counter() - begin
             return result
+
+        return with_time
+
+    def timed(self, stage: str, function: Callable[P, R]) -> Callable[P, R]:
+        """Return the function with the device's time counted under ``stage``.
+
+        Only the thread that renders may call it.
+        """
 
         def with_events(*args: P.args, **kwargs: P.kwargs) -> R:
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -42,7 +53,7 @@ class StageClock:
             self._collect(wait=False)
             return result
 
-        return with_events if self._uses_events else with_time
+        return with_events if self._uses_events else self.timed_on_host(stage, function)
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of every stage so far, waiting for the device to finish."""

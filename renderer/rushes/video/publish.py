@@ -18,15 +18,16 @@ from rushes.errors import VideoError, WriteError
 class PendingOutput:
     """A file, or a folder of files, that is written under a hidden name beside its own.
 
+    With ``staging`` it is written in that folder, which lies on the same file system.
     As a context manager it removes at the end what was not published, and tells under the final
     name what the system did not allow.
     Raises: WriteError when nothing can be written there; VideoError for a folder in the way.
     """
 
-    def __init__(self, path: Path, *, is_folder: bool = False) -> None:
+    def __init__(self, path: Path, *, is_folder: bool = False, staging: Path | None = None) -> None:
         self.path = path
         self._is_folder = is_folder
-        self.temporary = _hidden_name(path)
+        self.temporary = _hidden_name(path if staging is None else staging / path.name)
         if path.is_dir() and not is_folder:
             raise VideoError(f"{path}: is a folder; name a file in it")
         try:

@@ -59,7 +59,7 @@ class VideoWriter:
         self._pending, self._finish = pending, finish
         self._segments, self._own_folder = segments, own_folder
         self._frame_shape = (height, width, 3)
-        self._is_open = True
+        self._is_open, self._is_complete = True, False
 
     def write(self, frames: NDArray[np.uint8]) -> None:
         """Take the next frames.
@@ -68,7 +68,7 @@ class VideoWriter:
             frames: [T, H, W, 3], RGB
         Raises: ShapeError when they have another size; VideoError when they cannot be written.
         """
-        if not self._is_open:
+        if not self._is_open or self._is_complete:
             raise VideoError(f"{self.path}: is closed; open a new writer")
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != self._frame_shape:
             raise ShapeError(
@@ -80,19 +80,29 @@ class VideoWriter:
                 self._segments.write(frame)
         self.num_frames += len(frames)
 
-    def close(self) -> None:
-        """Complete the result and publish it; does nothing the second time.
+    def complete(self) -> None:
+        """Make the result whole, all but its name; nothing can be written to it afterwards.
 
         Raises: VideoError when it cannot be written or holds no frame.
         """
-        if not self._is_open:
-            return
         if not self.num_frames:
             self.abort()
             raise VideoError(f"{self.path}: no frame was written to it; render at least one")
         with _reporting(self.path, self.abort):
             self._segments.finish()
             self._finish(self._segments.segments)
+        self._is_complete = True
+
+    def close(self) -> None:
+        """Complete the result and publish it; does nothing the second time.
+
+        Raises: VideoError as `complete`, and when it cannot get its name.
+        """
+        if not self._is_open:
+            return
+        if not self._is_complete:
+            self.complete()
+        with _reporting(self.path, self.abort):
             self._pending.publish()
         self._is_open = False
         self._remove_own_folder()
@@ -156,13 +166,15 @@ def open_writer(
     audio: AudioSource | None = None,
     replace: bool = True,
     folder: Path | None = None,
+    staging: Path | None = None,
 ) -> VideoWriter:
     """Open a result for writing; the extension decides what it becomes.
 
     .mp4, .mkv, .mov and .webm are movies, .gif a looping GIF, `name.png` a folder `name` of
     numbered pictures, `folder/name_%05d.png` likewise with names of one's own. Without `replace`
     nothing may be there already; with it a folder is replaced only if it holds such pictures alone.
-    Segments are kept in `folder`, else in a hidden one beside the result that goes with the writer.
+    Segments are kept in `folder`, else in a hidden one beside the result that goes with the writer;
+    the result itself comes together in `staging`, else beside its place.
 
     Raises: ConfigError when the options do not fit; ShapeError when the codec cannot hold the size;
         VideoError when nothing can be written there; ConflictError when something is in the way;
@@ -194,7 +206,7 @@ def open_writer(
 
     target, pattern = folder_and_pattern(path) if extension == ".png" else (path, "")
     _refuse_conflict(target, pattern, replace)
-    pending = PendingOutput(target, is_folder=extension == ".png")
+    pending = PendingOutput(target, is_folder=extension == ".png", staging=staging)
     file = pending.temporary
     finish: Finish
     match extension:
