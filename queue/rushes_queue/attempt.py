@@ -82,6 +82,7 @@ class AttemptRun:
             lease_seconds=farm.settings.lease_seconds,
             is_draining=lambda: board.is_draining,
             on_renewed=self._show_frame,
+            on_unknown=self._register_again,
         )
 
     def run(self) -> None:
@@ -90,6 +91,7 @@ class AttemptRun:
         self._log.say(f"attempt {self._who.number} on {self._who.worker}")
         try:
             with self._keeper:
+                save_state(self._farm.store, self._farm.storage, self._job)
                 result = self._make_result()
             self._end(lambda: self._farm.store.finish(self._job, self._fence, result))
             self._log.say("done")
@@ -126,6 +128,7 @@ class AttemptRun:
         chunk = saved.restore(self._record.oldest_fence)
         if chunk is not None:
             self._log.say(f"goes on from the save point before chunk {chunk}")
+        self._report_start(document, chunk or 0)
         self._step()
         self._renderer.load(document, self._log.say)
         self._step()
@@ -177,6 +180,22 @@ class AttemptRun:
         else:
             seconds = time.monotonic() - begin
             self._log.say(f"saved before chunk {int(folder.name)}, stored in {seconds:.2f} s")
+
+    def _report_start(self, document: JobDocument, chunk: int) -> None:
+        """Say from which chunk on this attempt renders."""
+        chunks = document.plan["chunks"]
+        first = chunks[chunk]["first_frame"] if chunk < len(chunks) else document.num_frames
+        farm, ttl_ms = self._farm, round(self._farm.settings.lease_seconds * 1000)
+        try:
+            farm.store.renew(self._job, self._fence, ttl_ms, JobProgress(chunk, first))
+        except BrokerError as error:
+            logger.warning("job %s: %s", self._job, error)
+
+    def _register_again(self) -> None:
+        """The broker has lost the record, but not this attempt: put it back."""
+        farm, ttl_ms = self._farm, round(self._farm.settings.lease_seconds * 1000)
+        if farm.store.adopt(self._record, ttl_ms=ttl_ms).is_change:
+            self._log.say("the broker had lost this job; its worker put it back", "warning")
 
     def _read_document(self) -> JobDocument:
         """Read the document that was submitted.

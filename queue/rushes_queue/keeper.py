@@ -16,6 +16,7 @@ from rushes_queue.answers import RenewAnswer
 from rushes_queue.errors import BrokerError
 from rushes_queue.record import JobProgress
 from rushes_queue.store import JobStore
+from rushes_queue.totals import add_chunk_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -43,16 +44,22 @@ class Keeper:
         lease_seconds: float,
         is_draining: Callable[[], bool],
         on_renewed: Callable[[], None] = lambda: None,
+        on_unknown: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_renewed`` is called in the thread after each renewal."""
+        """``on_renewed`` is called in the thread after each renewal.
+
+        ``on_unknown`` is called when the broker knows the job no more.
+        """
         self._store, self._job, self._fence = store, job, fence
         self._ttl_ms = round(lease_seconds * 1000)
         self._wait_seconds = min(lease_seconds / _RENEWALS_PER_LEASE, _LONGEST_WAIT_SECONDS)
-        self._is_draining, self._on_renewed = is_draining, on_renewed
+        self._is_draining = is_draining
+        self._on_renewed, self._on_unknown = on_renewed, on_unknown
         self._wish: Wish | None = None
         self._progress: JobProgress | None = None
         self._moved = time.monotonic()
         self._chunk_seconds: deque[float] = deque(maxlen=32)
+        self._uncounted: list[float] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -69,6 +76,7 @@ class Keeper:
         now = time.monotonic()
         if self._progress is not None:
             self._chunk_seconds.append(now - self._moved)
+            self._uncounted.append(now - self._moved)
         self._progress, self._moved = progress, now
 
     def touch(self) -> None:
@@ -82,7 +90,9 @@ class Keeper:
         """
         with self._lock:
             answer = self._store.renew(self._job, self._fence, self._ttl_ms, self._progress)
-            if answer is RenewAnswer.FENCED:
+            if answer is RenewAnswer.UNKNOWN:
+                self._on_unknown()
+            elif answer is RenewAnswer.FENCED:
                 self._wish = "fenced"
             elif self._wish != "fenced":
                 asked = {RenewAnswer.CANCEL: "cancel", RenewAnswer.PAUSE: "pause"}
@@ -101,6 +111,11 @@ class Keeper:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        try:
+            self.renew()  # with the last progress
+            self._count_chunks()
+        except RushesError as problem:
+            logger.warning("job %s: %s", self._job, problem)
 
     def _run(self) -> None:
         while not self._stop.wait(self._wait_seconds):
@@ -110,10 +125,17 @@ class Keeper:
             try:
                 self.renew()
                 self._on_renewed()
+                self._count_chunks()
             except BrokerError as error:
                 logger.warning("job %s: the lease cannot be renewed now: %s", self._job, error)
             except RushesError as error:
                 logger.warning("job %s: %s", self._job, error)
+
+    def _count_chunks(self) -> None:
+        """Add the chunks since the last time to the farm's sums."""
+        if seconds := self._uncounted:
+            self._uncounted = []
+            add_chunk_seconds(self._store.client, self._store.prefix, seconds)
 
     def _is_stuck(self) -> bool:
         usual = statistics.median(self._chunk_seconds) if self._chunk_seconds else 0.0

@@ -16,7 +16,7 @@ from rushes_queue.job_json import SCHEMA_VERSION
 from rushes_queue.states import State
 
 if TYPE_CHECKING:
-    from rushes_queue.answers import Change
+    from rushes_queue.answers import Bell, Change
     from rushes_queue.store import JobStore
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -97,14 +97,17 @@ def _change(
     is_agreed: bool = True,
 ) -> None:
     """Do one thing to each job, say what became of it, and write down the new states."""
+    from rushes_queue.farm_links import FarmLinks
     from rushes_queue.job_files import save_state
 
-    store, storage = farm.open_store(), farm.open_storage()
+    links = FarmLinks.open(farm.settings())
+    store = links.store
     chosen = choice.choose(store, given)
     if not given and len(chosen.jobs) > _MOST_UNASKED:
         confirm(f"{verb} {len(chosen.jobs):,} jobs?", is_agreed)
     results: list[dict[str, Any]] = []
     faults: list[RushesError] = list(chosen.faults)
+    bells: list[Bell] = []
     is_storage_there = True
     for job in chosen.jobs:
         try:
@@ -113,10 +116,12 @@ def _change(
             faults.append(error)
             continue
         if change.is_change and is_storage_there:
-            is_storage_there = save_state(store, storage, job)
+            is_storage_there = save_state(store, links.storage, job)
+        bells += change.bells
         results.append(_to_json(change))
         if not as_json:
             typer.echo(f"{job}  {_describe(verb, change)}")
+    links.ring(bells)
     if as_json:
         errors = [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
         print_json({"schema_version": SCHEMA_VERSION, "jobs": results, "errors": errors})

@@ -25,9 +25,12 @@ def reconcile(
 
     Jobs that the broker still has stay as they are. Exit code 10 when some could not be put back.
     """
+    from rushes_queue.farm_links import FarmLinks
     from rushes_queue.reconcile import reconcile as put_back
 
-    outcome = put_back(farm.open_store(), farm.open_storage(), dry_run=dry_run)
+    links = FarmLinks.open(farm.settings())
+    outcome = put_back(links.store, links.storage, dry_run=dry_run)
+    links.ring(outcome.bells)
     if as_json:
         print_json(
             {
