@@ -77,7 +77,9 @@ def test_a_check_that_dies_or_hangs_hides_no_other(end: str, words: str) -> None
 def test_a_broker_that_is_well(server: RunningServer, tmp_path: Path) -> None:
     found = run(broker.CHECKS, settings(tmp_path, RUSHES_BROKER_URL=server.url))
     assert {finding.level for finding in found.values()} == {Level.OK}, found
-    assert set(found) == {"broker", "version", "persistence", "memory", "clock", "security"}
+    assert set(found) == {
+        *("broker", "version", "persistence", "memory", "clock", "security", "leases")
+    }
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
         yield warning("broker", told, "move broker and workers closer together")
     else:
         yield ok("broker", told)
-    for check in (_version, _persistence, _memory, _clock, _security):
+    for check in (_version, _persistence, _memory, _clock, _security, _redelivery):
         yield from check(client, loaded)
 
 
@@ -145,6 +145,19 @@ def _security(client: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
         )
     else:
         yield ok("security", "password and TLS")
+
+
+def _redelivery(_: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
+    """Compare two times: a doorbell that comes again while its job is leased is dropped."""
+    from rushes_queue.app import celery_settings
+
+    visible = celery_settings(loaded.settings)["broker_transport_options"]["visibility_timeout"]
+    lease = loaded.settings.lease_seconds
+    told = f"{lease:g} s; doorbells that nobody answers come again after {visible:g} s"
+    if lease >= visible:
+        yield warning("leases", told, "set RUSHES_LEASE_SECONDS to a minute or less")
+    else:
+        yield ok("leases", told)
 
 
 def _connect(loaded: LoadedSettings) -> Redis:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import rushes
+from rushes.timeline.problems import printable
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
 from rushes_queue.heartbeat import LiveWorker
@@ -31,10 +32,14 @@ def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
         yield _judge(worker)
     yield from _unserved(depths, workers)
     yield from _overdue(store)
-    notices = store.notices(limit=1)
+    notices = store.notices()
     if notices:
-        text = notices[0].fields.get("message", "")
-        yield warning("notices", f"the latest: {text}", "rushes logs shows them")
+        text = printable(str(notices[0].fields.get("message", "")))
+        yield warning(
+            "notices",
+            f"{len(notices)} things from elsewhere could not be read; the latest: {text}",
+            "find out who sends them; they were set aside and do no harm",
+        )
 
 
 def _judge(worker: LiveWorker) -> Finding:
