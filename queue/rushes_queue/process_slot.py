@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.errors import TransientError
+from rushes.errors import ConfigError, TransientError
 
 _SECONDS_TO_LOCK = 2.0  # others look at a slot for some microseconds
 _SECONDS_BETWEEN_LOOKS = 0.05
@@ -199,4 +199,9 @@ def _lock(file: int, kind: int) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise ConfigError(
+            f"the file system of the state folder has no locks ({error.strerror}); set "
+            "RUSHES_STATE_DIR to a folder on a local disk"
+        ) from error
     return True
