@@ -119,8 +119,8 @@ def publishers(catalogue: Catalogue, names: Iterable[str]) -> dict[str, Catalogu
 
 
 def _lacking(catalogue: Catalogue, preset: Preset, models_dir: Path) -> dict[str, CatalogueEntry]:
-    if preset.random_weights_seed is not None:
-        return {}  # made on first use
+    if preset.brings_weights:
+        return {}
     lacking: dict[str, CatalogueEntry] = {}
     for part, names in preset.weights:
         published = {

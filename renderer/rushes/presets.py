@@ -111,12 +111,19 @@ class ExtraFiles(_Data):
 
 
 class Preset(_Data):
-    """Everything that tells one pipeline from another."""
+    """Everything that tells one pipeline from another.
+
+    Weights lie in the models folder, or are made from ``random_weights_seed``, or travel with the
+    package in ``weights_folder``. A model that was trained on small pictures only names its
+    ``largest_side`` in pixels.
+    """
 
     name: str
     description: str
     pipeline_id: str = "streamdiffusionv2"
     random_weights_seed: int | None = None
+    weights_folder: str | None = None
+    largest_side: int | None = Field(default=None, ge=64, multiple_of=16)
     chunk: ChunkSpec = ChunkSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     dit: DitSpec
@@ -124,6 +131,11 @@ class Preset(_Data):
     text_encoder: TextEncoderSpec = TextEncoderSpec()
     weights: WeightFiles
     extras: ExtraFiles = ExtraFiles()
+
+    @property
+    def brings_weights(self) -> bool:
+        """Whether nothing has to be downloaded: the weights are shipped or made on first use."""
+        return self.random_weights_seed is not None or self.weights_folder is not None
 
     def files(self, vae_type: VaeType) -> dict[str, tuple[str, ...]]:
         """The names of all files that a render with this autoencoder needs, by part."""

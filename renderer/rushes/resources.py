@@ -1,4 +1,4 @@
-"""Where the data that travels with the package lies: ``configs/`` and ``timelines/``."""
+"""Where the data that travels with the package lies: presets, timelines, the pocket weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import rushes
 
 
 def data_folder(name: str) -> Path:
-    """Return the folder ``configs`` or ``timelines``, installed or in a checkout."""
+    """Return ``configs``, ``timelines`` or ``pocket``, installed or in a checkout."""
     installed = Path(str(files("rushes") / name))
     if installed.is_dir():
         return installed

@@ -25,6 +25,7 @@ from rushes.models.text_encoder import (
     load_tokenizer,
 )
 from rushes.presets import Preset
+from rushes.resources import data_folder
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
@@ -81,6 +82,8 @@ def find_weights(
 
 def weights_root(preset: Preset, models_dir: Path, cache_dir: Path) -> Path:
     """Return the folder below which the files of a preset lie; random weights are made there."""
+    if preset.weights_folder is not None:
+        return data_folder(preset.weights_folder)
     if preset.random_weights_seed is None:
         return models_dir
     return _random_weights_folder(preset, cache_dir)

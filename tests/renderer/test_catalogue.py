@@ -18,7 +18,7 @@ from rushes.errors import ConfigError
 from rushes.presets import load_preset, preset_names
 
 CATALOGUE = load_catalogue()
-REAL = [name for name in preset_names() if load_preset(name).random_weights_seed is None]
+REAL = [name for name in preset_names() if not load_preset(name).brings_weights]
 
 
 def put_all(entries: dict[str, CatalogueEntry], models_dir: Path) -> None:

@@ -121,7 +121,7 @@ def _presets(folders: Folders, wanted: list[str] | None) -> tuple[str, ...]:
     found = [
         preset.name
         for preset in map(load_preset, preset_names())
-        if preset.random_weights_seed is not None or is_installed(preset, folders.models)
+        if preset.brings_weights or is_installed(preset, folders.models)
     ]
     if not found:
         raise ConfigError(f"no preset is installed below {folders.models}; see rushes models")

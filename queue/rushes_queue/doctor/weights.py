@@ -15,8 +15,8 @@ def check_presets(loaded: LoadedSettings) -> Iterator[Finding]:
     folder = loaded.settings.models_dir
     for name in preset_names():
         preset = load_preset(name)
-        if preset.random_weights_seed is not None:
-            yield ok(name, "needs none: random weights are made on first use")
+        if preset.brings_weights:
+            yield ok(name, "needs none: its weights are shipped, or made on first use")
         elif is_installed(preset, folder):
             yield ok(name, f"all files are below {folder}")
         else:

@@ -12,6 +12,7 @@ from rushes.timeline.document import Method, Mode, Ramp, Timeline, VaeType
 from rushes.timeline.options import PlanOptions
 from rushes.timeline.pipelines import OURS, PIPELINES
 from rushes.timeline.profiles import PROFILES, Profile
+from rushes.timeline.steps import LEAST_SIDE, round_side
 from rushes.timeline.times import is_rate, show_rate
 
 MODEL_FPS = Fraction(16)  # the model's own rate; scope and sdv2 write it offline
@@ -32,6 +33,7 @@ class JobSettings:
     fps: Fraction
     height: int
     width: int
+    asked_size: tuple[int, int]  # height and width before the preset's limit
     seed: int
     denoising_steps: tuple[int, ...]
     noise_scale: float
@@ -59,14 +61,19 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     takes_input = input_mode == "video"
     has_control = takes_input and settings.vace_enabled and settings.vace_use_input_video
     mode: Mode = "text" if has_control else input_mode
+    asked_size = _asked_size(timeline, options)
+    height, width = asked_size
+    if options.height is None and options.width is None:
+        height, width = limited_size(asked_size, preset.largest_side)
     return JobSettings(
         profile=profile,
         mode=mode,
         takes_input=takes_input,
         vace_context_scale=_first(settings.vace_context_scale, 1.0) if has_control else None,
         fps=_frame_rate(timeline, options, profile, takes_input),
-        height=_first(options.height, settings.height, DEFAULT_SIDE),
-        width=_first(options.width, settings.width, DEFAULT_SIDE),
+        height=height,
+        width=width,
+        asked_size=asked_size,
         seed=_first(options.seed, settings.seed, DEFAULT_SEED),
         denoising_steps=_first(
             options.denoising_steps,
@@ -118,6 +125,23 @@ def _stream_batch(
         what = "a control video" if has_control else "a LoRA whose strength changes"
         raise ConfigError(f"{what} cannot run in a stream batch; give --sequential instead")
     return True
+
+
+def _asked_size(timeline: Timeline, options: PlanOptions) -> tuple[int, int]:
+    settings = timeline.settings
+    return (
+        _first(options.height, settings.height, DEFAULT_SIDE),
+        _first(options.width, settings.width, DEFAULT_SIDE),
+    )
+
+
+def limited_size(size: tuple[int, int], largest_side: int | None) -> tuple[int, int]:
+    """Shrink a height and width to a model's largest side, in about the same proportions."""
+    if largest_side is None or max(size) <= largest_side:
+        return size
+    scale = largest_side / max(size)
+    height, width = (max(LEAST_SIDE, round_side(round(side * scale))) for side in size)
+    return height, width
 
 
 def _frame_rate(

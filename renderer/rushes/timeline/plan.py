@@ -52,7 +52,7 @@ def plan_with_problems(
         raise ConfigError(f"{num_frames} frames do not fill the first chunk of {first}")
     if job.profile.whole_chunks_only:
         num_frames = chunks[-1].first_frame + chunks[-1].num_frames
-    warn_of_plan(timeline, job, chunks, frames, num_frames, problems)
+    warn_of_plan(timeline, job, preset, chunks, frames, num_frames, problems)
     found = tuple(problems)
     plan = _assemble(timeline, options, preset, job, num_frames, chunks, found)
     return replace(plan, loras=walk.lora_strengths.loras), found

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 
+from rushes.presets import Preset
 from rushes.timeline.document import PromptBlock, Timeline
 from rushes.timeline.job_settings import JobSettings
 from rushes.timeline.problems import Problems
@@ -18,12 +19,14 @@ MOST_LISTED = 20
 def warn_of_plan(
     timeline: Timeline,
     job: JobSettings,
+    preset: Preset,
     chunks: Sequence[Chunk],
     frames: Sequence[tuple[int, int]],
     num_frames: int,
     problems: Problems,
 ) -> None:
-    """Report blocks that are never shown, noise scales that are too low, and hidden resets."""
+    """Report what is not done as the author may think: sizes, hidden blocks, noise, resets."""
+    _warn_of_size(job, preset, problems)
     _warn_of_hidden_blocks(timeline, chunks, frames, num_frames, problems)
     _warn_of_low_noise(job, chunks, problems)
     _warn_of_step_changes(timeline, job, chunks, problems)
@@ -45,6 +48,22 @@ def block_path(timeline: Timeline, block: PromptBlock) -> str:
     if timeline.kind == "timeline":
         return f"prompts[{block.index}]"
     return "prompts" if block.end is None else f"timeline.entries[{block.index}]"
+
+
+def _warn_of_size(job: JobSettings, preset: Preset, problems: Problems) -> None:
+    limit = preset.largest_side
+    if limit is None or max(job.asked_size) <= limit:
+        return
+    asked_height, asked_width = job.asked_size
+    if job.asked_size == (job.height, job.width):
+        message = f"preset {preset.name} was trained for at most {limit} pixels a side"
+        problems.warn("", f"{message}; {job.width}x{job.height} will not look right", limit)
+        return
+    message = (
+        f"{asked_width}x{asked_height} is rendered as {job.width}x{job.height}: preset "
+        f"{preset.name} was trained for at most {limit} pixels a side; --size overrules that"
+    )
+    problems.warn("settings.resolution", message, [asked_height, asked_width])
 
 
 def _warn_of_hidden_blocks(
