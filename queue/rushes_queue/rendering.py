@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rushes_queue.job import JobDocument
 
 if TYPE_CHECKING:
+    from rushes.fitted_render import FittedRenderer
     from rushes.folders import Folders
-    from rushes.pipeline import Pipeline
     from rushes.render import Work
     from rushes.render_loop import Report
     from rushes.request import RenderRequest
@@ -43,7 +43,7 @@ class WarmRenderer:
 
     def __init__(self, folders: Folders, device: str) -> None:
         self._folders, self._device = folders, device
-        self._pipeline: Pipeline | None = None
+        self._renderer: FittedRenderer | None = None
         self._key: tuple[str, str] | None = None
 
     @property
@@ -52,35 +52,32 @@ class WarmRenderer:
 
     def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
         from rushes.device import choose_device, choose_dtype, reuse_freed_memory
-        from rushes.pipeline import load_pipeline
+        from rushes.fitted_render import FittedRenderer
         from rushes.presets import load_preset
 
         key = (document.preset, document.request.dtype)
-        if self._key == key:
-            return
-        self._pipeline, self._key = None, None  # its memory is needed
-        device = choose_device(self._device)
-        if device.type == "cpu":
-            reuse_freed_memory()
-        begin = time.monotonic()
-        preset = load_preset(document.preset)
-        dtype = choose_dtype(document.request.dtype, device)
-        self._pipeline, self._key = load_pipeline(preset, self._folders, device, dtype), key
-        say(f"loaded {document.preset} on {device} in {time.monotonic() - begin:.1f} s")
+        if self._renderer is None or self._key != key:
+            self._renderer, self._key = None, None  # its memory is needed
+            device = choose_device(self._device)
+            if device.type == "cpu":
+                reuse_freed_memory()
+            preset, dtype = load_preset(document.preset), choose_dtype(key[1], device)
+            self._renderer = FittedRenderer(preset, self._folders, device, dtype)
+            self._key = key
+        before, begin = self._renderer.pipeline, time.monotonic()
+        if self._renderer.load(document.render_plan()) is not before:
+            say(f"loaded {document.preset} in {time.monotonic() - begin:.1f} s")
 
     def render(
         self, document: JobDocument, request: RenderRequest, work: Work, report: Report
     ) -> dict[str, Any]:
-        from rushes.render import render
-
-        assert self._pipeline is not None, "load was not called"
+        assert self._renderer is not None, "load was not called"
         plan = document.render_plan()
-        return render(self._pipeline, plan, request, force=True, report=report, work=work)
+        return self._renderer.render(plan, request, force=True, report=report, work=work)
 
 
 def import_networks() -> None:
     """Import all that a render needs, computing nothing: a child that is forked has it at once."""
-    import rushes.pipeline
-    import rushes.render
+    import rushes.fitted_render
 
     del rushes

@@ -123,9 +123,7 @@ def _lacking(catalogue: Catalogue, preset: Preset, models_dir: Path) -> dict[str
         return {}
     lacking: dict[str, CatalogueEntry] = {}
     for part, names in preset.weights:
-        published = {
-            key: entry for name in names for key, entry in catalogue.items() if entry.provides(name)
-        }
+        published = publishers(catalogue, names)
         is_file_here = any(is_here(models_dir / name) and Path(name).suffix for name in names)
         if is_file_here or any(entry.state(models_dir) == "here" for entry in published.values()):
             continue

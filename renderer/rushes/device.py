@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import re
 import sys
 
 import torch
 
 from rushes.errors import ConfigError
+from rushes.memory_estimate import DeviceMemory
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
@@ -42,13 +44,44 @@ def available_devices() -> list[str]:
 def choose_dtype(name: str, device: torch.device) -> torch.dtype:
     """Turn ``auto`` or a name into a dtype: bfloat16 on GPUs, float32 on the CPU.
 
+    Metal knows bfloat16 from macOS 14 on; before, it is float16.
+
     Raises: ConfigError for an unknown name.
     """
     if name == "auto":
+        if device.type == "mps" and not _knows_bfloat16():
+            return torch.float16
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     if name not in DTYPES:
         raise ConfigError(f"--dtype {name}: choose auto, {', '.join(DTYPES)}")
     return DTYPES[name]
+
+
+def _knows_bfloat16() -> bool:
+    try:
+        return torch.backends.mps.is_macos_or_newer(14, 0)
+    except RuntimeError:  # no Metal here at all
+        return True
+
+
+def device_memory(device: torch.device) -> DeviceMemory | None:
+    """Return the memory of a GPU; None for a CPU, which has swap and other ways to help itself."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return DeviceMemory(total, free + torch.cuda.memory_reserved(device))
+    if device.type == "mps":
+        most = torch.mps.recommended_max_memory()
+        return DeviceMemory(most, most)
+    return None
+
+
+def release_memory(device: torch.device) -> None:
+    """Give the memory of tensors that are gone back to the GPU."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
 
 
 def device_name(device: torch.device) -> str:

@@ -63,6 +63,10 @@ class DownloadError(RushesError):
     """A download cannot be kept: no room for it, or not what its publisher says."""
 
 
+class MemoryShortError(RushesError):
+    """A GPU has too little memory for a render."""
+
+
 class ShapeError(RushesError):
     """A tensor or a resolution does not fit."""
 

@@ -13,6 +13,7 @@ import torch
 import rushes
 from rushes.device import device_name
 from rushes.file_hash import sha256_of
+from rushes.models.attention import chosen_kernel
 from rushes.pipeline import Pipeline
 from rushes.request import RenderRequest
 from rushes.timeline.render_plan import RenderPlan
@@ -60,6 +61,9 @@ def build_manifest(
         "request": request.model_dump(mode="json"),
         "device": device_name(pipeline.models.device),
         "dtype": str(pipeline.models.dtype).removeprefix("torch."),
+        "attention": chosen_kernel(pipeline.models.device, pipeline.models.dtype)[0],
+        "quantise": pipeline.fit.quantise,
+        "text_encoder_on_cpu": pipeline.fit.text_encoder_on_cpu,
         "versions": versions(),
         "timings": {stage: round(value, 4) for stage, value in seconds.items()},
         "peak_memory": peak_memory(pipeline.models.device),

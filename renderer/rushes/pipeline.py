@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 
 from rushes.autoencoders import load_autoencoder
+from rushes.device import release_memory
 from rushes.file_hash import HashCache
+from rushes.fit import AS_IT_IS, Fit
 from rushes.folders import Folders
 from rushes.loras import LoraFile, find_loras
 from rushes.presets import Preset
@@ -32,6 +34,7 @@ class Pipeline:
     models: Models
     vae_type: VaeType = "wan"
     loras: tuple[LoraFile, ...] = ()
+    fit: Fit = AS_IT_IS
     variants: dict[VaeType, Pipeline] = field(default_factory=dict, repr=False, compare=False)
 
     def for_plan(self, plan: RenderPlan) -> Pipeline:
@@ -72,16 +75,25 @@ class Pipeline:
         The text encoder is loaded only if some of them are new, and let go afterwards.
         """
         key = encoder_key(
-            self.weights_sha256["text_encoder"], self._tokenizer_sha256(), self.models.dtype
+            self.weights_sha256["text_encoder"],
+            self._tokenizer_sha256(),
+            self.models.dtype,
+            self._text_device,
         )
         cache = PromptCache(self.folders.cache / "prompts" / key, self.preset.dit.text_len)
         missing = cache.missing(texts)
         if missing:
             encoder = load_text_encoder(
-                self.preset, self.paths, self.models.device, self.models.dtype
+                self.preset, self.paths, self._text_device, self.models.dtype
             )
             cache.encode(missing, encoder.encode)
+            del encoder
+            release_memory(self.models.device)
         return cache
+
+    @property
+    def _text_device(self) -> torch.device:
+        return torch.device("cpu") if self.fit.text_encoder_on_cpu else self.models.device
 
     def _tokenizer_sha256(self) -> str:
         digest = hashlib.sha256()
@@ -96,12 +108,15 @@ def load_pipeline(
     device: torch.device,
     dtype: torch.dtype,
     vae_type: VaeType | None = None,
+    fit: Fit = AS_IT_IS,
 ) -> Pipeline:
     """Find and load the networks of a preset, with the autoencoder of its choice or this one.
+
+    ``fit`` says what is done to save memory.
 
     Raises: CheckpointError when files are missing or do not fit.
     """
     vae_type = vae_type or preset.vae.type
     paths = find_weights(preset, folders.models, folders.cache, vae_type)
-    models = load_models(preset, paths, device, dtype, vae_type)
-    return Pipeline(preset, folders, paths, models, vae_type)
+    models = load_models(preset, paths, device, dtype, vae_type, fit.quantise)
+    return Pipeline(preset, folders, paths, models, vae_type, fit=fit)

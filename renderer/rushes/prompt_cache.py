@@ -65,7 +65,12 @@ class PromptCache:
         return self._folder / digest[:2] / f"{digest}.safetensors"
 
 
-def encoder_key(weights_sha256: str, tokenizer_sha256: str, dtype: torch.dtype) -> str:
-    """Return the name of the folder that holds the embeddings of one encoder."""
-    parts = (weights_sha256, tokenizer_sha256, str(dtype))
+def encoder_key(
+    weights_sha256: str, tokenizer_sha256: str, dtype: torch.dtype, device: torch.device
+) -> str:
+    """Return the name of the folder that holds the embeddings of one encoder.
+
+    Kinds of devices round differently, so each has embeddings of its own.
+    """
+    parts = (weights_sha256, tokenizer_sha256, str(dtype), device.type)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

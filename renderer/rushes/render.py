@@ -65,11 +65,13 @@ def render(
     force: bool = False,
     report: Report = lambda progress: None,
     work: Work | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Render a plan into ``request.output`` and return the manifest that is written beside it.
 
     Nothing appears at a final name before everything is complete. With ``work`` state is saved on
     the way and taken up again; the result has the same bytes as that of an undisturbed render.
+    ``warnings`` are written into the manifest beside those that come up here.
 
     Raises: ConflictError when a result is there already, unless ``force``; InputError, VideoError,
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
@@ -113,7 +115,7 @@ def render(
             seconds=clock.seconds() | {"total": time.time() - begin},
             first_chunk=first_chunk,
             num_save_points=saver.count if saver is not None else 0,
-            warnings=(*plan.warnings, *unused, *writer.warnings),
+            warnings=(*warnings, *plan.warnings, *unused, *writer.warnings),
         )
         _publish(request, manifest, writer, output.contact_frames, staging)
     return manifest
@@ -133,6 +135,7 @@ def identity_of(
         "input": input_sha256,
         "weights": pipeline.weights_sha256,
         "dtype": str(pipeline.models.dtype),
+        "fit": str(pipeline.fit),
         "version": rushes.__version__,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -15,9 +15,11 @@ import torch
 from rushes.autoencoders import load_autoencoder, tiny_vae_config, vae_config
 from rushes.catalogue import PICKLED, imported, load_catalogue, publishers
 from rushes.errors import CheckpointError
+from rushes.memory_estimate import Quantise
 from rushes.models import random_weights
 from rushes.models.checkpoint import files_of, load_strictly, read_state_dict
 from rushes.models.dit import CausalDit, DitConfig
+from rushes.models.quantise import quantise_blocks
 from rushes.models.text_encoder import (
     TextEncoder,
     TextEncoderConfig,
@@ -102,16 +104,21 @@ def load_models(
     device: torch.device,
     dtype: torch.dtype,
     vae_type: VaeType = "wan",
+    quantise: Quantise | None = None,
 ) -> Models:
-    """Load the diffusion transformer and the autoencoder.
+    """Load the diffusion transformer, with its linear layers in fp8 if so, and the autoencoder.
 
     Raises: CheckpointError when a file does not hold exactly the weights of its network.
     """
     with torch.device("meta"):
         dit = CausalDit(dit_config(preset))
     load_strictly(dit, read_state_dict(paths.dit), str(paths.dit))
+    if quantise is not None:
+        dit = quantise_blocks(dit, device, dtype)
+    else:
+        dit = dit.to(device=device, dtype=dtype)
     return Models(
-        dit=dit.to(device=device, dtype=dtype).eval(),
+        dit=dit.eval(),
         vae=load_autoencoder(preset, paths.vae, vae_type, device, dtype),
         schedule=FlowSchedule(shift=preset.schedule.shift),
         normalise_encoded=preset.vae.normalise_encoded,

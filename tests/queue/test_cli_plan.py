@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def plan(file: Path, *arguments: str) -> Result:
 
 
 def rows(result: Result) -> list[str]:
-    return [line.split()[0] for line in result.stdout.splitlines()[1:-1]]
+    return [line.split()[0] for line in result.stdout.splitlines()[1:-2]]
 
 
 def as_data(file: Path, *arguments: str) -> dict[str, Any]:
@@ -80,6 +81,17 @@ def test_json_is_the_plan(file: Path) -> None:
     assert len(data["warnings"]) == 1
     assert data["chunks"][8] | {"transition": 0.0, "prompt_block": 1} == data["chunks"][8]
     assert RenderPlan.from_dict(data).chunks[1].seed == 44
+
+
+def test_the_memory_of_a_gpu_is_estimated(file: Path) -> None:
+    line = plan(file).stdout.splitlines()[-1]
+    assert re.match(r"memory of a GPU, in bfloat16: about \d\.\d GB \(weights .*, KV cache ", line)
+    memory = as_data(file)["memory"]
+    assert memory["rendering"] > memory["kv_cache"] > 0
+    quantised = as_data(file, "--quantise", "fp8", "--vae", "tae")
+    assert quantised["quantization"] == "fp8_e4m3fn"
+    assert quantised["memory"]["dit"] < memory["dit"]
+    assert quantised["memory"]["vae_caches"] < memory["vae_caches"]
 
 
 def test_options_reach_the_plan(file: Path) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rushes.device import available_devices, choose_device, choose_dtype, device_name
+from rushes.device import (
+    available_devices,
+    choose_device,
+    choose_dtype,
+    device_memory,
+    device_name,
+    release_memory,
+)
 from rushes.errors import ConfigError
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
@@ -51,6 +58,7 @@ def test_cuda_is_its_first_device() -> None:
     [
         ("auto", CPU, torch.float32),
         ("auto", CUDA, torch.bfloat16),
+        ("auto", torch.device("mps"), torch.bfloat16),
         ("float16", CPU, torch.float16),
         ("bfloat16", CPU, torch.bfloat16),
         ("float32", CUDA, torch.float32),
@@ -69,3 +77,21 @@ def test_an_unknown_number_format_is_refused() -> None:
 
 def test_the_cpu_is_called_so() -> None:
     assert device_name(CPU) == "cpu"
+
+
+def test_the_memory_of_a_cpu_is_nobodys_concern() -> None:
+    assert device_memory(CPU) is None
+    release_memory(CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_what_this_process_holds_counts_as_free() -> None:
+    before = device_memory(CUDA)
+    held = torch.empty(2**28, dtype=torch.uint8, device=CUDA)
+    after = device_memory(CUDA)
+    assert before is not None
+    assert after is not None
+    assert abs(after.free - before.free) < 2**26
+    assert before.free <= before.total
+    del held

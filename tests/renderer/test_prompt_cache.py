@@ -113,9 +113,10 @@ def test_nothing_but_finished_files_lies_in_the_folder(tmp_path: Path) -> None:
 
 def test_every_encoder_has_a_folder_of_its_own() -> None:
     keys = {
-        encoder_key(weights, tokenizer, dtype)
+        encoder_key(weights, tokenizer, dtype, torch.device(device))
         for weights in ("a" * 64, "b" * 64)
         for tokenizer in ("c" * 64, "d" * 64)
         for dtype in (torch.float32, torch.bfloat16)
+        for device in ("cpu", "cuda:0", "cuda:1")
     }
-    assert len(keys) == 8
+    assert len(keys) == 16  # of two GPUs alike it is the same

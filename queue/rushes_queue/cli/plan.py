@@ -12,6 +12,8 @@ from rushes_queue.cli.console import print_json, print_table, say
 from rushes_queue.cli.flags import LoadFlags, PlanFlags, takes_flags
 
 if TYPE_CHECKING:
+    from rushes.memory_estimate import MemoryEstimate
+    from rushes.presets import Preset
     from rushes.timeline.render_plan import Chunk, RenderPlan
 
 HEADER = (
@@ -44,21 +46,25 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
 ) -> None:
     """Show which frames, prompts, seeds and resets every chunk of a render will have."""
+    from rushes.fit import estimate_plan
     from rushes.presets import load_preset
     from rushes.timeline.plan import plan_render
 
     options = planned.options(seed, loading.pipeline)
-    render_plan = plan_render(loading.load(file).require(), options, load_preset(preset))
+    chosen = load_preset(preset)
+    render_plan = plan_render(loading.load(file).require(), options, chosen)
+    memory = estimate_plan(chosen, render_plan)
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
     if render_plan.takes_input and planned.input_video is None and planned.fps is None:
         say("note: no --input, so its frame rate and length are not known")
     if as_json:
-        print_json(render_plan.to_dict())
+        print_json(render_plan.to_dict() | {"memory": memory.to_dict()})
     else:
         runs = list(_runs(render_plan, every_chunk=every_chunk))
         print_table(HEADER, [_row(render_plan, first, last) for first, last in runs])
         typer.echo(_totals(render_plan))
+        typer.echo(_memory_line(chosen, memory))
 
 
 def _runs(plan: RenderPlan, *, every_chunk: bool) -> Iterator[tuple[Chunk, Chunk]]:
@@ -112,3 +118,19 @@ def _totals(plan: RenderPlan) -> str:
         f"{resets} reset{'' if resets == 1 else 's'} after the start",
     )
     return ", ".join(parts)
+
+
+def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:
+    from rushes.fit import gigabytes
+
+    parts = {
+        "weights": memory.dit + memory.vace + memory.vae,
+        "KV cache": memory.kv_cache + memory.prompt_keys,
+        "autoencoder's caches": memory.vae_caches,
+        "workspace": memory.workspace,
+    }
+    listed = ", ".join(f"{name} {gigabytes(count)}" for name, count in parts.items())
+    return (
+        f"memory of a GPU, in bfloat16: about {gigabytes(memory.rendering)} ({listed}); "
+        f"{gigabytes(memory.encoding_prompts)} while new prompts are encoded there"
+    )

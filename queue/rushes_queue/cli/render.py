@@ -66,8 +66,7 @@ def render_all(
 ) -> None:
     """Load the networks once, render one take after another, and name the files made."""
     from rushes.device import choose_device, choose_dtype, reuse_freed_memory
-    from rushes.pipeline import load_pipeline
-    from rushes.render import render as render_plan
+    from rushes.fitted_render import FittedRenderer
     from rushes_queue.cli.progress import ProgressDisplay, where
 
     device = choose_device(work[0][0].device)
@@ -76,17 +75,13 @@ def render_all(
     display = ProgressDisplay()
     try:
         with terminating_as_interrupt():
-            pipeline = load_pipeline(
-                preset,
-                folders,
-                device,
-                choose_dtype(work[0][0].dtype, device),
-                work[0][1].vae_type,
+            renderer = FittedRenderer(
+                preset, folders, device, choose_dtype(work[0][0].dtype, device)
             )
             for request, plan in work:
                 display = ProgressDisplay()
                 with display:
-                    manifest = render_plan(pipeline, plan, request, force=force, report=display)
+                    manifest = renderer.render(plan, request, force=force, report=display)
                 name_results(request, manifest, as_json)
     except KeyboardInterrupt as error:
         far = where(display.latest) if display.latest else "before the first chunk"

@@ -1,12 +1,29 @@
-"""Softmax attention, one function whatever the kernel."""
+"""Softmax attention, one function whatever the kernel.
+
+Which kernel runs is chosen once for a device and dtype: FlashAttention 3 on Hopper, else
+FlashAttention 2 from Ampere on, each where it is installed and answers a trial call; PyTorch's own
+function everywhere else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+
+logger = logging.getLogger(__name__)
+
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+SDPA = "sdpa"
+_FLASH_MODULES = {"flash-attn 3": "flash_attn_interface", "flash-attn 2": "flash_attn"}
+_HOPPER, _AMPERE = (9, 0), (8, 0)  # compute capabilities
+_NARROW = (torch.bfloat16, torch.float16)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
@@ -23,5 +40,57 @@ def attend(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int] | None = None
     if lengths is not None:
         rows = zip(q.split(1), k.split(1), v.split(1), lengths, strict=True)
         return torch.cat([attend(q, k[:, :length], v[:, :length]) for q, k, v, length in rows])
+    return chosen_kernel(q.device, q.dtype)[1](q, k, v)
+
+
+def attend_plainly(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attend with PyTorch's own function; shapes as in ``attend``."""
     out = scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
     return out.transpose(1, 2)
+
+
+@cache
+def chosen_kernel(device: torch.device, dtype: torch.dtype) -> tuple[str, Kernel]:
+    """Return the name and the function of the best kernel that works here."""
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    for name in preferred_kernels(capability, dtype):
+        kernel = load_kernel(name)
+        if kernel is not None and _answers(name, kernel, device, dtype):
+            return name, kernel
+    return SDPA, attend_plainly
+
+
+def preferred_kernels(capability: tuple[int, int] | None, dtype: torch.dtype) -> tuple[str, ...]:
+    """Return the kernels that a GPU of this compute capability can run, the best first."""
+    if capability is None or dtype not in _NARROW or capability < _AMPERE:
+        return (SDPA,)
+    # FlashAttention 3 is written for Hopper alone.
+    return (*(["flash-attn 3"] if capability == _HOPPER else []), "flash-attn 2", SDPA)
+
+
+def load_kernel(name: str) -> Kernel | None:
+    """Return a kernel by its name, or nothing where its package is missing or does not fit."""
+    if name == SDPA:
+        return attend_plainly
+    try:
+        flash = import_module(_FLASH_MODULES[name]).flash_attn_func
+    except (ImportError, AttributeError, OSError) as error:
+        logger.debug("no %s: %s", name, error)
+        return None
+
+    def attend_flash(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        out = flash(q, k, v)
+        return out[0] if isinstance(out, tuple) else out  # some versions return more
+
+    return attend_flash
+
+
+def _answers(name: str, kernel: Kernel, device: torch.device, dtype: torch.dtype) -> bool:
+    if name == SDPA:
+        return True
+    trial = torch.ones(1, 8, 1, 64, device=device, dtype=dtype)
+    try:
+        return bool(torch.allclose(kernel(trial, trial, trial), trial))
+    except (RuntimeError, TypeError, ValueError) as error:
+        logger.warning("%s is installed but does not work here (%s)", name, error)
+        return False

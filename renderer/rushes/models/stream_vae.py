@@ -23,6 +23,8 @@ from torch.nn import functional
 from rushes.errors import ShapeError
 from rushes.models.feature_cache import FeatureCache
 
+# Where PyTorch's convolution in three dimensions is slow (CPU), or new and partial (Metal).
+_WITHOUT_CONV3D = ("cpu", "mps")
 GROUP = 4  # frames that become one latent frame
 # Statistics of the latents: sdv2: models/wan/wan_wrapper.py
 LATENT_MEAN = (
@@ -73,7 +75,7 @@ class CausalConv3d(nn.Conv3d):
     ) -> Tensor:
         if self.history:
             x = self.remember(x, cache)
-        if x.device.type == "cpu" and self.kernel_size[0] > 1:
+        if x.device.type in _WITHOUT_CONV3D and self.kernel_size[0] > 1:
             return convolve_taps(x, self.weight, self.bias, self.stride[0], self.padding[1])
         return super().forward(x)
 
@@ -87,7 +89,8 @@ def convolve_taps(
 ) -> Tensor:
     """Convolve in three dimensions by way of two, the frames under the kernel as more channels.
 
-    On CPUs this is several times faster than PyTorch's own convolution in three dimensions.
+    On CPUs this is several times faster than PyTorch's own convolution in three dimensions; Metal
+    lacks the latter for some dtypes.
 
     Shapes:
         x: [B, C, T, H, W]

@@ -87,6 +87,7 @@ class PlanOptions(BaseModel):
     transition_steps: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)
     transition_method: Method | None = None
     vae_type: VaeType | None = None
+    quantization: Literal["fp8_e4m3fn"] | None = None
     pipeline: str | None = None
 
 

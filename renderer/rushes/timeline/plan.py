@@ -85,7 +85,7 @@ def _assemble(
         noise_controller=job.noise_controller,
         manage_cache=job.manage_cache,
         vae_type=job.vae_type,
-        quantization=timeline.settings.quantization,
+        quantization=options.quantization or timeline.settings.quantization,
         vace_context_scale=job.vace_context_scale,
         at_end=options.at_end,
         frames_one_to_one=job.profile.frames_one_to_one,
