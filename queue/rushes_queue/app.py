@@ -41,7 +41,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,  # a broker may be away for long; by default 100
         "broker_transport_options": {
             # Messages come again after this time; the claim drops them, so it may be any.
-            "visibility_timeout": 3600,
+            "visibility_timeout": settings.visibility_seconds,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
             # Without a time-out a dead connection is waited for, for ever.

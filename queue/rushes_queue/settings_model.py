@@ -163,6 +163,7 @@ class Settings(BaseSettings):
     lora_dir: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_paths)] = ()
     result_template: Annotated[str, AfterValidator(_check_template)] = DEFAULT_TEMPLATE
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    visibility_seconds: PositiveInt = 3600  # after which the broker delivers a message again
     save_point_seconds: PositiveFloat = 60.0
     save_point_chunks: PositiveInt | None = None  # instead of by time
     notify: Annotated[tuple[NotifyUrl, ...], NoDecode, BeforeValidator(_split_words)] = ()

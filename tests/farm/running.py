@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,10 @@ class RunningFarm:
     def results(self) -> list[str]:
         """Return the keys of all that was ever published and not removed."""
         return [entry.key for entry in self.storage.list("results")]
+
+    def storage_now(self) -> datetime:
+        """Return a time that is after everything in the storage."""
+        return datetime.now(UTC) + timedelta(seconds=1)
 
     def stop(self) -> None:
         for worker in self.workers:

@@ -1,0 +1,93 @@
+"""A broker that dies, is away, is full, or repeats itself: no job is lost or rendered twice."""
+
+from __future__ import annotations
+
+import time
+
+from farm.proxy import CuttingProxy
+from farm.running import RunningFarm, wait_until
+from farm.timelines import write_shot
+from rushes_queue.states import State
+
+
+def test_a_broker_that_is_killed_while_a_job_is_rendered(running: RunningFarm) -> None:
+    running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=30))
+    running.wait_for_chunk(job, 3)
+    time.sleep(1.2)  # the append-only file is a second behind
+    running.server.kill()
+    shot = write_shot(running.folder / "other.json", chunks=2, seed=2)
+    result = running.run("submit", shot, "--preset", "tiny")
+    assert result.exit_code == 5, result.output
+    assert "0 of 1 jobs were queued" in result.stderr
+    running.server.start()
+    (other,) = running.submit(shot)
+    records = running.wait([job, other])
+    assert {record.state for record in records.values()} == {State.DONE}
+    assert records[job].attempts == 1
+    assert len(running.results()) == 6
+
+
+def test_a_broker_that_is_away_for_longer_than_the_lease(running: RunningFarm) -> None:
+    running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
+    running.wait_for_chunk(job, 2)
+    running.server.freeze()
+    time.sleep(8)
+    running.server.thaw()
+    record = running.wait([job])[job]
+    assert record.state is State.DONE
+    assert len(running.results()) == 3
+
+
+def test_connections_that_are_cut_in_the_middle_of_a_message(running: RunningFarm) -> None:
+    with CuttingProxy(running.server.port) as proxy:
+        running.start_worker("--broker", f"redis://127.0.0.1:{proxy.port}/0")
+        shots = [
+            write_shot(running.folder / f"{number}.json", chunks=8, seed=number)
+            for number in range(4)
+        ]
+        jobs = running.submit(*shots)
+        running.wait_for_chunk(jobs[0], 1)
+        for num_bytes in (1, 50, 300, 1000, 5000):
+            proxy.cut_after(num_bytes)
+            time.sleep(1)
+        proxy.cut()
+        records = running.wait(jobs)
+    assert {record.state for record in records.values()} == {State.DONE}
+    assert len(running.results()) == 3 * len(jobs)
+
+
+def test_a_broker_without_memory_refuses_new_jobs_and_keeps_the_old(running: RunningFarm) -> None:
+    worker = running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=30))
+    running.wait_for_chunk(job, 2)
+    running.store.client.config_set("maxmemory", "1mb")
+    shot = write_shot(running.folder / "other.json", chunks=2, seed=2)
+    result = running.run("submit", shot, "--preset", "tiny")
+    assert result.exit_code != 0
+    assert "is full" in result.stderr
+    assert running.wait([job])[job].state is State.DONE
+    running.store.client.config_set("maxmemory", "0")
+    (other,) = running.submit(shot)
+    assert running.wait([other])[other].state is State.DONE
+    assert worker.is_alive
+
+
+def test_messages_that_come_again_while_the_job_is_rendered(running: RunningFarm) -> None:
+    for _ in range(2):
+        running.start_worker(RUSHES_VISIBILITY_SECONDS="1")
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=60))
+    begun = running.wait_for_chunk(job, 1).started_ms
+    # Kombu gives back what was not acknowledged for so long, every ten seconds.
+    record = running.wait([job])[job]
+    assert record.state is State.DONE
+    assert (record.attempts, record.started_ms) == (1, begun)
+    assert len(running.results()) == 3
+
+
+def test_a_message_that_got_lost_is_rung_again(running: RunningFarm) -> None:
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=2))
+    assert running.store.client.delete("rushes:bell:tiny.any.normal") == 1
+    running.start_worker()
+    wait_until(lambda: running.store.get(job).state is State.DONE, "the job")
