@@ -68,7 +68,11 @@ class Case:
 
     def outputs(self, call: int) -> dict[str, Tensor]:
         """The recorded outputs of one call, by their names after the number."""
-        start = f"outputs.{call}."
+        return self.outputs_of(str(call))
+
+    def outputs_of(self, part: str) -> dict[str, Tensor]:
+        """The recorded outputs below a name, by what follows it."""
+        start = f"outputs.{part}."
         return {
             name.removeprefix(start): tensor
             for name, tensor in self.tensors.items()
