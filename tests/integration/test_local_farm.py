@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from farm.servers import server_binary
+from farm.servers import free_port, server_binary
+from farm.timelines import write_shot
 from rushes.errors import ConfigError, TransientError
+from rushes_queue.cli import app
 from rushes_queue.local_control import alone, bring_down, bring_up, open_store, plan_farm
 from rushes_queue.local_farm import FarmSpec, LocalFarm
 from rushes_queue.process_slot import Slot, stop_all, wait_until_free
@@ -83,6 +87,12 @@ def machine(shared_machine: Machine) -> Machine:
     shared_machine.up("cpu")
     shared_machine.said.clear()
     return shared_machine
+
+
+def run(*arguments: str, machine: Machine) -> Result:
+    """Run a command in this process, on a machine where no broker is configured."""
+    hidden = {"RUSHES_BROKER_URL": "", "REDIS_URL": "", "XDG_CONFIG_HOME": str(machine.folder)}
+    return CliRunner().invoke(app, arguments, env=machine.environment | hidden)
 
 
 def wait_for(is_true: Callable[[], bool]) -> None:
@@ -216,11 +226,22 @@ def test_commands_find_the_running_farm_unless_another_broker_is_named(machine: 
     assert str(found.origin("broker_url")) == f"local farm {machine.farm.folder}"
     assert found.origin("storage_url").kind == "local farm"
     assert found.origin("lease_seconds").kind == "default"
+    shown = run("config", "show", "--origin", "--json", machine=machine)
+    assert json.loads(shown.stdout)["origins"]["broker_url"]["kind"] == "local farm"
+    assert machine.farm.broker_url() not in shown.stdout
     other = read(REDIS_URL="redis://elsewhere:6379/0")
     assert other.origin("broker_url").name == "REDIS_URL"
     assert other.origin("storage_url").kind == "default"
     machine.down()
     assert read().origin("broker_url").kind == "default"
+
+
+def test_who_finds_no_broker_is_told_how_to_get_one(machine: Machine) -> None:
+    shot = write_shot(machine.folder / "shot.json")
+    for command in (["jobs"], ["submit", str(shot), "--preset", "tiny"]):
+        result = run(*command, "--broker", f"redis://127.0.0.1:{free_port()}/0", machine=machine)
+        assert result.exit_code == 5
+        assert "rushes up" in result.stderr.splitlines()[-1]
 
 
 def test_the_storage_of_last_time_is_kept(machine: Machine) -> None:

@@ -192,6 +192,7 @@ def test_weights_that_are_missing_are_named_with_the_command_that_gets_them(tmp_
     assert found["tiny"].level == Level.OK
     missing = found["streamdiffusionv2-1.3b"]
     assert missing.level == Level.WARNING
+    assert "GiB of GPU memory at 832x480" in missing.message
     assert missing.cure == "rushes models download streamdiffusionv2-1.3b"
 
 

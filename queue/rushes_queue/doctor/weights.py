@@ -1,28 +1,51 @@
-"""Which presets have their weights here."""
+"""Which presets have their weights here, and a GPU that holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rushes_queue.doctor.finding import Check, Finding, ok, warning
 from rushes_queue.settings import LoadedSettings
 
+if TYPE_CHECKING:
+    from rushes.presets import Preset
+
+_WIDTH, _HEIGHT = 832, 480  # what the public checkpoints were trained for
+_GIB = 2**30
+
 
 def check_presets(loaded: LoadedSettings) -> Iterator[Finding]:
-    from rushes.catalogue import is_installed
     from rushes.presets import load_preset, preset_names
+    from rushes_queue.gpus import list_gpus
 
-    folder = loaded.settings.models_dir
+    largest = max((gpu.memory_bytes for gpu in list_gpus()), default=None)
     for name in preset_names():
         preset = load_preset(name)
         if preset.brings_weights:
             yield ok(name, "needs none: its weights are shipped, or made on first use")
-        elif is_installed(preset, folder):
-            yield ok(name, f"all files are below {folder}")
         else:
-            yield warning(
-                name, f"files are missing below {folder}", f"rushes models download {name}"
-            )
+            yield _judge(loaded, preset, largest)
+
+
+def _judge(loaded: LoadedSettings, preset: Preset, largest: int | None) -> Finding:
+    from rushes.catalogue import is_installed
+    from rushes.memory_estimate import estimate_memory
+
+    memory = estimate_memory(preset, _WIDTH, _HEIGHT)
+    needed = max(memory.rendering, memory.encoding_prompts)
+    told = f"{needed / _GIB:.1f} GiB of GPU memory at {_WIDTH}x{_HEIGHT}"
+    folder = loaded.settings.models_dir
+    if not is_installed(preset, folder):
+        command = f"rushes models download {preset.name}"
+        return warning(preset.name, f"files are missing below {folder}; it needs {told}", command)
+    if largest is not None and largest < needed:
+        return warning(
+            preset.name,
+            f"needs {told}, and the largest GPU has {largest / _GIB:.1f} GiB",
+            "a smaller --size or --vae; rushes plan tells what each needs",
+        )
+    return ok(preset.name, f"all files are below {folder}; needs {told}")
 
 
 CHECKS: tuple[Check, ...] = (check_presets,)
