@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 
+from rushes_queue.errors import BrokerError
 from rushes_queue.heartbeat import WorkerInfo
 from rushes_queue.settings import load_settings
 from rushes_queue.store import JobStore
@@ -25,8 +27,10 @@ def main() -> None:
         name=name, host="here", pid=os.getpid(), version="1", max_schema=1, started_ms=0
     )
     while not is_over.wait(0.2):
-        store.beat(info, ttl_ms=2000)
-    store.leave(name)
+        with suppress(BrokerError):  # it may be away, as for a real worker
+            store.beat(info, ttl_ms=2000)
+    with suppress(BrokerError):
+        store.leave(name)
 
 
 if __name__ == "__main__":
