@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rushes.timeline.ext import MOST_VACE_SCALE
 from rushes.timeline.loras import LEAST_SCALE, MOST_SCALE
 from rushes.timeline.render_plan import SCHEMA_VERSION, Chunk, RenderPlan
 from rushes.timeline.steps import round_side, side_fault, steps_fault
@@ -79,7 +80,7 @@ def _faults(plan: RenderPlan) -> Iterator[str]:
 
 
 def _name_faults(plan: RenderPlan) -> Iterator[str]:
-    names = [lora.name for lora in plan.loras]
+    names = [*(lora.name for lora in plan.loras), *plan.steering_files]
     names += [name for name in (plan.output.name, plan.audio and plan.audio.uri) if name]
     for name in names:
         check_file_name(name)
@@ -135,4 +136,5 @@ def _is_sane(chunk: Chunk) -> bool:
         and (chunk.noise_scale is None or 0 <= chunk.noise_scale <= 1)
         and not steps_fault(list(chunk.denoising_steps))
         and all(LEAST_SCALE <= scale <= MOST_SCALE for scale in chunk.lora_scales)
+        and (chunk.steering is None or 0 <= chunk.steering.scale <= MOST_VACE_SCALE)
     )

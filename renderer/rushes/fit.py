@@ -73,7 +73,7 @@ def estimate_plan(
         value_bytes=value_bytes,
         vae_type=made.vae_type,
         quantise=made.quantise,
-        with_vace=plan.vace_context_scale is not None,
+        with_vace=plan.is_steered,
         text_encoder_bytes=text_encoder_bytes,
     )
 

@@ -28,7 +28,7 @@ def build_manifest(
     plan: RenderPlan,
     request: RenderRequest,
     *,
-    input_sha256: str | None,
+    sources_sha256: dict[str, Any],
     frames_sha256: str,
     seconds: dict[str, float],
     first_chunk: int,
@@ -55,7 +55,7 @@ def build_manifest(
         "frames_sha256": frames_sha256,
         "sha256": {
             "timeline": sha256_of(request.timeline),
-            "input": input_sha256,
+            **sources_sha256,
             "weights": pipeline.weights_sha256,
         },
         "request": request.model_dump(mode="json"),

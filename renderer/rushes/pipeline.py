@@ -16,11 +16,14 @@ from rushes.file_hash import HashCache
 from rushes.fit import AS_IT_IS, Fit
 from rushes.folders import Folders
 from rushes.loras import LoraFile, find_loras
+from rushes.models.autoencoder import Autoencoder
+from rushes.models.vace import VaceBranch
 from rushes.presets import Preset
 from rushes.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
 from rushes.timeline.render_plan import RenderPlan
+from rushes.vace_weights import load_vace
 from rushes.weights import WeightPaths, find_weights, load_models, load_text_encoder
 
 
@@ -35,29 +38,38 @@ class Pipeline:
     vae_type: VaeType = "wan"
     loras: tuple[LoraFile, ...] = ()
     fit: Fit = AS_IT_IS
-    variants: dict[VaeType, Pipeline] = field(default_factory=dict, repr=False, compare=False)
+    autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
+    branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)
 
     def for_plan(self, plan: RenderPlan) -> Pipeline:
-        """Return the same pipeline with the autoencoder and the LoRA files that a plan asks for.
+        """Return the same pipeline with what a plan asks for: autoencoder, VACE branch, LoRA files.
 
+        Networks are loaded when a plan first needs them, and kept for the next ones.
         Raises: MissingFileError, CheckpointError when files are missing or do not fit.
         """
-        loras = find_loras(plan.loras, self.folders.loras, self.hash_of)
-        return replace(self.with_autoencoder(plan.vae_type), loras=loras)
+        folders, vae_type = self.folders, plan.vae_type
+        paths = find_weights(
+            self.preset, folders.models, folders.cache, vae_type, with_vace=plan.is_steered
+        )
+        loras = find_loras(plan.loras, folders.loras, self.hash_of)
+        models = replace(
+            self.models, vae=self._autoencoder(paths.vae, vae_type), vace=self._branch(paths.vace)
+        )
+        return replace(self, paths=paths, models=models, vae_type=vae_type, loras=loras)
 
-    def with_autoencoder(self, vae_type: VaeType) -> Pipeline:
-        """Return the same pipeline with this autoencoder; each is loaded once and kept.
+    def _autoencoder(self, path: Path, vae_type: VaeType) -> Autoencoder:
+        if path not in self.autoencoders:
+            device, dtype = self.models.device, self.models.dtype
+            self.autoencoders[path] = load_autoencoder(self.preset, path, vae_type, device, dtype)
+        return self.autoencoders[path]
 
-        Raises: CheckpointError when its file is missing or does not fit.
-        """
-        self.variants.setdefault(self.vae_type, self)
-        if vae_type not in self.variants:
-            folders, device, dtype = self.folders, self.models.device, self.models.dtype
-            paths = find_weights(self.preset, folders.models, folders.cache, vae_type)
-            vae = load_autoencoder(self.preset, paths.vae, vae_type, device, dtype)
-            models = replace(self.models, vae=vae)
-            self.variants[vae_type] = replace(self, paths=paths, models=models, vae_type=vae_type)
-        return self.variants[vae_type]
+    def _branch(self, path: Path | None) -> VaceBranch | None:
+        if path is None:
+            return None
+        if path not in self.branches:
+            device, dtype = self.models.device, self.models.dtype
+            self.branches[path] = load_vace(self.models.dit.config, path, device, dtype)
+        return self.branches[path]
 
     @cached_property
     def weights_sha256(self) -> dict[str, str]:
@@ -119,4 +131,5 @@ def load_pipeline(
     vae_type = vae_type or preset.vae.type
     paths = find_weights(preset, folders.models, folders.cache, vae_type)
     models = load_models(preset, paths, device, dtype, vae_type, fit.quantise)
-    return Pipeline(preset, folders, paths, models, vae_type, fit=fit)
+    autoencoders = {paths.vae: models.vae}
+    return Pipeline(preset, folders, paths, models, vae_type, fit=fit, autoencoders=autoencoders)

@@ -137,11 +137,13 @@ class Preset(_Data):
         """Whether nothing has to be downloaded: the weights are shipped or made on first use."""
         return self.random_weights_seed is not None or self.weights_folder is not None
 
-    def files(self, vae_type: VaeType) -> dict[str, tuple[str, ...]]:
-        """The names of all files that a render with this autoencoder needs, by part."""
+    def files(self, vae_type: VaeType, with_vace: bool = False) -> dict[str, tuple[str, ...]]:
+        """The names of all files that a render needs, by part."""
         files = dict(self.weights)
         if vae_type != "wan":
             files["vae"] = getattr(self.extras, vae_type)
+        if with_vace:
+            files["vace"] = self.extras.vace
         return files
 
     @model_validator(mode="after")

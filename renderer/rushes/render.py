@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rushes
+from rushes.chunk_reader import ChunkReader, file_path
 from rushes.contact_frames import ContactFrames
 from rushes.errors import ConfigError
 from rushes.file_hash import sha256_of
@@ -41,7 +42,6 @@ from rushes.video.audio import AudioSource
 from rushes.video.contact_sheet import save_contact_sheet
 from rushes.video.names import result_path
 from rushes.video.publish import PendingOutput, make_folder
-from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter, open_writer
 
 
@@ -81,8 +81,8 @@ def render(
     begin = time.time()
     clock = StageClock(pipeline.models.device)
     with ExitStack() as stack:
-        reader = stack.enter_context(_open_reader(plan, request)) if plan.takes_input else None
-        input_sha256 = None if request.input is None else sha256_of(request.input)
+        reader = stack.enter_context(ChunkReader(plan, request))
+        sources_sha256 = hash_sources(plan, request)
         staging: Path | None = None
         if work is not None:
             folder = work.folder
@@ -95,7 +95,7 @@ def render(
         output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
         first_chunk, saver = 0, None
         if work is not None:
-            identity = identity_of(pipeline, plan, request, input_sha256)
+            identity = identity_of(pipeline, plan, request, sources_sha256)
             points = SavePoints(folder / "saves", segments_folder, identity, work.on_saved)
             stack.callback(points.close)
             point = points.latest()
@@ -110,7 +110,7 @@ def render(
             pipeline,
             plan,
             request,
-            input_sha256=input_sha256,
+            sources_sha256=sources_sha256,
             frames_sha256=output.frame_hash.hexdigest(),
             seconds=clock.seconds() | {"total": time.time() - begin},
             first_chunk=first_chunk,
@@ -121,18 +121,26 @@ def render(
     return manifest
 
 
+def hash_sources(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
+    """Return the hash of the input, and of the files that steer the render by their names."""
+    files = {name: sha256_of(file_path(request, name)) for name in plan.steering_files}
+    given = {"input": request.input and sha256_of(request.input)}
+    return given | ({"steering": files} if files else {})
+
+
 def identity_of(
-    pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, input_sha256: str | None
+    pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
 ) -> str:
     """Return a hash of everything that decides the bytes of a result."""
     apart = {"timeline", "input", "output", "device", "audio"}
     audio = _choose_audio(plan, request)
     parts = {
         "plan": plan.to_dict(),
-        "audio": audio and (input_sha256 if audio.path == request.input else sha256_of(audio.path)),
+        "audio": audio
+        and (sources_sha256["input"] if audio.path == request.input else sha256_of(audio.path)),
         "request": request.model_dump(mode="json", exclude=apart),
         "kind": request.output.suffix.lower(),
-        "input": input_sha256,
+        "sources": sources_sha256,
         "weights": pipeline.weights_sha256,
         "dtype": str(pipeline.models.dtype),
         "fit": str(pipeline.fit),
@@ -163,23 +171,6 @@ def _publish(
             writer.close()
             sheet.publish()
             text.publish()
-
-
-def _open_reader(plan: RenderPlan, request: RenderRequest) -> VideoReader:
-    if request.input is None:
-        raise ConfigError(
-            f"{request.timeline}: is video to video; give --input VIDEO, or --mode text"
-        )
-    return VideoReader(
-        request.input,
-        fps=plan.fps,
-        height=plan.height,
-        width=plan.width,
-        fit=request.fit,
-        # The plan ends with the input on "stop"; only its last chunk may need a frame more.
-        at_end="hold" if plan.at_end == "stop" else plan.at_end,
-        one_to_one=plan.frames_one_to_one,
-    )
 
 
 def _open_writer(

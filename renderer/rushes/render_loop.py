@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rushes.chunk_reader import ChunkReader, ChunkSource
 from rushes.contact_frames import ContactFrames, caption
 from rushes.save_points import SavePoint, SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
@@ -24,7 +24,6 @@ from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.render_plan import Chunk, RenderPlan
 from rushes.video.frame_hash import FrameHash
 from rushes.video.publish import written_as
-from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3]
@@ -137,7 +136,7 @@ class Saver:
 def run_loop(
     stream: Stream,
     plan: RenderPlan,
-    reader: VideoReader | None,
+    reader: ChunkReader,
     output: Output,
     saver: Saver | None,
     clock: StageClock,
@@ -146,14 +145,14 @@ def run_loop(
 ) -> None:
     """Read ahead, render, write behind, save."""
     chunks = plan.chunks[first_chunk:]
-    sources: deque[Frames | None] = deque()  # input frames of the chunks being rendered
+    sources: deque[Frames | None] = deque()  # what the chunks being rendered are made from
     written: Future[Progress] | None = None
     next_chunk = first_chunk
 
     def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
-        for chunk, frames in _read_ahead(chunks, reader, reading, clock):
-            sources.append(frames)
-            yield chunk, chunk_inputs(plan, frames)
+        for chunk, source in _read_ahead(chunks, reader, reading, clock):
+            sources.append(source.shown)
+            yield chunk, source.inputs
 
     with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
         try:
@@ -177,31 +176,16 @@ def run_loop(
             raise
 
 
-def chunk_inputs(plan: RenderPlan, frames: Frames | None) -> ChunkInputs:
-    """Say what the input frames of a chunk are for: the start of its latents, or its control."""
-    if frames is None:
-        return ChunkInputs()
-    if plan.vace_context_scale is not None:
-        return ChunkInputs(control=torch.from_numpy(frames), control_scale=plan.vace_context_scale)
-    return ChunkInputs(video=torch.from_numpy(frames))
-
-
 def _read_ahead(
-    chunks: tuple[Chunk, ...],
-    reader: VideoReader | None,
-    pool: ThreadPoolExecutor,
-    clock: StageClock,
-) -> Iterator[tuple[Chunk, Frames | None]]:
-    """Yield every chunk with its input frames, the next ones being read meanwhile."""
-    if reader is None:
-        yield from ((chunk, None) for chunk in chunks)
-        return
+    chunks: tuple[Chunk, ...], reader: ChunkReader, pool: ThreadPoolExecutor, clock: StageClock
+) -> Iterator[tuple[Chunk, ChunkSource]]:
+    """Yield every chunk with what goes into it, the next ones being read meanwhile."""
     read = clock.timed_on_host("read", reader.read)
-    ahead: deque[tuple[Chunk, Future[Frames]]] = deque()
+    ahead: deque[tuple[Chunk, Future[ChunkSource]]] = deque()
     for chunk in chunks:
-        ahead.append((chunk, pool.submit(read, chunk.first_frame, chunk.num_frames)))
+        ahead.append((chunk, pool.submit(read, chunk)))
         if len(ahead) > _READ_AHEAD:
-            ready, frames = ahead.popleft()
-            yield ready, frames.result()
-    for ready, frames in ahead:
-        yield ready, frames.result()
+            ready, source = ahead.popleft()
+            yield ready, source.result()
+    for ready, source in ahead:
+        yield ready, source.result()

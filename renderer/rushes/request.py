@@ -53,7 +53,9 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
     Raises: ConflictError; ConfigError when the result would replace what it is made from.
     """
     result = result_path(request.output)
-    sources = {path.resolve() for path in (request.timeline, request.input) if path is not None}
+    steering = [request.timeline.parent / name for name in request.plan.steering_files]
+    given = [request.timeline, request.input, *steering]
+    sources = {path.resolve() for path in given if path is not None}
     for path in (result, request.manifest_path, request.sheet_path):
         if path.resolve() in sources:
             raise ConfigError(f"{path}: the result would replace its own source; choose another -o")

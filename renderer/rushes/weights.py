@@ -44,10 +44,13 @@ class WeightPaths:
     vae: Path
     text_encoder: Path
     tokenizer: Path
+    vace: Path | None = None
 
     def files(self) -> dict[str, Path]:
         """The weight files by part, for hashing; of shards all, as ``part/file``."""
         parts = {"dit": self.dit, "vae": self.vae, "text_encoder": self.text_encoder}
+        if self.vace is not None:
+            parts["vace"] = self.vace
         files = dict(parts)
         for part, path in parts.items():
             files |= {f"{part}/{shard.name}": shard for shard in files_of(path)[1:]}
@@ -55,7 +58,11 @@ class WeightPaths:
 
 
 def find_weights(
-    preset: Preset, models_dir: Path, cache_dir: Path, vae_type: VaeType = "wan"
+    preset: Preset,
+    models_dir: Path,
+    cache_dir: Path,
+    vae_type: VaeType = "wan",
+    with_vace: bool = False,
 ) -> WeightPaths:
     """Find the files of a preset; those of a random-weight preset are made on first use.
 
@@ -65,7 +72,7 @@ def find_weights(
     found: dict[str, Path] = {}
     missing: list[str] = []
     entries: list[str] = []
-    for part, names in preset.files(vae_type).items():
+    for part, names in preset.files(vae_type, with_vace).items():
         existing = [path for name in names if (path := _present(root / name)) is not None]
         if existing:
             found[part] = existing[0]

@@ -165,10 +165,8 @@ def test_a_wrong_key_of_a_block_is_refused(block: dict[str, Any], path: str) -> 
     [
         ({"bpm": 120}, {}),
         ({"inputs": []}, {}),
-        ({"control": {}}, {}),
         ({"negative_prompt": "x"}, {}),
         ({}, {"input": "a"}),
-        ({}, {"vace": {}}),
         ({}, {"transition": {"from_ratio": 0.5}}),
     ],
     ids=str,

@@ -513,7 +513,8 @@ class TestParameters:
             *chain(0, 2), vaceEnabled=True, vaceUseInputVideo=True, vaceContextScale=0.5
         )
         made = plan(data, preset)
-        assert (made.mode, made.takes_input, made.vace_context_scale) == ("text", True, 0.5)
+        assert (made.mode, made.takes_input, made.input_is_control) == ("text", True, True)
+        assert {chunk.steering and chunk.steering.scale for chunk in made.chunks} == {0.5}
         assert made.chunks[0].noise_scale is None
 
     def test_options_win_over_settings(self, preset: Preset) -> None:

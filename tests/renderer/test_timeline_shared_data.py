@@ -221,6 +221,7 @@ def test_overrides_of_the_pipelines_own_fields_are_honoured() -> None:
 def test_a_control_video_makes_a_workflow_run_in_text_mode() -> None:
     timeline = load_timeline(FOLDER / "workflow" / "vace-chain.scope-workflow.json").require()
     plan = plan_render(timeline, PlanOptions(), load_preset("tiny"))
-    assert (plan.mode, plan.takes_input, plan.vace_context_scale) == ("text", True, 0.5)
+    assert (plan.mode, plan.takes_input, plan.input_is_control) == ("text", True, True)
+    assert {chunk.steering and chunk.steering.scale for chunk in plan.chunks} == {0.5}
     assert plan.spatial_method == "slerp"
     assert plan.chunks[0].noise_scale is None

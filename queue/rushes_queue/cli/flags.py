@@ -145,6 +145,21 @@ class PlanFlags:
         Literal["fp8"] | None,
         typer.Option(help="Keep the large layers in fp8: half the memory, a little less exact."),
     ] = None
+    control: Annotated[
+        Path | None, typer.Option(help="Video, or image, that steers the render through VACE.")
+    ] = None
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Video or image: white where the control video is made anew."),
+    ] = None
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="Image to begin from; may be repeated.")
+    ] = None
+    first_frame: Annotated[Path | None, typer.Option(help="Image that it begins with.")] = None
+    last_frame: Annotated[Path | None, typer.Option(help="Image that it ends with.")] = None
+    control_scale: Annotated[
+        float | None, typer.Option(help="How strongly VACE steers, 0 to 2; usually 1.")
+    ] = None
     on_prompt_change: Annotated[
         Literal["auto", "reset", "keep"] | None,
         typer.Option(help="What a hard prompt change does to the caches."),
@@ -177,19 +192,37 @@ class PlanFlags:
                 values["vae_type"] = _VAE_TYPES[self.vae]
             if self.quantise is not None:
                 values["quantization"] = "fp8_e4m3fn"
+            values |= self._steering()
             values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
             options = make_options(**values)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from error
-        return options if self.input_video is None else options.model_copy(update=self._input)
+        if self.input_video is None and self.control is None:
+            return options
+        return options.model_copy(update=self._input)
+
+    def _steering(self) -> dict[str, Any]:
+        """The files that steer the render, wherever the timeline lies, and how strongly."""
+        files = {
+            "control": self.control,
+            "mask": self.mask,
+            "first_frame": self.first_frame,
+            "last_frame": self.last_frame,
+        }
+        values: dict[str, Any] = {
+            name: str(path.absolute()) for name, path in files.items() if path is not None
+        }
+        values["references"] = tuple(str(path.absolute()) for path in self.reference or ())
+        return values | {"control_scale": self.control_scale}
 
     @cached_property
     def _input(self) -> dict[str, Any]:
-        """What a plan has to know of the input video."""
+        """What a plan has to know of the input video, or else of the control video."""
         from rushes.video.probe import probe_video
 
-        assert self.input_video is not None
-        info = probe_video(self.input_video)
+        path = self.input_video or self.control
+        assert path is not None
+        info = probe_video(path)
         return {
             "input_fps": info.fps,
             "input_frames": info.num_frames,

@@ -29,7 +29,7 @@ class ControlEncoder(Protocol):
             frames: [T, H, W, 3], uint8
             masks: [T, H, W], 1 where pictures are made anew; all of them if None
             references: [H, W, 3] each, uint8
-            returns: [1, T_ref + T_lat, 96, H/8, W/8], references first
+            returns: [1, T, 96, H/8, W/8]; references stand in the place of the first latent frames
         """
         ...
 
@@ -49,7 +49,8 @@ class ControlEncoder(Protocol):
 class VaceEncoder:
     """Each half of a masked control video is a stream of its own, with its own feature cache.
 
-    Source: scope: .../wan2_1/vace/blocks/vace_encoding.py, which lets all streams share one cache.
+    Source: scope: .../wan2_1/vace/blocks/vace_encoding.py, which lets all streams share one cache,
+    and puts references before the control frames, so that these are late by as many, or cut off.
     """
 
     def __init__(self, encode: Encode, height: int, width: int) -> None:
@@ -83,7 +84,8 @@ class VaceEncoder:
             kept, renewed, masks = split_by_mask(frames, masks)
             encoded_kept = self._encode(kept, self.kept_cache)
             encoded_renewed = self._encode(renewed, self.renewed_cache)
-            parts.append(control_context(encoded_kept, encoded_renewed, masks))
+            context = control_context(encoded_kept, encoded_renewed, masks)
+            parts.append(context[:, len(references) :])
         return torch.cat(parts, dim=1) if parts else None
 
 

@@ -75,6 +75,7 @@ def _read_block(
         ext.seed,
         ext.denoising_steps,
         ext.lora_scales,
+        ext.images,
     )
 
 

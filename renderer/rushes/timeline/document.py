@@ -49,6 +49,40 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Images:
+    """``ext.vace`` of a block: files that steer it through VACE, and how strongly.
+
+    ``references`` are looked at where the block begins; ``first_frame`` and ``last_frame`` are what
+    it begins and ends with.
+    """
+
+    references: tuple[str, ...] = ()
+    first_frame: str | None = None
+    last_frame: str | None = None
+    scale: float | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        files = (*self.references, self.first_frame, self.last_frame)
+        return tuple(file for file in files if file is not None)
+
+
+NO_IMAGES = Images()
+
+
+@dataclass(frozen=True, slots=True)
+class ControlVideo:
+    """``ext.control``: a video that steers all of a render through VACE, and how strongly.
+
+    ``mask`` is a video or an image, white where pictures are made anew.
+    """
+
+    video: str | None = None
+    mask: str | None = None
+    scale: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PromptBlock:
     """One span of the timeline and the prompts that hold during it.
 
@@ -68,6 +102,7 @@ class PromptBlock:
     seed: int | None = None
     denoising_steps: tuple[int, ...] | None = None
     lora_scales: tuple[tuple[str, float], ...] = ()
+    images: Images = NO_IMAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +179,8 @@ class Extensions:
     unit: Unit = "microseconds"
     noise_schedule: Schedule | None = None
     lora_schedules: tuple[tuple[str, Schedule], ...] = ()
+    vace_schedule: Schedule | None = None
+    control: ControlVideo = ControlVideo()
     prefix: str = ""
     suffix: str = ""
     audio: Audio | None = None

@@ -13,10 +13,13 @@ from typing import Any
 
 from rushes.timeline.document import (
     CACHE_POLICIES,
+    NO_IMAGES,
     RAMPS,
     Audio,
     CachePolicy,
+    ControlVideo,
     Extensions,
+    Images,
     LengthUnit,
     OutputOptions,
     Transition,
@@ -31,19 +34,23 @@ from rushes.timeline.times import LONGEST_SECONDS, MOST_FPS, exact_rate
 
 SCHEMA = 1
 MOST_FRAMES = LONGEST_SECONDS * MOST_FPS
+VACE_SCALE = "vace_scale"
+MOST_VACE_SCALE = 2
+MOST_IMAGES = 16
+LONGEST_PATH = 4096
 LENGTH_UNITS: tuple[LengthUnit, ...] = ("seconds", "frames", "chunks")
 
-_TOP_KEYS = ("schema", "unit", "prefix", "suffix", "audio", "output", "schedules")
-_BLOCK_KEYS = ("transition", "params", "cache", "startFrame", "endFrame", "note")
+_TOP_KEYS = ("schema", "unit", "prefix", "suffix", "audio", "output", "schedules", "control")
+_BLOCK_KEYS = ("transition", "params", "cache", "vace", "startFrame", "endFrame", "note")
+_SCHEDULES = ("noise_scale", VACE_SCALE, LORA_SCALE)
+_CONTROL_KEYS = ("input", "mask", "scale")
+_VACE_KEYS = ("ref_images", "first_frame", "last_frame", "scale")
 _NOT_OFFERED_YET = {
     "bpm",
-    "control",
     "from_ratio",
     "input",
     "inputs",
     "negative_prompt",
-    "vace",
-    "vace_scale",
 }
 _NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")
 _CODEC = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -60,6 +67,7 @@ class BlockExt:
     seed: int | None = None
     denoising_steps: tuple[int, ...] | None = None
     lora_scales: tuple[tuple[str, float], ...] = ()
+    images: Images = NO_IMAGES
 
 
 def read_top_ext(document: Fields) -> Extensions:
@@ -75,13 +83,17 @@ def read_top_ext(document: Fields) -> Extensions:
         unit=unit,
         noise_schedule=read_schedule(schedules, "noise_scale", 0, 1) if schedules else None,
         lora_schedules=read_lora_schedules(schedules) if schedules else (),
+        vace_schedule=read_schedule(schedules, VACE_SCALE, 0, MOST_VACE_SCALE)
+        if schedules
+        else None,
+        control=_read_control(ext.object("control")),
         prefix=ext.text("prefix") or "",
         suffix=ext.text("suffix") or "",
         audio=_read_audio(ext),
         output=_read_output(ext.object("output")),
     )
     if schedules:
-        refuse_unread(schedules, ("noise_scale", LORA_SCALE))
+        refuse_unread(schedules, _SCHEDULES)
     ext.take("schema")
     refuse_unread(ext, _TOP_KEYS, elsewhere=_BLOCK_KEYS, place="a block's ext")
     return extensions
@@ -116,6 +128,7 @@ def read_block_ext(ext: Fields | None, unit: Unit) -> BlockExt:
         seed=params.integer("seed", 0) if params else None,
         denoising_steps=read_steps(params, "denoising_steps") if params else None,
         lora_scales=read_lora_scales(params) if params else (),
+        images=_read_images(ext.object("vace")),
     )
     if params:
         refuse_unread(params, ("seed", "denoising_steps", LORA_SCALE))
@@ -170,6 +183,53 @@ def _read_transition(fields: Fields | None) -> Transition | None:
     refuse_unread(fields, (*LENGTH_UNITS, "ease", "ramp"))
     unit = next(iter(lengths), LENGTH_UNITS[-1])
     return Transition(lengths.get(unit), unit, ease, ramp)
+
+
+def _read_control(fields: Fields | None) -> ControlVideo:
+    if fields is None:
+        return ControlVideo()
+    control = ControlVideo(_file(fields, "input"), _file(fields, "mask"), _scale(fields))
+    refuse_unread(fields, _CONTROL_KEYS)
+    return control
+
+
+def _read_images(fields: Fields | None) -> Images:
+    if fields is None:
+        return NO_IMAGES
+    images = Images(
+        _files(fields, "ref_images"),
+        _file(fields, "first_frame"),
+        _file(fields, "last_frame"),
+        _scale(fields),
+    )
+    refuse_unread(fields, _VACE_KEYS)
+    return images
+
+
+def _file(fields: Fields, key: str) -> str | None:
+    """Read the name of a file, which lies relative to the timeline."""
+    name = fields.text(key)
+    if name is not None and not _is_file(name):
+        fields.wrong(key, "the name of a file")
+        return None
+    return name
+
+
+def _files(fields: Fields, key: str) -> tuple[str, ...]:
+    names = fields.array(key, most=MOST_IMAGES) or []
+    if not all(_is_file(name) for name in names):
+        fields.wrong(key, "an array of names of files")
+        return ()
+    return tuple(names)
+
+
+def _is_file(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) < LONGEST_PATH and "\0" not in name
+
+
+def _scale(fields: Fields) -> float | None:
+    scale = fields.number("scale", 0, MOST_VACE_SCALE)
+    return None if scale is None else float(scale)
 
 
 def _read_audio(ext: Fields) -> Audio | None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from rushes.errors import ConfigError
 from rushes.presets import Preset
-from rushes.timeline.document import Method, Mode, Ramp, Timeline, VaeType
+from rushes.timeline.document import ControlVideo, Method, Mode, Ramp, Timeline, VaeType
 from rushes.timeline.options import PlanOptions
 from rushes.timeline.pipelines import OURS, PIPELINES
 from rushes.timeline.profiles import PROFILES, Profile
@@ -29,7 +29,9 @@ class JobSettings:
     profile: Profile
     mode: Mode
     takes_input: bool
-    vace_context_scale: float | None
+    control: ControlVideo
+    has_control_video: bool
+    vace_scale: float
     fps: Fraction
     height: int
     width: int
@@ -59,8 +61,15 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     pipeline = PIPELINES.get(settings.pipeline_id or preset.pipeline_id, PIPELINES[OURS])
     input_mode = options.mode or settings.input_mode or pipeline.default_mode
     takes_input = input_mode == "video"
-    has_control = takes_input and settings.vace_enabled and settings.vace_use_input_video
-    mode: Mode = "text" if has_control else input_mode
+    control = ControlVideo(
+        options.control or timeline.ext.control.video, options.mask or timeline.ext.control.mask
+    )
+    uses_input = settings.vace_enabled and settings.vace_use_input_video and not control.video
+    input_is_control = takes_input and uses_input
+    mode: Mode = "text" if input_is_control else input_mode
+    has_control_video = bool(input_is_control or control.video)
+    has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
+    is_steered = bool(has_control_video or has_images)
     asked_size = _asked_size(timeline, options)
     height, width = asked_size
     if options.height is None and options.width is None:
@@ -69,8 +78,10 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         profile=profile,
         mode=mode,
         takes_input=takes_input,
-        vace_context_scale=_first(settings.vace_context_scale, 1.0) if has_control else None,
-        fps=_frame_rate(timeline, options, profile, takes_input),
+        control=control,
+        has_control_video=has_control_video,
+        vace_scale=_first(timeline.ext.control.scale, settings.vace_context_scale, 1.0),
+        fps=_frame_rate(timeline, options, profile, takes_input or options.control is not None),
         height=height,
         width=width,
         asked_size=asked_size,
@@ -99,12 +110,12 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         ),
         ramp=options.ramp,
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
-        stream_batch=_stream_batch(timeline, options, profile, bool(has_control)),
+        stream_batch=_stream_batch(timeline, options, profile, is_steered),
     )
 
 
 def _stream_batch(
-    timeline: Timeline, options: PlanOptions, profile: Profile, has_control: bool
+    timeline: Timeline, options: PlanOptions, profile: Profile, is_steered: bool
 ) -> bool:
     """Say whether the steps of consecutive chunks run in one pass.
 
@@ -114,15 +125,15 @@ def _stream_batch(
         block.lora_scales for block in timeline.blocks
     )
     if not options.stream_batch:
-        can_batch = not (has_control or moves_loras)
+        can_batch = not (is_steered or moves_loras)
         return options.stream_batch is None and profile.stream_batch and can_batch
     if profile.variant == "rolling":
         raise ConfigError(
             f"profile {profile.name} takes its steps one by one; for a stream batch, "
             "add --profile upstream"
         )
-    if has_control or moves_loras:
-        what = "a control video" if has_control else "a LoRA whose strength changes"
+    if is_steered or moves_loras:
+        what = "what VACE steers" if is_steered else "a LoRA whose strength changes"
         raise ConfigError(f"{what} cannot run in a stream batch; give --sequential instead")
     return True
 

@@ -47,7 +47,7 @@ def count_frames(
         num_frames = NO_LENGTH_FRAMES
         message = f"the file has no length; {num_frames} frames are made; set --duration"
         problems.warn("", message, num_frames)
-    if options.at_end == "stop" and job.takes_input:
+    if options.at_end == "stop" and (job.takes_input or job.has_control_video):
         num_frames = min(num_frames, given or num_frames)
     if num_frames > MOST_FRAMES:
         raise ConfigError(

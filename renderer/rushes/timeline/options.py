@@ -61,8 +61,9 @@ Steps = Annotated[tuple[int, ...], AfterValidator(_allowed_steps)]
 class PlanOptions(BaseModel):
     """Options of a plan; ``None`` leaves the choice to the document or the profile.
 
-    ``input_frames`` counts at the input's own rate. ``pipeline`` says that a file of another
-    pipeline is meant to be rendered with that one.
+    ``input_frames`` counts at the input's own rate; without an input video it is the control
+    video's. ``pipeline`` says that a file of another pipeline is meant to be rendered with that
+    one. ``control`` to ``last_frame`` are files, relative to the timeline unless absolute.
     Units: frames a second, seconds, pixels.
     """
 
@@ -88,7 +89,19 @@ class PlanOptions(BaseModel):
     transition_method: Method | None = None
     vae_type: VaeType | None = None
     quantization: Literal["fp8_e4m3fn"] | None = None
+    control: str | None = None
+    mask: str | None = None
+    references: tuple[str, ...] = ()
+    first_frame: str | None = None
+    last_frame: str | None = None
+    control_scale: float | None = Field(default=None, ge=0, le=2)
     pipeline: str | None = None
+
+    @property
+    def steering_files(self) -> tuple[str, ...]:
+        """The files that are to steer the render."""
+        files = (self.control, self.mask, *self.references, self.first_frame, self.last_frame)
+        return tuple(file for file in files if file is not None)
 
 
 def make_options(**values: Any) -> PlanOptions:

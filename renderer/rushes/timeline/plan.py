@@ -19,6 +19,7 @@ from rushes.timeline.problems import Problem, Problems
 from rushes.timeline.prompt_changes import Change, PromptChanges
 from rushes.timeline.render_plan import Chunk, RenderPlan
 from rushes.timeline.spans import Span, active_spans
+from rushes.timeline.steering import steer
 
 TOKEN_PIXELS = 16
 
@@ -50,6 +51,7 @@ def plan_with_problems(
     if not chunks:
         first = preset.chunk.num_frames(job.mode, is_first=True)
         raise ConfigError(f"{num_frames} frames do not fill the first chunk of {first}")
+    chunks = steer(chunks, timeline, options, job, preset)
     if job.profile.whole_chunks_only:
         num_frames = chunks[-1].first_frame + chunks[-1].num_frames
     warn_of_plan(timeline, job, preset, chunks, frames, num_frames, problems)
@@ -86,7 +88,7 @@ def _assemble(
         manage_cache=job.manage_cache,
         vae_type=job.vae_type,
         quantization=options.quantization or timeline.settings.quantization,
-        vace_context_scale=job.vace_context_scale,
+        control=job.control,
         at_end=options.at_end,
         frames_one_to_one=job.profile.frames_one_to_one,
         loras=timeline.settings.loras,
@@ -193,7 +195,8 @@ class _Walk:
             return True
         if policy == "reset":
             return change in (Change.HARD, Change.CUT_SHORT)
-        return change is Change.HARD and self.job.takes_input and self.job.manage_cache
+        has_video = self.job.takes_input or self.job.has_control_video
+        return change is Change.HARD and has_video and self.job.manage_cache
 
     def _is_position_used_up(self, position: int) -> bool:
         limit = self.job.profile.reset_position

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from rushes.errors import ConfigError
 from rushes.timeline.document import (
     Audio,
+    ControlVideo,
     Lora,
     Method,
     Mode,
@@ -21,6 +22,23 @@ from rushes.timeline.profiles import ProfileName, Variant
 from rushes.timeline.times import parse_fraction
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What steers a chunk through VACE beside control video and mask: how strongly, and images.
+
+    ``references`` stand in the place of its first latent frames; it begins with ``first_frame``
+    and ends with ``last_frame``.
+    """
+
+    scale: float
+    references: tuple[str, ...] = ()
+    first_frame: str | None = None
+    last_frame: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"references": list(self.references)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +68,7 @@ class Chunk:
     denoising_steps: tuple[int, ...]
     keeps_first_step: bool = False
     lora_scales: tuple[float, ...] = ()
+    steering: Steering | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,8 @@ class RenderPlan:
 
     ``prompts`` and ``block_times`` hold the prompt blocks that occur, prefix and suffix applied.
     ``takes_input``: frames of an input video are read, as the start of the latents (video mode) or
-    as a control video (then ``vace_context_scale`` is a number and ``mode`` is text).
+    as a control video (then ``mode`` is text). ``control`` has a control video apart from the
+    input, and the mask of whichever is one. Files lie relative to the timeline, unless absolute.
     Frames of the last chunk beyond ``num_frames`` are dropped. ``variant`` is what remembers past
     frames; with ``stream_batch`` the denoising steps of consecutive chunks run in one pass.
     Units: block times in seconds, as in the document.
@@ -80,7 +100,7 @@ class RenderPlan:
     manage_cache: bool
     vae_type: VaeType
     quantization: Literal["fp8_e4m3fn"] | None
-    vace_context_scale: float | None
+    control: ControlVideo
     at_end: AtEnd
     frames_one_to_one: bool
     loras: tuple[Lora, ...]
@@ -97,6 +117,40 @@ class RenderPlan:
         return self.chunks[-1].first_frame + self.chunks[-1].num_frames
 
     @property
+    def input_is_control(self) -> bool:
+        """Whether the input steers the render, instead of being the start of its latents."""
+        return self.takes_input and self.mode == "text"
+
+    @property
+    def is_steered(self) -> bool:
+        """Whether VACE has any part in the render."""
+        return any(chunk.steering is not None for chunk in self.chunks)
+
+    @property
+    def has_control_frames(self) -> bool:
+        """Whether every chunk has control frames, grey ones where no file has any."""
+        return (
+            self.input_is_control
+            or self.control.video is not None
+            or any(
+                chunk.steering is not None
+                and (chunk.steering.first_frame or chunk.steering.last_frame)
+                for chunk in self.chunks
+            )
+        )
+
+    @property
+    def steering_files(self) -> tuple[str, ...]:
+        """The files that steer the render, each once."""
+        images = [
+            (*chunk.steering.references, chunk.steering.first_frame, chunk.steering.last_frame)
+            for chunk in self.chunks
+            if chunk.steering is not None
+        ]
+        files = [self.control.video, self.control.mask, *(file for some in images for file in some)]
+        return tuple(dict.fromkeys(file for file in files if file is not None))
+
+    @property
     def duration(self) -> Fraction:
         """Length of the result in seconds."""
         return self.num_frames / self.fps
@@ -111,6 +165,7 @@ class RenderPlan:
             "num_chunks": len(self.chunks),
             "num_frames_made": self.num_frames_made,
             "loras": [asdict(lora) for lora in self.loras],
+            "control": asdict(self.control),
             "audio": self.audio and asdict(self.audio),
             "output": asdict(self.output) | {"fps": self.output.fps and str(self.output.fps)},
             "prompts": {
@@ -126,6 +181,7 @@ class RenderPlan:
         data = {name: getattr(chunk, name) for name in Chunk.__slots__}
         data["denoising_steps"] = list(chunk.denoising_steps)
         data["lora_scales"] = list(chunk.lora_scales)
+        data["steering"] = chunk.steering and chunk.steering.to_dict()
         data["time"] = round(float(chunk.first_frame / self.fps), 6)
         return data
 
@@ -143,6 +199,7 @@ class RenderPlan:
                 | {
                     "fps": parse_fraction(data["fps_exact"]),
                     "loras": tuple(Lora(**lora) for lora in data["loras"]),
+                    "control": ControlVideo(**data["control"]),
                     "audio": Audio(**data["audio"]) if data["audio"] else None,
                     "output": OutputOptions(
                         **output | {"fps": output["fps"] and parse_fraction(output["fps"])}
@@ -166,4 +223,7 @@ class RenderPlan:
 def _chunk_from_dict(data: dict[str, Any]) -> Chunk:
     values = {name: data[name] for name in Chunk.__slots__}
     tuples = {name: tuple(data[name]) for name in ("denoising_steps", "lora_scales")}
-    return Chunk(**values | tuples)
+    steering = data["steering"]
+    if steering is not None:
+        steering = Steering(**steering | {"references": tuple(steering["references"])})
+    return Chunk(**values | tuples | {"steering": steering})
