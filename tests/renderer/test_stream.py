@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from renderer.shots import block, timeline, write_timeline
 from renderer.tiny_models import CPU, DIT, normal, shared_vae, tiny_dit, tiny_vae
 from rushes.errors import ShapeError
 from rushes.models.feature_cache import FeatureCache
+from rushes.presets import load_preset
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise import ChunkNoise
 from rushes.stream.noise_controller import FixedNoiseScale, NoiseController, ScopeNoiseController
@@ -25,6 +28,9 @@ from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
 from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Prompt
+from rushes.timeline.load import load_timeline
+from rushes.timeline.options import PlanOptions
+from rushes.timeline.plan import plan_render
 from rushes.timeline.render_plan import Chunk
 
 HEIGHT, WIDTH = 32, 48
@@ -446,3 +452,14 @@ def test_memory_does_not_grow_with_the_stream() -> None:
         sizes.append(held())
     assert sizes[5:] == [sizes[5]] * 25
     assert stream.driver.kv_cache.positions == [0, 1, 2, 28, 29, 30]
+
+
+def test_a_long_timeline_passes_the_end_of_the_rotary_table(tmp_path: Path) -> None:
+    """Its plan resets the stream there; what follows is what follows the start."""
+    path = write_timeline(tmp_path / "long.json", timeline(block(TEXTS[0], 0, 260)))
+    chunks = plan_render(load_timeline(path).require(), PlanOptions(), load_preset("tiny")).chunks
+    passing = chunks[1018:1026]
+    assert [chunk.position for chunk in passing] == [1019, 1020, 1021, 1022, 0, 2, 3, 4]
+    rendered = render(open_stream(), passing)
+    for after, at_start in zip(rendered[4:], render(open_stream(), chunks[:4]), strict=True):
+        assert torch.equal(after, at_start)
