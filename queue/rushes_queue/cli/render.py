@@ -84,8 +84,8 @@ def render_all(
                     manifest = renderer.render(plan, request, force=force, report=display)
                 name_results(request, manifest, as_json)
     except KeyboardInterrupt as error:
-        far = where(display.latest) if display.latest else "before the first chunk"
-        say(f"interrupted at {far}; the unfinished result was removed")
+        far = f"at {where(display.latest)}" if display.latest else "before the first chunk"
+        say(f"interrupted {far}; the unfinished result was removed")
         raise typer.Exit(exit_codes.INTERRUPTED) from error
 
 
