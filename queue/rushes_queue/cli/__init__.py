@@ -21,7 +21,7 @@ from rushes_queue.cli.config import config
 from rushes_queue.cli.convert import convert
 from rushes_queue.cli.doctor import doctor
 from rushes_queue.cli.evaluate import evaluate
-from rushes_queue.cli.farm import metrics, stats, workers
+from rushes_queue.cli.farm import flower, metrics, stats, workers
 from rushes_queue.cli.fetch import fetch, preview
 from rushes_queue.cli.jobs import jobs, status
 from rushes_queue.cli.local import down, ps, up
@@ -58,6 +58,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
 )
+
+# A command that hands options on which it does not know itself.
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _print_version(wanted: bool) -> None:
@@ -97,6 +100,7 @@ app.command()(preview)
 app.command()(workers)
 app.command()(stats)
 app.command()(metrics)
+app.command(context_settings=PASSED_ON)(flower)
 app.command()(reconcile)
 app.command()(prune)
 app.command()(up)

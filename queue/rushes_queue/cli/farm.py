@@ -1,4 +1,4 @@
-"""``rushes workers``, ``stats`` and ``metrics``: the farm as a whole."""
+"""``rushes workers``, ``stats``, ``metrics`` and ``flower``: the farm as a whole."""
 
 from __future__ import annotations
 
@@ -110,6 +110,28 @@ def metrics(
     finally:
         server.shutdown()
         server.server_close()
+
+
+@takes_flags
+def flower(farm: FarmFlags, context: typer.Context) -> None:
+    """Show workers and doorbells in Flower's web pages, which must be installed.
+
+    Other options are Flower's own: rushes flower --port=5555. Jobs are what rushes jobs shows.
+    """
+    from importlib.util import find_spec
+
+    from rushes_queue.app import make_app
+
+    if find_spec("flower") is None:
+        raise ConfigError("Flower is not installed: pip install flower")
+    from tornado.options import Error
+
+    # Whoever reaches it can stop workers, so it is for this machine unless said otherwise.
+    arguments = ["flower", "--address=127.0.0.1", *context.args]
+    try:
+        make_app(farm.settings()).start(arguments)
+    except Error as error:
+        raise typer.BadParameter(f"{error}; write options as --port=5555") from error
 
 
 def _worker_row(worker: LiveWorker, now_ms: int) -> tuple[str, ...]:
