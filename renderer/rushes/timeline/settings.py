@@ -132,7 +132,10 @@ def _note_bias(fields: Fields, key: str) -> None:
 def _refuse_images(fields: Fields) -> None:
     for key in ("refImages", "firstFrameImage", "lastFrameImage"):
         if fields.take(key):
-            message = "is an image to follow, which is not offered yet; remove it"
+            message = (
+                "is an image on its author's machine; remove it, and name yours in ext.vace of a "
+                "block, or with --reference, --first-frame or --last-frame"
+            )
             fields.problems.block_render(fields.path_of(key), message, fields.data[key])
 
 
