@@ -104,7 +104,7 @@ def ring(app: Celery, bells: Iterable[Bell]) -> bool:
     if not bells:
         return True
     try:
-        with app.connection_for_write() as connection, app.amqp.Producer(connection) as producer:
+        with app.producer_pool.acquire(block=True) as producer:  # of connections that stay open
             for bell in bells:
                 body = {"job_id": bell.job, "schema": MESSAGE_SCHEMA}
                 app.send_task(RENDER_TASK, kwargs=body, queue=bell.queue, producer=producer)

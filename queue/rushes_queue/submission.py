@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +18,16 @@ from rushes.timeline.render_plan import RenderPlan
 from rushes_queue.answers import Change
 from rushes_queue.farm_links import FarmLinks
 from rushes_queue.job import BlobRef, JobDocument, JobRequest, Submitter
-from rushes_queue.job_files import document_key, write_document, write_state
+from rushes_queue.job_files import document_key, write_document
 from rushes_queue.job_id import job_id
 from rushes_queue.job_inputs import check_limits
 from rushes_queue.names import check_line
 from rushes_queue.plan_document import portable_plan
 from rushes_queue.queue_names import PRESET_PATTERN, GpuClass, Priority
 from rushes_queue.settings_model import Limits
+from rushes_queue.storage import Storage
+
+_STORED_AT_A_TIME = 8  # storing waits for disks and networks
 
 
 @dataclass(frozen=True)
@@ -100,20 +104,28 @@ def check_shot(shot: Shot, limits: Limits) -> None:
     check_limits(make_document(shot, refs, JobOptions()), limits)
 
 
-def hand_in(links: FarmLinks, shot: Shot, options: JobOptions) -> tuple[JobDocument, Change]:
-    """Store files and document, then make the record and ring for it.
+def hand_in(
+    links: FarmLinks, shots: Sequence[Shot], options: JobOptions
+) -> Iterator[tuple[Shot, JobDocument, Change]]:
+    """Store files and documents, several at a time; record and ring for the jobs, in their order.
 
     What is there already is not stored again; the same submission twice is the same job.
-    Raises: what storage and store raise; a job that was not recorded yet is not queued.
+    Raises: what storage and store raise; jobs that were not yielded yet are not queued.
     """
-    blobs = {path: links.storage.put_blob(path) for path in files_of(shot)}
-    document = make_document(shot, blobs, options)
-    document = write_document(links.storage, document)
-    change = links.store.submit(document, document_key(document.id))
-    if change.is_change:
-        write_state(links.storage, links.store.get(document.id))
-    links.ring(change.bells)
-    return document, change
+    pool = ThreadPoolExecutor(_STORED_AT_A_TIME, "submit")
+    try:
+        documents = pool.map(lambda shot: _store(links.storage, shot, options), shots)
+        for shot, document in zip(shots, documents, strict=True):
+            change = links.store.submit(document, document_key(document.id))
+            links.ring(change.bells)
+            yield shot, document, change
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _store(storage: Storage, shot: Shot, options: JobOptions) -> JobDocument:
+    blobs = {path: storage.put_blob(path) for path in files_of(shot)}
+    return write_document(storage, make_document(shot, blobs, options))
 
 
 def files_of(shot: Shot) -> Sequence[Path]:

@@ -151,8 +151,7 @@ def _hand_in_all(
 
     handed_in: list[tuple[Shot, JobDocument, Change]] = []
     try:
-        for shot in shots:
-            document, change = hand_in(links, shot, options)
+        for shot, document, change in hand_in(links, shots, options):
             handed_in.append((shot, document, change))
             if not as_json:
                 typer.echo(document.id)
