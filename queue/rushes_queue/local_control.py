@@ -21,7 +21,7 @@ from rushes_queue.settings import LoadedSettings, to_variables
 from rushes_queue.store import JobStore
 from rushes_queue.whole_files import write_private
 
-WORKER_COMMAND = (sys.executable, "-P", "-m", "rushes_queue", "worker")
+WORKER_COMMAND = (sys.executable, "-m", "rushes_queue", "worker")
 DRAIN_SECONDS = 30.0  # a worker gives its job back within 20 s
 SECONDS_TO_START = 90.0
 
@@ -79,7 +79,7 @@ def bring_up(
     is_change = about is None or about.key != spec.version
     if is_change:
         stop_all([farm.supervisor], [_SECONDS_AT_ONCE])
-        command = [sys.executable, "-P", "-m", "rushes_queue.local_supervisor", str(farm.folder)]
+        command = [sys.executable, "-m", "rushes_queue.local_supervisor", str(farm.folder)]
         farm.supervisor.start(command, about=About(key=spec.version).model_dump_json())
     is_change |= _stop_others(farm, spec, report)
     deadline = time.monotonic() + seconds

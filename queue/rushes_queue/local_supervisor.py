@@ -100,15 +100,20 @@ def _tend_all(farm: LocalFarm, spec: FarmSpec, charges: dict[str, Charge]) -> No
     charge(farm.server).tend([spec.server, str(config)], str(spec.port), os.environ)
     if not _answers(spec.port):
         return
-    environment = {
+    environment = _worker_environment(spec)
+    for index in range(len(spec.workers)):
+        charge(farm.worker(index)).tend(spec.command_of(index), spec.worker_key(index), environment)
+
+
+def _worker_environment(spec: FarmSpec) -> dict[str, str]:
+    """Return this process's environment with the farm's settings and no others."""
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("RUSHES_") and name != "REDIS_URL"
     }
-    for index in range(len(spec.workers)):
-        charge(farm.worker(index)).tend(
-            spec.command_of(index), spec.worker_key(index), environment | spec.environment
-        )
+    # A worker may run itself anew as a script; its own folder is no place for imports.
+    return kept | spec.environment | {"PYTHONSAFEPATH": "1"}
 
 
 def _answers(port: int) -> bool:
