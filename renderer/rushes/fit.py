@@ -44,11 +44,13 @@ class _Change:
     quantise: Quantise | None
     width: int
     height: int
+    rows: int
 
     def options(self, plan: RenderPlan) -> str:
         """Return the change as options of the command line."""
         size = (self.width, self.height)
         options = (
+            "--sequential" if self.rows < plan.num_rows else "",
             "--quantise fp8" if self.quantise and not plan.quantization else "",
             f"--vae {self.vae_type}" if self.vae_type != plan.vae_type else "",
             f"--size {self.width}x{self.height}" if size != (plan.width, plan.height) else "",
@@ -65,7 +67,7 @@ def estimate_plan(
     change: _Change | None = None,
 ) -> MemoryEstimate:
     """Estimate the memory of a plan as it is, or with a change."""
-    made = change or _Change(plan.vae_type, _quantise(plan), plan.width, plan.height)
+    made = change or _Change(plan.vae_type, _quantise(plan), plan.width, plan.height, plan.num_rows)
     return estimate_memory(
         preset,
         made.width,
@@ -75,6 +77,7 @@ def estimate_plan(
         quantise=made.quantise,
         with_vace=plan.is_steered,
         text_encoder_bytes=text_encoder_bytes,
+        rows=made.rows,
     )
 
 
@@ -146,4 +149,5 @@ def _changes(plan: RenderPlan) -> Iterator[_Change]:
         )
         for vae_type in dict.fromkeys((plan.vae_type, small)):
             for quantise in dict.fromkeys((_quantise(plan), quantised)):
-                yield _Change(vae_type, quantise, width, height)
+                for rows in dict.fromkeys((plan.num_rows, 1)):
+                    yield _Change(vae_type, quantise, width, height, rows)

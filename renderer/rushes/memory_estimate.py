@@ -72,27 +72,32 @@ def estimate_memory(
     quantise: Quantise | None = None,
     with_vace: bool = False,
     text_encoder_bytes: int | None = None,
+    rows: int = 1,
 ) -> MemoryEstimate:
     """Estimate a render of a preset at a size.
 
+    ``rows`` are those of a stream batch, each with a KV cache and a prompt of its own.
     ``value_bytes`` is what a number takes in the dtype that is computed with. Without the size of
     the text encoder's file its linear layers count as fp8, as in the preferred file.
     """
     dit, text = preset.dit, preset.text_encoder
     frame_tokens = width * height // _PIXELS_PER_TOKEN
-    longest = max(preset.chunk.latent_frames, 2)  # latent frames of the first chunk
+    latent_frames = preset.chunk.latent_frames
+    longest = max(latent_frames + 1, rows * latent_frames)  # the first chunk's, or a batch's
     tokens = longest * frame_tokens
     layers = dit.num_layers + (num_vace_blocks(dit) if with_vace else 0)
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
     num_linear *= text.dim
     default_text = num_linear + 2 * (text.vocab_size * text.dim)
     vae_weights, caches, vae_workspace = _vae_values(preset, vae_type, width * height)
+    window_tokens = rows * preset.chunk.window * frame_tokens
+    prompts = 1 if rows == 1 else 2 * rows  # also joined into a batch
     return MemoryEstimate(
         dit=_dit_bytes(dit, value_bytes, quantise),
         vace=vace_parameters(dit) * value_bytes if with_vace else 0,
         vae=vae_weights * value_bytes,
-        kv_cache=dit.num_layers * 2 * preset.chunk.window * frame_tokens * dit.dim * value_bytes,
-        prompt_keys=layers * 2 * dit.text_len * dit.dim * value_bytes,
+        kv_cache=dit.num_layers * 2 * window_tokens * dit.dim * value_bytes,
+        prompt_keys=prompts * layers * 2 * dit.text_len * dit.dim * value_bytes,
         vae_caches=round(caches * value_bytes),
         workspace=max(round(vae_workspace * value_bytes), _dit_workspace(dit, tokens, value_bytes)),
         text_encoder=default_text if text_encoder_bytes is None else text_encoder_bytes,

@@ -241,5 +241,5 @@ def _driver_options(plan: RenderPlan, chunk: ChunkSpec) -> DriverOptions:
         stream_batch=plan.stream_batch,
         sink_refresh=chunk.sink_refresh,
         chunk_frames=chunk.latent_frames,
-        max_steps=max(len(chunk.denoising_steps) for chunk in plan.chunks),
+        rows=plan.num_rows,
     )

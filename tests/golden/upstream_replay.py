@@ -69,7 +69,7 @@ class UpstreamReplay:
                 stream_batch=stream_batch,
                 sink_refresh=threshold if threshold > -1 else None,
                 chunk_frames=self.block_frames,
-                max_steps=len(self.steps),
+                rows=len(self.steps) if stream_batch else 1,
             ),
             prompts={0: (Prompt(name.removeprefix(EMBED)),)},
             conditioning=Conditioning(lambda _text: case.tensors[name].unsqueeze(0)),

@@ -77,6 +77,14 @@ def test_a_card_that_is_too_small_is_told_what_would_fit(
     assert message.endswith(f"where {gigabytes:.1f} GB are free; {proposal}")
 
 
+def test_a_stream_batch_that_does_not_fit_could_run_in_sequence(tmp_path: Path) -> None:
+    chunks = [replace(chunk, denoising_steps=(700, 500)) for chunk in plan_of(tmp_path).chunks]
+    plan = replace(plan_of(tmp_path), stream_batch=True, chunks=tuple(chunks))
+    with pytest.raises(MemoryShortError, match="free; --sequential would fit"):
+        fit(plan, card(11))
+    assert fit(replace(plan, stream_batch=False), card(11))
+
+
 def test_what_is_proposed_fits(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, LARGE, quantization="fp8_e4m3fn", vae_type="tae")
     assert fit(plan, card(25), LARGE).quantise == "fp8"

@@ -21,6 +21,8 @@ from rushes.memory_estimate import (
 from rushes.models.dit import CausalDit
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.kv_cache import RollingKVCache
+from rushes.models.ring_cache import RingKVCache
+from rushes.models.slots import SlotSizes
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.text_encoder import TextEncoderConfig
 from rushes.models.tiny_vae import TinyVAE
@@ -104,6 +106,22 @@ def test_the_kv_cache_has_the_known_size(
         device="meta",
     )
     assert found.kv_cache == cache.frames.numel() * 2
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_rows_of_a_stream_batch_have_a_window_each(rows: int) -> None:
+    sizes = SlotSizes(
+        num_blocks=30,
+        num_heads=12,
+        head_dim=128,
+        frame_tokens=1560,
+        window=6,
+        rows=rows,
+        dtype=torch.bfloat16,
+        device="meta",
+    )
+    frames = RingKVCache(sizes, sinks=3).slots.frames
+    assert estimate(rows=rows).kv_cache == frames.numel() * 2
 
 
 def test_caches_for_prompts_have_the_known_size() -> None:

@@ -38,7 +38,7 @@ def open_upstream(
         variant=variant,
         stream_batch=stream_batch,
         sink_refresh=0.2,
-        max_steps=4,
+        rows=4 if stream_batch else 1,
     )
     return open_stream(controller or SmoothedNoiseController(), driver=driver, **parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -424,6 +425,61 @@ class TestUpstream:
     def test_every_prompt_change_restarts(self, preset: Preset) -> None:
         data = document(*chain(0, 2, 4), manageCache=False)
         assert resets(plan(data, preset, profile="upstream")) == [0, 8]
+
+    def test_what_the_file_leaves_open_is_upstreams(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2)), preset, profile="upstream")
+        assert {chunk.denoising_steps for chunk in made.chunks} == {(700, 500)}
+        assert {chunk.noise_scale for chunk in made.chunks} == {0.8}
+        assert (made.variant, made.stream_batch, made.num_rows) == ("ring", True, 2)
+
+    def test_the_first_chunk_of_a_stream_keeps_its_first_step(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2, 4)), preset, profile="upstream")
+        kept = [chunk.index for chunk in made.chunks if chunk.keeps_first_step]
+        assert kept == resets(made) == [0, 8]
+        assert not any(
+            chunk.keeps_first_step for chunk in plan(document(*chain(0, 2, 4)), preset).chunks
+        )
+
+    def test_text_ends_with_a_step_at_zero(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2), inputMode="text"), preset, profile="upstream")
+        assert {chunk.denoising_steps for chunk in made.chunks} == {(1000, 750, 0)}
+
+    def test_the_exact_profile_differs_in_its_cache_only(self, preset: Preset) -> None:
+        exact, ours = (
+            plan(document(*chain(0, 2, 4)), preset, profile=profile)
+            for profile in ("upstream-exact", "upstream")
+        )
+        assert exact.variant == "ring-exact"
+        assert replace(exact, profile="upstream", variant="ring") == ours
+
+    def test_steps_are_taken_in_sequence_on_request(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2)), preset, profile="upstream", stream_batch=False)
+        assert (made.variant, made.stream_batch, made.num_rows) == ("ring", False, 1)
+
+    def test_another_number_of_steps_restarts_a_stream_batch(self, preset: Preset) -> None:
+        blocks = [block(0, 2, "a"), block(2, 4, "a", ext={"params": {"denoising_steps": [700]}})]
+        data = document(*blocks, manageCache=False, ext={})
+        assert resets(plan(data, preset, profile="upstream")) == [0, 8]
+        assert resets(plan(data, preset, profile="upstream", stream_batch=False)) == [0]
+
+    def test_a_stream_batch_needs_the_profile(self, preset: Preset) -> None:
+        with pytest.raises(ConfigError, match="add --profile upstream"):
+            plan(document(*chain(0, 2)), preset, stream_batch=True)
+
+    def test_a_control_video_runs_in_sequence(self, preset: Preset) -> None:
+        data = document(*chain(0, 2), inputMode="video", vaceEnabled=True, vaceUseInputVideo=True)
+        assert not plan(data, preset, profile="upstream").stream_batch
+        with pytest.raises(ConfigError, match="a control video cannot run in a stream batch"):
+            plan(data, preset, profile="upstream", stream_batch=True)
+
+    def test_loras_that_change_their_strength_run_in_sequence(self, preset: Preset) -> None:
+        schedule = {"lora_scale.film": [{"t": 0, "v": 0}, {"t": 2, "v": 1}]}
+        data = document(
+            *chain(0, 2), loras=[{"path": "film.safetensors"}], ext={"schedules": schedule}
+        )
+        assert not plan(data, preset, profile="upstream").stream_batch
+        with pytest.raises(ConfigError, match="strength changes cannot run in a stream batch"):
+            plan(data, preset, profile="upstream", stream_batch=True)
 
 
 class TestRateAndLength:

@@ -114,7 +114,7 @@ def _totals(plan: RenderPlan) -> str:
         f"{float(plan.duration):.3f} s at {float(plan.fps):.6g} fps",
         f"{plan.width} x {plan.height}",
         f"{plan.mode} mode",
-        f"profile {plan.profile}",
+        f"profile {plan.profile}" + (f", stream batch of {plan.num_rows}" * plan.stream_batch),
         f"{resets} reset{'' if resets == 1 else 's'} after the start",
     )
     return ", ".join(parts)

@@ -25,7 +25,7 @@ from rushes.timeline.profiles import Variant
 class DriverOptions:
     """Which cache and which order of steps; the defaults are scope's.
 
-    ``max_steps`` is the largest number of denoising steps of any chunk.
+    ``rows`` are those of a stream batch: the largest number of denoising steps of any chunk.
     Units: latent frames for window, sinks and ``chunk_frames``.
     """
 
@@ -35,7 +35,7 @@ class DriverOptions:
     stream_batch: bool = False
     sink_refresh: float | None = None
     chunk_frames: int = 1
-    max_steps: int = 1
+    rows: int = 1
 
 
 def open_driver(
@@ -68,7 +68,7 @@ def open_driver(
         head_dim=config.head_dim,
         frame_tokens=frame_tokens,
         window=options.window,
-        rows=options.max_steps if options.stream_batch else 1,
+        rows=options.rows,
         dtype=dtype,
         device=device,
     )

@@ -151,6 +151,12 @@ class RenderPlan:
         return tuple(dict.fromkeys(file for file in files if file is not None))
 
     @property
+    def num_rows(self) -> int:
+        """Rows of a batch of the network: the most denoising steps of a chunk in a stream batch."""
+        most = max(len(chunk.denoising_steps) for chunk in self.chunks)
+        return most if self.stream_batch else 1
+
+    @property
     def duration(self) -> Fraction:
         """Length of the result in seconds."""
         return self.num_frames / self.fps
