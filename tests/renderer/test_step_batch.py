@@ -121,13 +121,12 @@ def test_a_reset_begins_like_a_fresh_stream(variant: str, num_steps: int) -> Non
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("stream_batch", [True, False], ids=["batch", "sequential"])
-@pytest.mark.parametrize("num_steps", [2, 3])
 def test_a_stream_restored_after_any_chunk_goes_on_the_same(
-    variant: str, stream_batch: bool, num_steps: int
+    variant: str, stream_batch: bool
 ) -> None:
     """Resets, prompts that change while rows are under way, a full window: all is carried over."""
     blocks = [0] * 3 + [1] * (COUNT - 3)
-    chunks = upstream_plan(num_steps, resets=(0, 2), blocks=blocks)
+    chunks = upstream_plan(3, resets=(0, 2), blocks=blocks)
     stream = open_upstream(variant, stream_batch=stream_batch)
     whole, saved = [], []
     for frames in stream.render((chunk, inputs_of(chunk, VIDEO)) for chunk in chunks):
@@ -135,7 +134,7 @@ def test_a_stream_restored_after_any_chunk_goes_on_the_same(
         saved.append(stream.snapshot())
         for name, tensor in saved[-1].tensors.items():
             saved[-1].tensors[name] = tensor.clone()
-    for done in (1, 2, 3, 7):
+    for done in (1, 4, 8):
         resumed = open_upstream(variant, stream_batch=stream_batch)
         resumed.restore(saved[done - 1])
         assert all(same(render(resumed, chunks[done:]), whole[done:])), f"after {done}"
