@@ -469,7 +469,7 @@ class TestUpstream:
     def test_a_control_video_runs_in_sequence(self, preset: Preset) -> None:
         data = document(*chain(0, 2), inputMode="video", vaceEnabled=True, vaceUseInputVideo=True)
         assert not plan(data, preset, profile="upstream").stream_batch
-        with pytest.raises(ConfigError, match="a control video cannot run in a stream batch"):
+        with pytest.raises(ConfigError, match="VACE steers cannot run in a stream batch"):
             plan(data, preset, profile="upstream", stream_batch=True)
 
     def test_loras_that_change_their_strength_run_in_sequence(self, preset: Preset) -> None:

@@ -73,7 +73,7 @@ class StepBatch:
 
     def advance(self, row: Row) -> Tensor | None:
         if row.control is not None:
-            raise ConfigError("VACE cannot steer a stream batch; give --sequential")
+            raise ConfigError("VACE cannot steer a stream batch; give --sequential instead")
         self.rows = [row, *self._rows_before()[:-1]]
         clean = self._predict_clean()
         self.returned.append(self._made_noisy(clean))
