@@ -13,7 +13,7 @@ from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.job_json import SCHEMA_VERSION
-from rushes_queue.states import State
+from rushes_queue.states import Event, State
 
 if TYPE_CHECKING:
     from rushes_queue.answers import Bell, Change
@@ -32,7 +32,7 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """End jobs; one that runs stops at its next chunk, and can be taken up again with retry."""
-    _change(farm, choice, job, "cancel", lambda store, each: store.cancel(each), as_json, yes)
+    _change(farm, choice, job, Event.CANCEL, lambda store, each: store.cancel(each), as_json, yes)
 
 
 @takes_flags
@@ -40,7 +40,7 @@ def pause(
     choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
 ) -> None:
     """Set jobs aside; one that runs is saved at its next chunk."""
-    _change(farm, choice, job, "pause", lambda store, each: store.pause(each), as_json)
+    _change(farm, choice, job, Event.PAUSE, lambda store, each: store.pause(each), as_json)
 
 
 @takes_flags
@@ -48,7 +48,7 @@ def resume(
     choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
 ) -> None:
     """Queue paused jobs again, or take a pause back."""
-    _change(farm, choice, job, "resume", lambda store, each: store.resume(each), as_json)
+    _change(farm, choice, job, Event.RESUME, lambda store, each: store.resume(each), as_json)
 
 
 @takes_flags
@@ -66,7 +66,7 @@ def retry(
         farm,
         choice,
         job,
-        "retry",
+        Event.RETRY,
         lambda store, each: store.retry(each, from_start=from_start),
         as_json,
     )
@@ -83,7 +83,12 @@ def priority(
 ) -> None:
     """Make jobs more or less urgent; one that runs keeps its worker."""
     _change(
-        farm, choice, job, "priority", lambda store, each: store.set_priority(each, level), as_json
+        farm,
+        choice,
+        job,
+        Event.SET_PRIORITY,
+        lambda store, each: store.set_priority(each, level),
+        as_json,
     )
 
 
@@ -91,7 +96,7 @@ def _change(
     farm: FarmFlags,
     choice: ChoiceFlags,
     given: list[str] | None,
-    verb: str,
+    event: Event,
     act: Callable[[JobStore, str], Change],
     as_json: bool,
     is_agreed: bool = True,
@@ -102,9 +107,9 @@ def _change(
 
     links = FarmLinks.open(farm.settings())
     store = links.store
-    chosen = choice.choose(store, given)
+    chosen = choice.choose(store, given, event)
     if not given and len(chosen.jobs) > _MOST_UNASKED:
-        confirm(f"{verb} {len(chosen.jobs):,} jobs?", is_agreed)
+        confirm(f"{event} {len(chosen.jobs):,} jobs?", is_agreed)
     results: list[dict[str, Any]] = []
     faults: list[RushesError] = list(chosen.faults)
     bells: list[Bell] = []
@@ -120,7 +125,7 @@ def _change(
         bells += change.bells
         results.append(_to_json(change))
         if not as_json:
-            typer.echo(f"{job}  {_describe(verb, change)}")
+            typer.echo(f"{job}  {_describe(event, change)}")
     links.ring(bells)
     if as_json:
         errors = [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
@@ -132,9 +137,9 @@ def _change(
     raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
 
 
-def _describe(verb: str, change: Change) -> str:
+def _describe(event: Event, change: Change) -> str:
     if not change.is_change:
-        return f"{change.after}; there was nothing to {verb}"
+        return f"{change.after}; there was nothing to do"
     if change.after is State.RUNNING and verb in ("cancel", "pause"):
         return (
             f"running; it is asked to {'stop' if verb == 'cancel' else 'pause'} at its next chunk"

@@ -15,7 +15,7 @@ from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
 from rushes_queue.cli.job_view import shown_name
 from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
-from rushes_queue.states import State
+from rushes_queue.states import Event, State, is_allowed
 
 if TYPE_CHECKING:
     from rushes_queue.record import JobRecord
@@ -90,8 +90,10 @@ class ChoiceFlags:
             and (not self.tag or set(self.tag) & set(record.tags))
         )
 
-    def choose(self, store: JobStore, given: Sequence[str] | None) -> Chosen:
-        """Return the jobs that are meant.
+    def choose(
+        self, store: JobStore, given: Sequence[str] | None, event: Event | None = None
+    ) -> Chosen:
+        """Return the jobs that are meant; of a choice only those to which the event can happen.
 
         Raises: typer.BadParameter when jobs are named in both ways or in none.
         """
@@ -101,7 +103,14 @@ class ChoiceFlags:
                 + (", not both" if given else "")
             )
         if not given:
-            return Chosen(tuple(record.id for record in self.select(store)))
+            records = self.select(store)
+            return Chosen(
+                tuple(
+                    record.id
+                    for record in records
+                    if event is None or is_allowed(event, record.state)
+                )
+            )
         return find_jobs(store, given)
 
 
