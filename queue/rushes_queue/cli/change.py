@@ -140,10 +140,8 @@ def _change(
 def _describe(event: Event, change: Change) -> str:
     if not change.is_change:
         return f"{change.after}; there was nothing to do"
-    if change.after is State.RUNNING and verb in ("cancel", "pause"):
-        return (
-            f"running; it is asked to {'stop' if verb == 'cancel' else 'pause'} at its next chunk"
-        )
+    if change.after is State.RUNNING and event in (Event.CANCEL, Event.PAUSE):
+        return f"running; asked to {event} at its next chunk"
     return str(change.after)
 
 
