@@ -14,7 +14,7 @@ from renderer.test_stream import clip, inputs_of, models, open_stream, plan
 from renderer.tiny_models import normal, tiny_dit
 from rushes.models.dit import PromptKeys
 from rushes.stream.noise_controller import NoiseController, SmoothedNoiseController
-from rushes.stream.step_batch import joined
+from rushes.stream.step_batch import StepBatch, joined
 from rushes.stream.stream import Stream
 from rushes.stream.variants import DriverOptions
 from rushes.timeline.render_plan import Chunk
@@ -30,6 +30,7 @@ def open_upstream(
     *,
     stream_batch: bool = True,
     controller: NoiseController | None = None,
+    sink_refresh: float | None = 0.2,
     **parts: Any,
 ) -> Stream:
     driver = DriverOptions(
@@ -37,7 +38,7 @@ def open_upstream(
         sinks=3,
         variant=variant,
         stream_batch=stream_batch,
-        sink_refresh=0.2,
+        sink_refresh=sink_refresh,
         rows=4 if stream_batch else 1,
     )
     return open_stream(controller or SmoothedNoiseController(), driver=driver, **parts)
@@ -164,3 +165,22 @@ def test_the_caches_agree_where_nothing_is_odd() -> None:
         for variant in ("ring", "ring-exact")
     )
     assert all(same(render(ring, chunks), render(exact, chunks)))
+
+
+def rendered_on(num_ranks: int, *, shifts_undone: bool = False, num_steps: int = 2) -> list[Tensor]:
+    """Render as if so many ranks shared the network, each with a batch under way."""
+    stream = open_upstream("ring-exact", sink_refresh=None)
+    assert isinstance(stream.driver, StepBatch)
+    stream.driver._num_ranks, stream.driver._shifts_undone = num_ranks, shifts_undone
+    return render(stream, upstream_plan(num_steps))
+
+
+@pytest.mark.parametrize(("num_ranks", "num_steps"), [(2, 2), (3, 2), (2, 3)])
+def test_any_number_of_ranks_makes_the_same_pictures(num_ranks: int, num_steps: int) -> None:
+    alone = rendered_on(1, num_steps=num_steps)
+    assert all(same(rendered_on(num_ranks, num_steps=num_steps), alone))
+
+
+def test_rows_that_are_passed_on_undone_disturb_the_queue() -> None:
+    """What the research system does while three ranks fill up: some slots are queued twice."""
+    assert not all(same(rendered_on(3, shifts_undone=True), rendered_on(1)))
