@@ -74,7 +74,7 @@ class Machine:
 def shared_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """The machine of these tests; each finds the farm as the one before left it."""
     server_binary()
-    machine = Machine(tmp_path_factory.mktemp("machine"))
+    machine = Machine(tmp_path_factory.mktemp('somebody\'s "own" machine'))
     yield machine
     for slot in machine.slots():  # the supervisor first
         slot.kill()
