@@ -178,6 +178,24 @@ def test_workers_and_queues_are_compared(server: RunningServer, tmp_path: Path) 
     }
 
 
+def test_a_job_that_waits_for_one_that_failed_is_found(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    with server.client() as client:
+        client.flushall()
+        store = JobStore(client)
+        first = document()
+        store.submit(first, document_key(first.id))
+        second = document(1, after=(first.id,))
+        store.submit(second, document_key(second.id))
+        loaded = settings(tmp_path, RUSHES_BROKER_URL=server.url)
+        assert f"job {second.id}" not in run(farm.CHECKS, loaded)
+        store.cancel(first.id)
+        found = run(farm.CHECKS, loaded)[f"job {second.id}"]
+    assert found.level == Level.WARNING
+    assert found.message == f"waits for job {first.id}, which is cancelled"
+
+
 def test_this_machine_can_compute_and_encode(tmp_path: Path) -> None:
     found = run((*machine.CHECKS, *codecs.CHECKS), settings(tmp_path))
     faults = [finding for finding in found.values() if finding.level == Level.FAULT]

@@ -11,7 +11,7 @@ from rushes_queue.errors import BrokerError
 from rushes_queue.heartbeat import LiveWorker
 from rushes_queue.job import SCHEMA_VERSION
 from rushes_queue.settings import LoadedSettings
-from rushes_queue.states import State
+from rushes_queue.states import FINISHED, State
 from rushes_queue.store import JobStore
 
 _OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
@@ -32,6 +32,7 @@ def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
         yield _judge(worker)
     yield from _unserved(depths, workers)
     yield from _overdue(store)
+    yield from _waiting_in_vain(store)
     notices = store.notices()
     if notices:
         text = printable(str(notices[0].fields.get("message", "")))
@@ -83,6 +84,21 @@ def _overdue(store: JobStore) -> Iterator[Finding]:
             f"the worker of {', '.join(overdue[:5])} is gone, and nobody takes them over",
             "start a worker: each one sweeps",
         )
+
+
+def _waiting_in_vain(store: JobStore) -> Iterator[Finding]:
+    """Find jobs that wait for others which will not be done by themselves."""
+    waiting = [record for record in store.list(state=State.QUEUED) if record.waiting_for]
+    others = store.get_many({job for record in waiting for job in record.waiting_for})
+    for record in waiting:
+        for job in record.waiting_for:
+            state = others[job].state if job in others else None
+            if state is None or state in FINISHED - {State.DONE}:
+                yield warning(
+                    f"job {record.id}",
+                    f"waits for job {job}, which is {state or 'unknown'}",
+                    f"rushes retry {job}, or rushes cancel {record.id}",
+                )
 
 
 CHECKS: tuple[Check, ...] = (check_workers,)
