@@ -9,7 +9,7 @@ import typer
 
 from rushes.errors import RushesError
 from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of, confirm
-from rushes_queue.cli.console import print_json, say
+from rushes_queue.cli.console import print_json, say, say_error
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.job_json import SCHEMA_VERSION
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rushes_queue.store import JobStore
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_STORAGE_PATIENCE_SECONDS = 5.0  # the broker is the truth, and a person waits
 _MOST_UNASKED = 1  # jobs that a choice may cancel without a question
 
 
@@ -105,7 +106,8 @@ def _change(
     from rushes_queue.farm_links import FarmLinks
     from rushes_queue.job_files import save_state
 
-    links = FarmLinks.open(farm.settings())
+    patience = {"storage_patience_seconds": _STORAGE_PATIENCE_SECONDS}
+    links = FarmLinks.open(farm.settings().model_copy(update=patience))
     store = links.store
     chosen = choice.choose(store, given, event)
     if not given and len(chosen.jobs) > _MOST_UNASKED:
@@ -131,7 +133,7 @@ def _change(
         errors = [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
         print_json({"schema_version": SCHEMA_VERSION, "jobs": results, "errors": errors})
     for fault in faults:
-        say(f"error: {fault}")
+        say_error(fault)
     if not results and not faults:
         say("no such jobs")
     raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))

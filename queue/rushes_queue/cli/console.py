@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from rushes.timeline.problems import printable
+
 
 def print_json(data: Any) -> None:
     """Print data for a script, on one line and in plain ASCII."""
@@ -23,6 +25,11 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in (header, *rows)
     )
     typer.echo("\n".join(lines))
+
+
+def say_error(error: Exception) -> None:
+    """Tell the user what went wrong, with nothing in it that a terminal could obey."""
+    say(f"error: {printable(str(error))}")
 
 
 def say(message: str) -> None:

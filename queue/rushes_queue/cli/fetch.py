@@ -10,7 +10,7 @@ import typer
 from rushes.errors import InputError, RushesError
 from rushes.timeline.problems import printable
 from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.console import print_json, say
+from rushes_queue.cli.console import print_json, say, say_error
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import SHORT_ID
@@ -61,7 +61,7 @@ def fetch(
             {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": list(map(_fault, faults))}
         )
     for fault in faults:
-        say(f"error: {fault}")
+        say_error(fault)
     if not results and not faults:
         say("no such jobs")
     raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
@@ -104,7 +104,7 @@ def preview(
             {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": list(map(_fault, faults))}
         )
     for fault in faults:
-        say(f"error: {fault}")
+        say_error(fault)
     raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
 
 

@@ -11,7 +11,7 @@ import typer
 
 from rushes.timeline.problems import printable
 from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.console import print_json, print_table, say
+from rushes_queue.cli.console import print_json, print_table, say, say_error
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import (
@@ -93,7 +93,7 @@ def status(
     else:
         typer.echo("\n\n".join(_describe(record, attempts) for record, attempts in found))
     for fault in chosen.faults:
-        say(f"error: {fault}")
+        say_error(fault)
     raise typer.Exit(code_of(len(found), [fault.exit_code for fault in chosen.faults]))
 
 
@@ -128,39 +128,40 @@ def parse_since(text: str, now_ms: int) -> int:
 
 
 def _row(record: JobRecord, now_ms: int) -> tuple[str, ...]:
-    return (
+    row = (
         record.id,
         shown_name(record),
         shown_state(record),
         shown_progress(record),
         record.priority,
         age(record.created_ms, now_ms),
-        printable(record.owner or ""),
-        printable(" ".join(record.tags)),
+        record.owner or "",
+        " ".join(record.tags),
     )
+    return tuple(map(printable, row))
 
 
 def _describe(record: JobRecord, attempts: tuple[Attempt, ...]) -> str:
     """Return the lines about one job, without those that say nothing."""
     result = record.result or {}
-    facts: dict[str, Any] = {
+    facts = {
         "job": record.id,
-        "name": printable(record.name),
+        "name": record.name,
         "state": shown_state(record),
         "reason": shown_reason(record),
         "progress": f"chunk {shown_progress(record)}; frame {record.frame}/{record.num_frames}",
-        "prompt": printable(record.prompt),
-        "worker": printable(record.owner or ""),
+        "prompt": record.prompt,
+        "worker": record.owner or "",
         "preset": f"{record.preset}, seed {record.seed}, take {record.take}",
         "priority": record.priority,
-        "tags": printable(", ".join(record.tags)),
+        "tags": ", ".join(record.tags),
         "submitted": local_time(record.created_ms),
         "started": "" if record.started_ms is None else local_time(record.started_ms),
         "ended": "" if record.finished_ms is None else local_time(record.finished_ms),
-        "result": printable(str(result.get("output", ""))),
-        "frames_sha256": printable(str(result.get("frames_sha256", ""))),
+        "result": str(result.get("output", "")),
+        "frames_sha256": str(result.get("frames_sha256", "")),
     }
-    lines = [f"{label:14} {text}" for label, text in facts.items() if text]
+    lines = [f"{label:14} {printable(text)}" for label, text in facts.items() if text]
     return "\n".join(lines + [f"{'attempt':14} {_attempt_line(attempt)}" for attempt in attempts])
 
 

@@ -10,7 +10,7 @@ import typer
 
 from rushes.timeline.problems import printable
 from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.console import print_json, say
+from rushes_queue.cli.console import print_json, say, say_error
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import SHORT_ID, local_time
@@ -71,7 +71,7 @@ def logs(
         for event in events if last is None else events[len(events) - min(last, len(events)) :]:
             show(each, event)
     for fault in chosen.faults:
-        say(f"error: {fault}")
+        say_error(fault)
     if follow:
         for each, event in _follow(store, places):
             show(each, event)
