@@ -31,13 +31,14 @@ from rushes.timeline.problems import printable, shortened
 from rushes.timeline.render_plan import RenderPlan
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.names import FileName, Line
-from rushes_queue.plan_document import check_plan
+from rushes_queue.plan_document import check_plan, steering_names
 from rushes_queue.queue_names import PRESET_PATTERN, GpuClass, Priority
 
 SCHEMA_VERSION: Final = 1
 MAX_BYTES = 64 * 2**20  # the plan of ten hours has about 40 MiB
 JOB_ID_PATTERN = r"[0-9a-f]{16}"
 
+MOST_FILES = 1000
 _MOST_FAULTS = 8  # of a document that a message names
 
 JobId = Annotated[str, StringConstraints(pattern=rf"^{JOB_ID_PATTERN}$")]
@@ -91,7 +92,7 @@ class JobRequest(_Data):
         """
         audio = request.audio
         values = {
-            "plan": request.plan,
+            "plan": request.plan.without_folders(),
             "dtype": request.dtype,
             "fit": request.fit,
             "codec": request.codec,
@@ -110,7 +111,8 @@ class JobDocument(_Data):
     """One job, as it lies in storage.
 
     ``plan`` is what ``RenderPlan.to_dict`` returns, of a plan without paths (``portable_plan``).
-    ``audio`` is the sound file that the request or else the timeline names.
+    ``audio`` is the sound file that the request or else the timeline names. ``files`` are the
+    LoRAs of the plan, and what steers it through VACE, under the names that the plan has.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -123,6 +125,7 @@ class JobDocument(_Data):
     timeline: BlobRef
     input: BlobRef | None = None
     audio: BlobRef | None = None
+    files: tuple[BlobRef, ...] = Field(default=(), max_length=MOST_FILES)
     preset: Annotated[str, StringConstraints(pattern=rf"^{PRESET_PATTERN}$")]
     gpu_class: GpuClass = "any"
     seed: int = Field(ge=0)
@@ -144,7 +147,25 @@ class JobDocument(_Data):
             raise ValueError("audio does not agree with what request and plan say of the sound")
         if self.request.audio == "input" and self.input is None:
             raise ValueError("request.audio is the input's, but there is no input")
+        self._check_files()
         return self
+
+    def _check_files(self) -> None:
+        names = [ref.name for ref in self.files]
+        wanted = steering_names(self.plan)
+        if len(set(names)) < len(names):
+            raise ValueError("files has two of the same name")
+        if not wanted <= set(names) <= wanted | self.lora_names:
+            raise ValueError("files are not those that the plan names")
+        beside = [ref for ref in (self.timeline, self.audio) if ref is not None]
+        for ref in self.files:
+            if any(ref.name == other.name and ref.sha256 != other.sha256 for other in beside):
+                raise ValueError(f"files: {ref.name} is also the name of another file of the job")
+
+    @property
+    def lora_names(self) -> set[str]:
+        """The file names of the plan's LoRAs."""
+        return {str(lora["name"]) for lora in self.plan["loras"]}
 
     @property
     def _needs_audio_file(self) -> bool:
@@ -263,6 +284,8 @@ def _content_sha256_of(fields: Mapping[str, Any]) -> str:
         **{name: _hash_of(fields.get(name)) for name in ("timeline", "input", "audio")},
         "plan": plan,
     }
+    if files := fields.get("files"):
+        content["files"] = sorted((ref["name"], ref["sha256"]) for ref in files)
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from typing import Any
 
-from rushes_queue.job import JobRequest, canonical_json
+from rushes_queue.job import BlobRef, JobRequest, canonical_json
 
 ID_LENGTH = 16  # hexadecimal characters: 64 bits
 
@@ -17,13 +19,14 @@ def job_id(
     preset: str,
     request: JobRequest,
     take: int = 0,
+    files: Iterable[BlobRef] = (),
     nonce: str | None = None,
 ) -> str:
     """Return the id; tags, priority, dependencies and file names are no part of it.
 
     ``nonce`` is a random text that makes a new job of a submission that was made before.
     """
-    identity = {
+    identity: dict[str, Any] = {
         "timeline": timeline_sha256,
         "input": input_sha256,
         "audio": audio_sha256,
@@ -32,4 +35,6 @@ def job_id(
         "take": take,
         "nonce": nonce,
     }
+    if named := sorted((ref.name, ref.sha256) for ref in files):
+        identity["files"] = named
     return hashlib.sha256(canonical_json(identity)).hexdigest()[:ID_LENGTH]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rushes.request import RenderRequest
+from rushes.timeline.loras import BESIDE
 from rushes_queue.blobs import fetch_blob
 from rushes_queue.errors import DocumentError
 from rushes_queue.job import BlobRef, JobDocument
@@ -59,7 +60,8 @@ def check_limits(document: JobDocument, limits: Limits) -> None:
     plan = document.plan
     seconds = plan["num_frames"] / plan["fps"]
     num_prompts = sum(len(prompts) for prompts in plan["prompts"].values())
-    sizes = [ref.size for ref in (document.timeline, document.input, document.audio) if ref]
+    given = (document.timeline, document.input, document.audio, *document.files)
+    sizes = [ref.size for ref in given if ref]
     faults = [
         f"{what} is {value:,.0f}, at most {most:,.0f} are allowed (limits.{name})"
         for name, what, value, most in (
@@ -105,12 +107,25 @@ def fetch_inputs(
         path.symlink_to(source.absolute())
         return path
 
+    def copy(source: Path, path: Path) -> None:
+        """Put a file there itself: LoRAs behind a link that leads elsewhere are not used."""
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.hardlink_to(source)
+        except OSError:  # another file system
+            shutil.copyfile(source, path)
+
     timeline = fetch(document.timeline, folder.inputs / document.timeline.name)
     video = audio = None
     if document.input is not None:  # in a folder of its own: it may be called like the timeline
         video = fetch(document.input, folder.inputs / "video" / document.input.name)
     if document.audio is not None:  # beside the timeline, which may name it
         audio = fetch(document.audio, folder.inputs / document.audio.name)
+    for ref in document.files:
+        if ref.name in document.lora_names:
+            copy(fetch_blob(storage, ref, blobs), folder.inputs / BESIDE / ref.name)
+        elif not (folder.inputs / ref.name).exists():  # else it is the sound as well
+            fetch(ref, folder.inputs / ref.name)
     return document.to_request(
         timeline=timeline,
         output=folder.output / f"{document.name}{document.request.extension}",

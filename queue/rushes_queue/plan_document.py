@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -10,9 +10,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rushes.errors import ConfigError
 from rushes.timeline.ext import MOST_VACE_SCALE
 from rushes.timeline.loras import LEAST_SCALE, MOST_SCALE
-from rushes.timeline.render_plan import SCHEMA_VERSION, Chunk, RenderPlan
+from rushes.timeline.options import bare_name
+from rushes.timeline.render_plan import SCHEMA_VERSION, Chunk, RenderPlan, Steering
 from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS
 from rushes_queue.names import check_file_name, check_line
@@ -27,11 +29,51 @@ _DERIVED = ("schema_version", "fps_exact", "num_chunks", "num_frames_made")
 
 
 def portable_plan(plan: RenderPlan) -> RenderPlan:
-    """Return the plan with the timeline's sound file as a bare name, to lie beside the timeline."""
-    if plan.audio is None or plan.audio.uri is None:
-        return plan
-    name = re.split(r"[\\/]", plan.audio.uri)[-1]
-    return replace(plan, audio=replace(plan.audio, uri=name))
+    """Return the plan with bare names of the files that lie beside the timeline.
+
+    Raises: ConfigError when two of them would have the same name.
+    """
+    names = {file: bare_name(file) for file in plan.steering_files}
+    twice = [name for name, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        raise ConfigError(f"{', '.join(twice)}: are two files of the same name; rename one")
+    audio = plan.audio
+    if audio is not None and audio.uri is not None:
+        audio = replace(audio, uri=bare_name(audio.uri))
+    if not names:
+        return replace(plan, audio=audio)
+    control = plan.control
+    return replace(
+        plan,
+        audio=audio,
+        control=replace(
+            control,
+            video=control.video and names[control.video],
+            mask=control.mask and names[control.mask],
+        ),
+        chunks=tuple(
+            replace(chunk, steering=_with_names(chunk.steering, names)) for chunk in plan.chunks
+        ),
+    )
+
+
+def steering_names(plan: Mapping[str, Any]) -> set[str]:
+    """Return the names of the files that steer a render, from the data of its plan."""
+    names = {plan["control"]["video"], plan["control"]["mask"]}
+    for steering in filter(None, (chunk["steering"] for chunk in plan["chunks"])):
+        names |= {*steering["references"], steering["first_frame"], steering["last_frame"]}
+    return names - {None}
+
+
+def _with_names(steering: Steering | None, names: Mapping[str, str]) -> Steering | None:
+    if steering is None:
+        return None
+    return replace(
+        steering,
+        references=tuple(names[file] for file in steering.references),
+        first_frame=steering.first_frame and names[steering.first_frame],
+        last_frame=steering.last_frame and names[steering.last_frame],
+    )
 
 
 def check_plan(data: dict[str, Any]) -> dict[str, Any]:

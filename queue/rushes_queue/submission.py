@@ -14,6 +14,8 @@ from pathlib import Path
 import rushes
 from rushes.errors import ConfigError, InputError
 from rushes.request import RenderRequest
+from rushes.timeline.loras import BESIDE, find_all
+from rushes.timeline.options import bare_name
 from rushes.timeline.render_plan import RenderPlan
 from rushes_queue.answers import Change
 from rushes_queue.farm_links import FarmLinks
@@ -49,6 +51,7 @@ class Shot:
     request: RenderRequest
     plan: RenderPlan
     take: int = 0
+    lora_folders: tuple[Path, ...] = ()
 
 
 def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -> JobDocument:
@@ -61,6 +64,9 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
     video = blobs[shot.request.input] if shot.request.input else None
     audio_file = audio_file_of(shot)
     audio = blobs[audio_file] if audio_file else None
+    files = tuple(
+        blobs[path].model_copy(update={"name": name}) for name, path in named_files(shot).items()
+    )
     return JobDocument(
         id=job_id(
             timeline_sha256=timeline.sha256,
@@ -69,6 +75,7 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
             preset=shot.request.preset,
             request=request,
             take=shot.take,
+            files=files,
             nonce=options.nonce,
         ),
         created_at=datetime.now(UTC),
@@ -79,6 +86,7 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
         timeline=timeline,
         input=video,
         audio=audio,
+        files=files,
         preset=shot.request.preset,
         gpu_class=options.gpu_class,
         seed=shot.plan.seed,
@@ -131,7 +139,19 @@ def _store(storage: Storage, shot: Shot, options: JobOptions) -> JobDocument:
 def files_of(shot: Shot) -> Sequence[Path]:
     """Return the files that travel with a job."""
     audio = audio_file_of(shot)
-    return [path for path in (shot.request.timeline, shot.request.input, audio) if path]
+    files = (shot.request.timeline, shot.request.input, audio, *named_files(shot).values())
+    return [path for path in files if path]
+
+
+def named_files(shot: Shot) -> dict[str, Path]:
+    """Return the LoRAs of a plan and what steers it, by the names that the job's plan has.
+
+    Raises: MissingFileError when a LoRA is not there.
+    """
+    folder = shot.request.timeline.parent
+    files = {bare_name(file): folder / file for file in shot.plan.steering_files}
+    loras = find_all(shot.plan.loras, (folder / BESIDE, *shot.lora_folders))
+    return files | loras
 
 
 def audio_file_of(shot: Shot) -> Path | None:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.errors import CheckpointError, MissingFileError
+from rushes.errors import CheckpointError
 from rushes.models.adapted_layers import AdaptedLayers, Adapter
 from rushes.models.checkpoint import read_state_dict
 from rushes.models.lora import linear_layers, listed, place_lora
 from rushes.stream.stream import Models
 from rushes.timeline.document import Lora
-from rushes.timeline.loras import find_lora
+from rushes.timeline.loras import find_all
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,8 @@ def find_loras(
     Raises: MissingFileError that names all that are not there; CheckpointError for another file of
         the same name than the plan's author had.
     """
-    paths = {lora.name: find_lora(lora.name, folders) for lora in loras}
-    missing = [name for name, path in paths.items() if path is None]
-    if missing:
-        searched = ", ".join(map(str, folders)) or "no folder"
-        raise MissingFileError(
-            f"LoRA {listed(missing)} not found; searched {searched}; copy it there, or name its "
-            "folder with --lora-dir"
-        )
-    files = [LoraFile(lora, path, hash_of(path)) for lora in loras if (path := paths[lora.name])]
+    paths = find_all(loras, folders)
+    files = [LoraFile(lora, paths[lora.name], hash_of(paths[lora.name])) for lora in loras]
     for file in files:
         if file.lora.sha256 not in (None, file.sha256):
             raise CheckpointError(

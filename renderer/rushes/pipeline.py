@@ -22,6 +22,7 @@ from rushes.presets import Preset
 from rushes.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
+from rushes.timeline.loras import BESIDE
 from rushes.timeline.render_plan import RenderPlan
 from rushes.vace_weights import load_vace
 from rushes.weights import WeightPaths, find_weights, load_models, load_text_encoder
@@ -41,9 +42,10 @@ class Pipeline:
     autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
     branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)
 
-    def for_plan(self, plan: RenderPlan) -> Pipeline:
+    def for_plan(self, plan: RenderPlan, folder: Path) -> Pipeline:
         """Return the same pipeline with what a plan asks for: autoencoder, VACE branch, LoRA files.
 
+        ``folder`` is where the timeline lies; LoRAs below it come before those of this machine.
         Networks are loaded when a plan first needs them, and kept for the next ones.
         Raises: MissingFileError, CheckpointError when files are missing or do not fit.
         """
@@ -51,7 +53,7 @@ class Pipeline:
         paths = find_weights(
             self.preset, folders.models, folders.cache, vae_type, with_vace=plan.is_steered
         )
-        loras = find_loras(plan.loras, folders.loras, self.hash_of)
+        loras = find_loras(plan.loras, (folder / BESIDE, *folders.loras), self.hash_of)
         models = replace(
             self.models, vae=self._autoencoder(paths.vae, vae_type), vace=self._branch(paths.vace)
         )

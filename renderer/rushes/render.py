@@ -77,7 +77,7 @@ def render(
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
     """
     refuse_conflicts(request, force)
-    pipeline = pipeline.for_plan(plan)
+    pipeline = pipeline.for_plan(plan, request.timeline.parent)
     begin = time.time()
     clock = StageClock(pipeline.models.device)
     with ExitStack() as stack:

@@ -135,7 +135,7 @@ def _make_all(
                     request = request.model_copy(update={"input": None})
                     say(f"note: {printable(str(timeline))}: is text to video, without the input")
                 refuse_contradictions(request, plan)
-                own.append(Shot(request, plan, number))
+                own.append(Shot(request, plan, number, loading.lora_folders()))
                 check_shot(own[-1], limits)
             shots += own
         except RushesError as error:

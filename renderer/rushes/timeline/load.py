@@ -11,6 +11,7 @@ from rushes.errors import MissingFileError, TimelineError
 from rushes.timeline.document import Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.json_reading import MALFORMED, MAX_BYTES, read_json
+from rushes.timeline.loras import BESIDE
 from rushes.timeline.problems import Problem, Problems, describe, printable
 from rushes.timeline.read_timeline import read_timeline
 from rushes.timeline.read_workflow import FORMAT, read_workflow
@@ -81,7 +82,7 @@ def load_timeline(
         data,
         strict=strict,
         allow_version=allow_version,
-        lora_folders=lora_folders,
+        lora_folders=(Path(path).parent / BESIDE, *lora_folders),
         pipeline=pipeline,
         source=str(path),
     )

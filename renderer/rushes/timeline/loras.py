@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from hashlib import file_digest
 from pathlib import Path, PurePath, PurePosixPath
 
+from rushes.errors import MissingFileError
 from rushes.timeline.document import MERGE_MODES, Lora, MergeMode
 from rushes.timeline.fields import Fields
 
 MOST_LORAS = 100
 LONGEST_NAME = 255
 LEAST_SCALE, MOST_SCALE = -10, 10
+BESIDE = "loras"  # a folder beside the timeline, which is searched first
 SUFFIXES = (".safetensors", ".pt", ".bin")
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -87,6 +89,21 @@ def find_lora(name: str, folders: Sequence[Path]) -> Path | None:
             if key(place).lower() == key(wanted):
                 return file
     return None
+
+
+def find_all(loras: Sequence[Lora], folders: Sequence[Path]) -> dict[str, Path]:
+    """Find the file of every LoRA, by its name.
+
+    Raises: MissingFileError that names all that are not there.
+    """
+    found = {lora.name: find_lora(lora.name, folders) for lora in loras}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        raise MissingFileError(
+            f"LoRA {', '.join(missing)} not found; searched {', '.join(map(str, folders))}; copy "
+            "it there, or name its folder with --lora-dir"
+        )
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def has_name(lora: Lora, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -102,6 +103,23 @@ class PlanOptions(BaseModel):
         """The files that are to steer the render."""
         files = (self.control, self.mask, *self.references, self.first_frame, self.last_frame)
         return tuple(file for file in files if file is not None)
+
+    def without_folders(self) -> PlanOptions:
+        """Return the same with bare file names, for where these files lie beside the timeline."""
+        return self.model_copy(
+            update={
+                "control": self.control and bare_name(self.control),
+                "mask": self.mask and bare_name(self.mask),
+                "references": tuple(map(bare_name, self.references)),
+                "first_frame": self.first_frame and bare_name(self.first_frame),
+                "last_frame": self.last_frame and bare_name(self.last_frame),
+            }
+        )
+
+
+def bare_name(path: str) -> str:
+    """Return the file name at the end of a path of any system."""
+    return re.split(r"[\\/]", path)[-1]
 
 
 def make_options(**values: Any) -> PlanOptions:
