@@ -12,8 +12,9 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 
 from rushes.errors import RushesError
 from rushes_queue.local_farm import About, FarmSpec, LocalFarm
@@ -26,10 +27,12 @@ SECONDS_BETWEEN_ROUNDS = 0.5
 LONGEST_PAUSE = 30.0
 SECONDS_OF_A_GOOD_LIFE = 60.0  # after it, a death is the first one again
 
+_SECONDS_TO_VANISH = 5.0
+
 
 def pause_seconds(deaths: int) -> float:
     """Return how long to wait before a process is started again that died so often lately."""
-    return min(2.0 ** (deaths - 2), LONGEST_PAUSE) if deaths else 0.0
+    return min(2.0 ** min(deaths - 2, 10), LONGEST_PAUSE) if deaths else 0.0
 
 
 class Charge:
@@ -44,18 +47,23 @@ class Charge:
 
     def tend(self, command: Sequence[str], key: str, environment: Mapping[str, str]) -> None:
         """Start the process if it does not live and its pause is over."""
-        status = self._process.poll() if self._process is not None else None
+        if self._process is not None:
+            self._process.poll()  # or it stays as a zombie, which looks alive
         if self.slot.is_taken():
             self._born = self._born or self.slot.started()
             if self.slot.is_orphaned():
                 self.slot.kill()
             return
         if self._born is not None:
-            self._note_end(status)
+            self._note_end()
         if time.time() >= self._due:
             self._start(command, key, environment)
 
-    def _note_end(self, status: int | None) -> None:
+    def _note_end(self) -> None:
+        status = None  # of one that another supervisor started
+        if self._process is not None:
+            with suppress(TimeoutExpired):  # the lock is free a moment before the process is gone
+                status = self._process.wait(_SECONDS_TO_VANISH)
         lived = time.time() - (self._born or 0)
         if status == 0:
             self._deaths = 0
