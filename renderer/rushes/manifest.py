@@ -12,7 +12,6 @@ import torch
 
 import rushes
 from rushes.device import device_name
-from rushes.file_hash import sha256_of
 from rushes.models.attention import chosen_kernel
 from rushes.pipeline import Pipeline
 from rushes.request import RenderRequest
@@ -54,7 +53,6 @@ def build_manifest(
         "random_weights": is_random,
         "frames_sha256": frames_sha256,
         "sha256": {
-            "timeline": sha256_of(request.timeline),
             **sources_sha256,
             "weights": pipeline.weights_sha256,
         },

@@ -83,6 +83,7 @@ def render(
     with ExitStack() as stack:
         reader = stack.enter_context(ChunkReader(plan, request))
         sources_sha256 = hash_sources(plan, request)
+        timeline_sha256 = sha256_of(request.timeline)  # now: it may be edited meanwhile
         staging: Path | None = None
         if work is not None:
             folder = work.folder
@@ -110,7 +111,7 @@ def render(
             pipeline,
             plan,
             request,
-            sources_sha256=sources_sha256,
+            sources_sha256={"timeline": timeline_sha256, **sources_sha256},
             frames_sha256=output.frame_hash.hexdigest(),
             seconds=clock.seconds() | {"total": time.time() - begin},
             first_chunk=first_chunk,

@@ -437,6 +437,14 @@ def test_a_full_disk_ends_the_render(rushes: Rushes, small_disk: Path) -> None:
     assert files(small_disk) == []
 
 
+def test_an_answer_that_does_not_fit_on_the_disk_is_told(rushes: Rushes) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = rushes.run("check", ROOT / "timelines" / "evolution.json", stdout=full)
+    assert result.returncode == 1
+    assert "the disk is full" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 # --- how fast it answers -------------------------------------------------------------------------
 
 HEAVY = {"torch", "av", "transformers", "celery", "redis", "boto3"}  # what takes seconds to import

@@ -336,6 +336,15 @@ def test_every_chunk_is_reported_when_it_is_written(studio: Studio) -> None:
         assert np.array_equal(report.last_frame, frames[report.frame - 1])
 
 
+def test_a_timeline_may_be_edited_while_it_renders(studio: Studio) -> None:
+    """The manifest names the one that was rendered."""
+    shot = studio.folder / "shot.json"
+    plan, request = studio.prepare(TEXT)
+    before = sha256(shot.read_bytes()).hexdigest()
+    manifest = render(studio.pipeline, plan, request, report=lambda _: shot.unlink(missing_ok=True))
+    assert manifest["sha256"]["timeline"] == before
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ Nothing heavy is imported here: a command imports torch, av and the models when 
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated, Any
 
@@ -45,6 +46,12 @@ class Commands(TyperGroup):
         except RushesError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            what = error.filename or "the output of this command"
+            typer.echo(f"error: {what}: cannot be written, the disk is full", err=True)
+            raise typer.Exit(exit_codes.FAILED) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)
             raise typer.Exit(exit_codes.INTERRUPTED) from error
