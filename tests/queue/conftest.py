@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.testing
 from redis import Redis
+from typer.main import get_command
 
 from farm.commands import Farm, open_farm
 from farm.servers import RunningServer
 from rushes_queue.store import JobStore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once() -> Iterator[None]:
+    """Keep the tree of commands, which Typer's runner builds anew for each call, in 0.1 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
