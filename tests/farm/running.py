@@ -112,11 +112,22 @@ class RunningFarm:
     def start_worker(self, *arguments: object, **more: str) -> WorkerProcess:
         """Start a worker; it needs some seconds until it listens."""
         name = f"w{len(self.workers)}"
+        command = [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)]
+        return self._start(name, command, more)
+
+    def start_poisoned_worker(self) -> WorkerProcess:
+        """Start a worker that dies of every job called "poison"."""
+        name = f"w{len(self.workers)}"
+        return self._start(name, [sys.executable, str(ROOT / "tests/farm/poison_worker.py"), name])
+
+    def _start(
+        self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
         log = self.folder / f"{name}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(
-                [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)],
-                env=self.environment | more,
+                command,
+                env=self.environment | dict(more or {}),
                 cwd=self.folder,
                 stdout=file,
                 stderr=file,
@@ -226,7 +237,9 @@ def running_farm(
             "OMP_NUM_THREADS": "1",
         }
         settings = dict(os.environ) | variables | dict(environment or {})
-        storage = open_storage(settings["RUSHES_STORAGE_URL"])
+        storage = open_storage(
+            settings["RUSHES_STORAGE_URL"], s3_endpoint=settings.get("RUSHES_S3_ENDPOINT")
+        )
         farm = RunningFarm(folder, server, settings, storage, JobStore.open(server.url))
         try:
             yield farm

@@ -17,6 +17,8 @@ PAUSED = frozenset({State.PAUSED})
 QUEUED = frozenset({State.QUEUED})
 
 
+ANYWHERE = pytest.mark.parametrize("running", ["folder", "bucket"], indirect=True)
+
 _rendered: dict[str, tuple[str, bytes]] = {}
 
 
@@ -32,6 +34,7 @@ def rendered_here(farm: RunningFarm, shot: Path) -> tuple[str, bytes]:
     return _rendered[text]
 
 
+@ANYWHERE
 def test_a_job_makes_what_a_render_makes(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json")
     (job,) = running.submit(shot)
@@ -66,6 +69,7 @@ def test_a_bad_file_among_many_queues_nothing(running: RunningFarm) -> None:
     assert len(running.store.list()) == 1
 
 
+@ANYWHERE
 def test_a_killed_child_costs_the_chunks_since_the_save_point(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json", chunks=20)
     worker = running.start_worker()
@@ -117,6 +121,7 @@ def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFa
     assert running.store.get(job).losses == 0
 
 
+@ANYWHERE
 def test_a_frozen_worker_that_wakes_publishes_nothing(running: RunningFarm) -> None:
     frozen = running.start_worker()
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
@@ -168,6 +173,7 @@ def test_a_worker_with_tags_takes_only_its_own(running: RunningFarm) -> None:
     assert running.store.get(other).state is State.QUEUED
 
 
+@ANYWHERE
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b'{"schema_version": 1}'], ids=["empty", "cut", "other"]
 )
@@ -183,6 +189,7 @@ def test_a_damaged_document_is_quarantined_with_the_reason(
     assert "document" in record.error.message
 
 
+@ANYWHERE
 def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm) -> None:
     (job,) = running.submit(write_shot(running.folder / "shot.json", seed=77))
     (blob,) = running.storage.list("blobs")
@@ -194,6 +201,7 @@ def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm
     assert "holds other content" in record.error.message
 
 
+@ANYWHERE
 def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json", chunks=30)
     worker = running.start_worker()
@@ -237,4 +245,20 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
     wait_until(lambda: len(running.store.notices()) >= 8, "the notices")
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=2))
     assert running.wait([job])[job].state is State.DONE
+    assert worker.is_alive
+
+
+def test_a_job_that_kills_its_worker_three_times_is_quarantined(running: RunningFarm) -> None:
+    poison, other = running.submit(
+        write_shot(running.folder / "poison.json", chunks=2),
+        write_shot(running.folder / "other.json", chunks=2, seed=2),
+    )
+    worker = running.start_poisoned_worker()
+    records = running.wait([poison, other])
+    assert records[other].state is State.DONE
+    assert records[poison].state is State.QUARANTINED
+    assert records[poison].attempts == 3
+    assert records[poison].error is not None
+    assert "lost 3 times" in records[poison].error.message
+    assert "SIGSEGV" in records[poison].error.message
     assert worker.is_alive
