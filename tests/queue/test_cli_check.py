@@ -142,3 +142,19 @@ def test_the_commands_import_nothing_heavy(good: Path) -> None:
             [sys.executable, "-c", code, command, str(good)], capture_output=True, text=True
         )
         assert result.returncode == 0, result.stderr
+
+
+def test_each_fault_of_what_steers_a_render_has_its_line(tmp_path: Path) -> None:
+    images = {"vace": {"ref_images": ["a.png", "b.png", "c.png"]}}
+    document = {
+        "version": "2.1",
+        "ext": {"schema": 1, "control": {"mask": "m.png"}},
+        "prompts": [{"startTime": 0, "endTime": 1, "prompts": [{"text": "a"}], "ext": images}],
+        "settings": {"inputMode": "text"},
+    }
+    path = tmp_path / "shot.json"
+    path.write_text(json.dumps(document))
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 3
+    assert "refused (2 errors)" in result.stdout
+    assert "prompts[0].ext.vace.ref_images: 3 reference images, but chunk 0" in result.stdout

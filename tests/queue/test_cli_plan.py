@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from renderer.shots import write_clip
 from rushes.resources import data_folder
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.probe import probe_video
@@ -175,3 +177,33 @@ def test_a_missing_input_has_its_own_code(file: Path) -> None:
 )
 def test_the_autoencoder_is_part_of_the_plan(file: Path, flag: str, vae_type: str) -> None:
     assert as_data(file, "--vae", flag)["vae_type"] == vae_type
+
+
+def test_what_steers_a_render_is_part_of_the_plan(file: Path) -> None:
+    folder = file.parent
+    made = as_data(
+        file,
+        *("--mode", "text", "--fps", "16", "--mask", str(folder / "mask.png")),
+        *("--control", str(write_clip(folder / "depth.mp4"))),
+        *("--reference", str(folder / "a.png"), "--reference", str(folder / "b.png")),
+        *("--last-frame", str(folder / "end.png"), "--control-scale", "0.5"),
+    )
+    names = {"video": f"{folder}/depth.mp4", "mask": f"{folder}/mask.png", "scale": None}
+    assert made["control"] == names
+    first, *_, last = (chunk["steering"] for chunk in made["chunks"])
+    assert first["references"] == [f"{folder}/a.png", f"{folder}/b.png"]
+    assert last["last_frame"] == f"{folder}/end.png"
+    assert {chunk["steering"]["scale"] for chunk in made["chunks"]} == {0.5}
+    assert RenderPlan.from_dict(made).to_dict() == made
+
+
+def test_the_control_video_decides_the_rate_where_there_is_no_input(file: Path) -> None:
+    clip = write_clip(file.parent / "depth.mp4", fps=Fraction(10))
+    made = as_data(file, "--mode", "text", "--control", str(clip))
+    assert (made["fps"], made["num_frames"]) == (10, 40)
+
+
+def test_a_scale_out_of_bounds_is_refused(file: Path) -> None:
+    result = plan(file, "--control-scale", "3")
+    assert result.exit_code == 2
+    assert "control_scale" in result.output

@@ -47,7 +47,7 @@ def check(
             ok, problems = _check_file(file, preset, strict, allow_version, lora_dir or [])
             codes.add(exit_codes.OK if ok else exit_codes.INVALID)
         except MissingFileError as error:
-            ok, problems = False, [_as_problem(error)]
+            ok, problems = False, _as_problems(error)
             codes.add(exit_codes.NOT_FOUND)
         reports.append((file, ok, problems))
     if as_json:
@@ -77,14 +77,14 @@ def _check_file(
     try:
         _, found = plan_with_problems(loaded.timeline, PlanOptions(), preset)
     except RushesError as error:
-        return False, [*problems, _as_problem(error)]
+        return False, [*problems, *_as_problems(error)]
     return True, [*problems, *found]
 
 
-def _as_problem(error: RushesError) -> Problem:
+def _as_problems(error: RushesError) -> list[Problem]:
     from rushes.timeline.problems import Problem
 
-    return Problem("", str(error))
+    return [Problem("", line) for line in str(error).splitlines()]
 
 
 def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:

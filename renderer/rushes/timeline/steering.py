@@ -29,7 +29,7 @@ def steer(
     References act on the chunk with which their block begins, and on those that begin anew inside
     it: later chunks follow by what they remember. Where anything has frames (a control video, a
     first or last frame), every chunk has some, so that each stays one unbroken stream.
-    Raises: ConfigError with all that cannot be met.
+    Raises: ConfigError with a line for each thing that cannot be met.
     """
     images = list(_images_by_chunk(chunks, timeline, options))
     has_frames = job.has_control_video or any(i.first_frame or i.last_frame for i in images)
@@ -42,7 +42,7 @@ def steer(
     )
     faults = list(dict.fromkeys(_faults(steered, timeline, options, job, preset)))
     if faults:
-        raise ConfigError("; ".join(faults))
+        raise ConfigError("\n".join(faults))
     return steered
 
 
