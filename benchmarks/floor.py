@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from rushes.autoencoders import vae_config
 from rushes.models.dit import CausalDit
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.stream_vae import StreamVAE
 from rushes.presets import Preset
-from rushes.weights import dit_config, vae_config
+from rushes.weights import dit_config
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def floor(preset: Preset, size: str, num_steps: int, gpu: Gpu) -> dict[str, floa
     latent = (height // 8, width // 8)
     grid = (latent[0] // 2, latent[1] // 2)
     with torch.device("meta"):
-        dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset)).to("meta")
+        dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset, "wan")).to("meta")
     config = dit.config
     cache = RollingKVCache(
         num_blocks=config.num_layers,

@@ -25,6 +25,7 @@ import torch
 from torch import nn
 
 from floor import GPUS, floor
+from rushes.autoencoders import vae_config
 from rushes.device import choose_device, choose_dtype, device_name, reuse_freed_memory
 from rushes.manifest import peak_memory, versions
 from rushes.models.dit import CausalDit
@@ -40,7 +41,7 @@ from rushes.timeline.document import Prompt
 from rushes.timeline.render_plan import Chunk
 from rushes.video.reader import VideoReader
 from rushes.video.writer import open_writer
-from rushes.weights import dit_config, vae_config
+from rushes.weights import dit_config
 
 MEADOW = Path(__file__).parents[1] / "timelines" / "meadow.mp4"
 M = TypeVar("M", bound=nn.Module)
@@ -50,7 +51,7 @@ STAGES = ("read", "encode", "denoise", "clean pass", "decode", "write")
 def random_models(preset: Preset, device: torch.device, dtype: torch.dtype) -> Models:
     """Build the networks of a preset with random weights, on the device."""
     with torch.device("meta"):
-        dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset))
+        dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset, "wan"))
     return Models(
         dit=filled(dit, device, dtype),
         vae=filled(vae, device, dtype),

@@ -113,8 +113,8 @@ def _blocks(
     text += b" " * (-len(text) % 8)
     yield struct.pack("<Q", len(text))
     yield text
-    for name, tensor in state.items():
-        flat = tensor.to(kinds[name]).contiguous().flatten()
+    for name in state:
+        flat = state[name].to(kinds[name]).contiguous().flatten()
         yield flat.view(torch.uint8).numpy().data
 
 
