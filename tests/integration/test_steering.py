@@ -97,3 +97,12 @@ def test_a_worker_puts_back_the_record_that_the_broker_lost(running: RunningFarm
     assert {record.state for record in records.values()} == {State.DONE}
     assert (records[job].fence, records[job].attempts) == (fence, 1)
     assert "put it back" in running.run("logs", job).stdout
+
+
+def test_submitting_can_wait_for_the_end_but_not_for_ever(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json")
+    result = running.run("submit", shot, "--preset", "tiny", "--watch", "--timeout", 0)
+    assert result.exit_code == 8
+    (job,) = result.stdout.split()
+    assert running.store.get(job).state is State.QUEUED
+    assert "the jobs go on" in result.stderr

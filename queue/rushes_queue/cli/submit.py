@@ -67,6 +67,9 @@ def submit(
         bool, typer.Option("--keep-going", help="Queue the good files though others are bad.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the jobs until they end.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to watch; then exit code 8.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check and plan timelines, store what they need, queue them, and print the jobs' ids."""
@@ -102,7 +105,9 @@ def submit(
     if watch:
         from rushes_queue.cli.watching import watch_jobs
 
-        raise typer.Exit(watch_jobs(links.store, jobs))
+        code = watch_jobs(links.store, jobs, timeout_seconds=timeout)
+        if code != exit_codes.OK:
+            raise typer.Exit(code)
     if faults:
         raise typer.Exit(exit_codes.PARTIAL)
 
