@@ -31,6 +31,16 @@ def test_ids_complete_with_their_names(farm: Farm) -> None:
     assert complete(farm, "zzz") == []
 
 
+def test_nothing_that_a_shell_evaluates_is_completed(farm: Farm) -> None:
+    job = farm.submit()
+    client, prefix = farm.store.client, farm.store.prefix
+    client.hset(f"{prefix}job:{job}", "name", '\\$(touch x) `y` "z"')
+    fields = client.hgetall(f"{prefix}job:{job}")
+    client.hset(f"{prefix}job:$(touch x)", mapping=fields)
+    client.zadd(f"{prefix}ids", {"$(touch x)": 0})
+    assert complete(farm, "") == [(job, "???touch x? ?y? ?z? (queued)")]
+
+
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1:1/0", "nonsense", "silent"])
 def test_a_broker_that_does_not_answer_completes_nothing(farm: Farm, broker: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

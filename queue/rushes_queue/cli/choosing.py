@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _COMPLETION_SECONDS = 0.3
 _MOST_COMPLETIONS = 50
+_HARMFUL = re.compile(r"[^\w .,-]")  # shells evaluate what a completion prints
 
 
 def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -43,7 +45,11 @@ def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 def _complete(store: JobStore, incomplete: str, found: list[tuple[str, str]]) -> None:
     with suppress(RushesError):
         records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
-        found += [(record.id, f"{shown_name(record)} ({record.state})") for record in records]
+        found += [
+            (record.id, f"{_HARMFUL.sub('?', shown_name(record))} ({record.state})")
+            for record in records
+            if not _HARMFUL.search(record.id)
+        ]
 
 
 JobsArgument = Annotated[
