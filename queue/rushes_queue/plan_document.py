@@ -92,6 +92,8 @@ def check_plan(data: dict[str, Any]) -> dict[str, Any]:
 def _read(data: Mapping[str, Any]) -> RenderPlan:
     if data.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"must be a plan of schema version {SCHEMA_VERSION}")
+    if not data.get("chunks"):
+        raise ValueError("chunks: there are none")
     values = {key: value for key, value in data.items() if key not in _DERIVED}
     values["fps"] = data.get("fps_exact")
     try:
@@ -148,9 +150,6 @@ def _prompt_faults(plan: RenderPlan) -> Iterator[str]:
 
 def _chunk_faults(plan: RenderPlan) -> Iterator[str]:
     """Yield faults of the chunks: they follow each other and cover the plan."""
-    if not plan.chunks:
-        yield "there are no chunks"
-        return
     frame = 0
     for index, chunk in enumerate(plan.chunks):
         if chunk.index != index or chunk.first_frame != frame:
