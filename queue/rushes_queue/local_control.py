@@ -15,7 +15,14 @@ from rushes.errors import ConfigError, TransientError
 from rushes_queue import local_server
 from rushes_queue.errors import BrokerError
 from rushes_queue.heartbeat import LiveWorker
-from rushes_queue.local_farm import SHARED_VARIABLES, About, FarmSpec, LocalFarm, about_in
+from rushes_queue.local_farm import (
+    SHARED_VARIABLES,
+    About,
+    FarmSpec,
+    LocalFarm,
+    about_in,
+    last_about,
+)
 from rushes_queue.process_slot import Slot, stop_all
 from rushes_queue.settings import LoadedSettings, to_variables
 from rushes_queue.store import JobStore
@@ -86,7 +93,7 @@ def bring_up(
     deaths: dict[str, int] = {}
     while (missing := _missing(farm, spec)) is not None:
         is_change = True
-        _refuse_the_dying(missing, deaths)
+        _refuse_the_dying(missing, deaths, _cure(farm, missing))
         if time.monotonic() > deadline:
             raise TransientError(
                 f"{missing.name}: is not ready after {seconds:.0f} s; see rushes ps; "
@@ -203,17 +210,30 @@ def _missing(farm: LocalFarm, spec: FarmSpec) -> Slot | None:
     return next((slot for slot in slots if slot.name not in live), None)
 
 
-def _refuse_the_dying(slot: Slot, deaths: dict[str, int]) -> None:
+def _cure(farm: LocalFarm, slot: Slot) -> str:
+    """Return what helps against a process that does not start, if that can be known."""
+    if slot.name != farm.server.name:
+        return ""
+    data = farm.folder / local_server.DATA
+    return (
+        f"; where its file is damaged, move {data} away, then rushes up, and rushes reconcile "
+        "brings the jobs back"
+    )
+
+
+def _refuse_the_dying(slot: Slot, deaths: dict[str, int], cure: str) -> None:
     """Give up on a process that died several times since it was first looked at.
 
     Raises: TransientError.
     """
-    about = about_in(slot)
+    about = last_about(slot)  # it may live too briefly to be met alive
     if about is None:
         return
-    if about.deaths - deaths.setdefault(slot.name, about.deaths) >= _DEATHS_TO_GIVE_UP:
+    deaths[slot.name] = min(about.deaths, deaths.get(slot.name, about.deaths))
+    if about.deaths - deaths[slot.name] >= _DEATHS_TO_GIVE_UP:
         raise TransientError(
-            f"{slot.name}: ends as soon as it is started; {slot.log} ends with: {slot.last_lines()}"
+            f"{slot.name}: ends as soon as it is started; {slot.log} ends with: "
+            f"{slot.last_lines()}{cure}"
         )
 
 

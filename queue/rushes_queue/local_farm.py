@@ -120,6 +120,11 @@ class LocalFarm:
 
 def about_in(slot: Slot) -> About | None:
     """Return what a slot tells of its process, None when there is none."""
+    return last_about(slot) if slot.is_taken() else None
+
+
+def last_about(slot: Slot) -> About | None:
+    """Return what a slot tells of its latest process, None when there was none."""
     text = slot.about()
     try:
         return About.model_validate_json(text) if text else None

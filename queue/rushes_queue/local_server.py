@@ -15,6 +15,7 @@ from rushes_queue.whole_files import write_private
 OLDEST_VERSION = 7  # the scripts declare their flags
 PROGRAMS = ("redis-server", "valkey-server")
 HOST = "127.0.0.1"
+DATA = "broker"  # folder of the append-only file
 
 _SECONDS_TO_TELL_VERSION = 10
 
@@ -67,7 +68,7 @@ def write_config(folder: Path, port: int) -> tuple[Path, str]:
     to the append-only file and synced each second, and nothing is ever evicted: the broker holds
     the truth about jobs.
     """
-    data = folder / "broker"
+    data = folder / DATA
     data.mkdir(exist_ok=True)
     url_file = folder / "broker.url"
     password = _password_in(url_file) or secrets.token_urlsafe(32)

@@ -49,7 +49,7 @@ class Slot:
         about: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start a process that does not end with this one; ``about`` can be read while it lives.
+        """Start a process that does not end with this one; ``about`` can be read by others.
 
         Raises: SlotTakenError when one lives already; OSError.
         """
@@ -83,8 +83,11 @@ class Slot:
             os.close(file)
 
     def about(self) -> str | None:
-        """Return what ``start`` was told of the process, None when there is none."""
-        return self._lock_file.read_text() if self.is_taken() else None
+        """Return what ``start`` was told of the latest process, None when there was none."""
+        try:
+            return self._lock_file.read_text() or None
+        except FileNotFoundError:
+            return None
 
     def pid(self) -> int | None:
         """Return the number of the process, None when there is none."""

@@ -207,6 +207,22 @@ def test_a_worker_that_cannot_start_is_reported_with_its_last_words(machine: Mac
         machine.up(command=(*STAND_IN, "--broken"))
 
 
+def test_a_broker_whose_file_is_damaged_is_reported_with_the_cure(machine: Machine) -> None:
+    put_mark(machine)
+    machine.down(now=True)
+    (file,) = (machine.farm.folder / "broker").rglob("*.incr.aof")
+    data = file.read_bytes()
+    file.write_bytes(b"nonsense" + data)
+    try:
+        with pytest.raises(TransientError, match=r"broker: ends .*Bad file.*rushes reconcile"):
+            machine.up()
+    finally:
+        machine.down(now=True)
+        file.write_bytes(data)
+    machine.up()
+    assert has_mark(machine)
+
+
 def test_a_port_that_is_taken_is_refused(machine: Machine) -> None:
     with pytest.raises(ConfigError, match="the farm runs at port"):
         machine.up(port=machine.spec.port + 1)

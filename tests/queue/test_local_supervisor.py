@@ -66,7 +66,7 @@ def test_one_that_ends_well_is_started_again_at_once_and_not_blamed(slot: Slot) 
     charge.tend(["echo", "life"], "key", os.environ)
     seconds = tend_until(charge, ["echo", "life"], lambda: slot.log.read_text().count("life") > 3)
     assert seconds < pause_seconds(4)
-    tend_until(charge, SLEEP, lambda: slot.about() is not None)
+    tend_until(charge, SLEEP, lambda: about_in(slot) is not None)
     about = about_in(slot)
     assert about is not None
     assert about.deaths == 0

@@ -47,7 +47,8 @@ def test_a_slot_names_the_process_that_lives_in_it(slot: Slot) -> None:
         assert (slot.is_taken(), slot.pid(), slot.about()) == (True, process.pid, "a sleeper")
         assert os.getpgid(process.pid) == process.pid
         process.kill()
-    assert (slot.is_taken(), slot.pid(), slot.about()) == (False, None, None)
+    assert (slot.is_taken(), slot.pid(), slot.about()) == (False, None, "a sleeper")
+    assert Slot(slot.folder, "other").about() is None
 
 
 def test_a_slot_takes_one_process_at_a_time(slot: Slot) -> None:
