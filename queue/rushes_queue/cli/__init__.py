@@ -86,36 +86,23 @@ def _root(
     pass
 
 
-app.command()(render)
-app.command()(check)
-app.command()(plan)
-app.command()(convert)
-app.command()(submit)
-app.command()(worker)
-app.command(name="eval")(evaluate)
-app.command()(jobs)
-app.command()(status)
-app.command()(watch)
-app.command()(logs)
-app.command()(cancel)
-app.command()(pause)
-app.command()(resume)
-app.command()(retry)
-app.command()(priority)
-app.command()(fetch)
-app.command()(preview)
-app.command()(workers)
-app.command()(stats)
-app.command()(metrics)
-app.command(context_settings=PASSED_ON)(flower)
-app.command()(reconcile)
-app.command()(prune)
-app.command()(up)
-app.command()(down)
-app.command()(ps)
-app.command()(doctor)
-app.add_typer(config, name="config")
-app.add_typer(models, name="models")
+TIMELINES, JOBS, FARM, MACHINE = "Timelines", "Jobs", "Farm", "This machine"
+
+for panel, commands in {
+    TIMELINES: (render, check, plan, convert),
+    JOBS: (
+        *(submit, jobs, status, watch, logs, preview, fetch),
+        *(cancel, pause, resume, retry, priority),
+    ),
+    FARM: (up, down, ps, worker, workers, stats, metrics, prune, reconcile),
+    MACHINE: (doctor,),
+}.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+app.command(name="eval", rich_help_panel=TIMELINES)(evaluate)
+app.command(context_settings=PASSED_ON, rich_help_panel=FARM)(flower)
+app.add_typer(config, name="config", rich_help_panel=MACHINE)
+app.add_typer(models, name="models", rich_help_panel=MACHINE)
 
 
 def main() -> None:

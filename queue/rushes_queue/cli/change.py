@@ -32,7 +32,7 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """End jobs; one that runs stops at its next chunk, and can be taken up again with retry."""
+    """End jobs; one that runs stops at its next chunk. They can be rendered again with retry."""
     _change(farm, choice, job, Event.CANCEL, lambda store, each: store.cancel(each), as_json, yes)
 
 
@@ -62,7 +62,7 @@ def retry(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue jobs again that failed, were cancelled or quarantined; they go on where they were."""
+    """Queue failed, cancelled or quarantined jobs again, from save points that are left."""
     _change(
         farm,
         choice,
