@@ -187,7 +187,7 @@ def _part(slot: Slot, detail: str) -> dict[str, Any]:
         "pid": slot.pid(),
         "started": slot.started(),
         "deaths": deaths,
-        "detail": detail + (f", started again {deaths} times" if deaths else ""),
+        "detail": detail + (f", restarts: {deaths}" if deaths else ""),
     }
 
 
