@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rushes.errors import RushesError
+from rushes.hidden_folder import hidden_folder
 from rushes_queue import preview
 from rushes_queue.answers import Change
 from rushes_queue.board import Activity, Board, ChildStatus
@@ -72,7 +73,6 @@ class AttemptRun:
         self._device = device
         self._who = Attempted(record.attempts, record.fence, record.owner or "")
         self._log = JobLog(farm.store, record.id, record.attempts)
-        self._folder = AttemptFolder(farm.settings.work_dir / f"{record.id}-{record.fence}")
         self._document: JobDocument | None = None
         self._last: Progress | None = None
         self._keeper = Keeper(
@@ -102,7 +102,6 @@ class AttemptRun:
         except Exception as error:  # the outermost frame: whatever it is, the farm goes on
             self._report(error)
         finally:
-            self._folder.remove()
             self._write_board("idle")
 
     @property
@@ -115,16 +114,21 @@ class AttemptRun:
 
     def _make_result(self) -> dict[str, Any]:
         """Return the published result."""
-        farm, store = self._farm, self._farm.storage
-        result = published(store, self._job)
+        result = published(self._farm.storage, self._job)
         if result is not None:
             self._log.say("an earlier attempt has published the result")
             return result
         document = self._document = self._read_document()
-        refuse_full_disk(document, farm.settings.work_dir, store)
-        self._folder.make()
-        request = fetch_inputs(document, store, self._folder, farm.settings.cache_dir, self._device)
-        saved = SavedWork(store, self._job, self._fence, self._folder.work)
+        work_dir = self._farm.settings.work_dir
+        refuse_full_disk(document, work_dir, self._farm.storage)
+        work_dir.mkdir(parents=True, exist_ok=True)
+        with hidden_folder(work_dir / self._job) as path:
+            return self._make_result_in(AttemptFolder.make(path), document)
+
+    def _make_result_in(self, folder: AttemptFolder, document: JobDocument) -> dict[str, Any]:
+        farm, store = self._farm, self._farm.storage
+        request = fetch_inputs(document, store, folder, farm.settings.cache_dir, self._device)
+        saved = SavedWork(store, self._job, self._fence, folder.work)
         chunk = saved.restore(self._record.oldest_fence)
         if chunk is not None:
             self._log.say(f"goes on from the save point before chunk {chunk}")
@@ -133,7 +137,7 @@ class AttemptRun:
         self._renderer.load(document, self._log.say)
         self._step()
         self._write_board("busy")
-        manifest = self._render(document, request, saved)
+        manifest = self._render(document, request, saved, folder)
         manifest = describe(manifest, document, self._who)
         self._write_manifest(request.manifest_path, manifest)
         if self._keeper.renew() == "fenced":
@@ -141,7 +145,13 @@ class AttemptRun:
         template = farm.settings.result_template
         return publish(store, document, self._who, request, manifest, template)
 
-    def _render(self, document: JobDocument, request: Any, saved: SavedWork) -> dict[str, Any]:
+    def _render(
+        self,
+        document: JobDocument,
+        request: Any,
+        saved: SavedWork,
+        folder: AttemptFolder,
+    ) -> dict[str, Any]:
         from rushes.render import Work
         from rushes.render_loop import StopRender
         from rushes.save_points import SavePolicy
@@ -160,7 +170,7 @@ class AttemptRun:
 
         settings = self._farm.settings
         policy = SavePolicy(settings.save_point_chunks, settings.save_point_seconds)
-        work = Work(self._folder.work, policy, lambda folder: self._store_save(saved, folder))
+        work = Work(folder.work, policy, lambda save: self._store_save(saved, save))
         begin = time.monotonic()
         try:
             manifest = self._renderer.render(document, request, work, report)

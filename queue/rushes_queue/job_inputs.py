@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from rushes.request import RenderRequest
 from rushes.timeline.loras import BESIDE
@@ -42,14 +43,13 @@ class AttemptFolder:
         """The timeline and what lies beside it."""
         return self.path / "inputs"
 
-    def make(self) -> None:
-        """Make all folders anew."""
-        self.remove()
-        for folder in (self.work, self.output, self.inputs):
-            folder.mkdir(parents=True)
-
-    def remove(self) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+    @classmethod
+    def make(cls, path: Path) -> Self:
+        """Make the folders in an empty one."""
+        folder = cls(path)
+        for each in (folder.work, folder.output, folder.inputs):
+            each.mkdir()
+        return folder
 
 
 def check_limits(document: JobDocument, limits: Limits) -> None:

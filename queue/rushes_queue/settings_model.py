@@ -169,7 +169,6 @@ class Settings(BaseSettings):
     notify: Annotated[tuple[NotifyUrl, ...], NoDecode, BeforeValidator(_split_words)] = ()
     notify_command: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_command)] = ()
     allow_private_webhooks: bool = False
-    allow_input_urls: bool = False
     limits: Limits = Limits()
     retries: Retries = Retries()
 

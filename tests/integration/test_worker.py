@@ -152,7 +152,7 @@ def test_a_job_is_cancelled_and_paused_and_resumed(running: RunningFarm) -> None
     record = running.wait([second])[second]
     assert record.state is State.DONE
     assert running.manifest(record)["resumed_at_chunk"] > 0
-    assert not list(running.storage.list(f"work/{second}"))
+    wait_until(lambda: not list(running.storage.list(f"work/{second}")), "save points to go")
 
 
 def test_a_job_waits_for_another(running: RunningFarm) -> None:
