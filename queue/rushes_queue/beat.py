@@ -15,7 +15,7 @@ import rushes
 from rushes.errors import RushesError
 from rushes_queue.board import Board
 from rushes_queue.farm_links import FarmLinks
-from rushes_queue.health import remove_health, write_health
+from rushes_queue.health import remove_dead, remove_health, write_health
 from rushes_queue.heartbeat import WorkerInfo, WorkerStatus
 from rushes_queue.job import SCHEMA_VERSION
 from rushes_queue.sweep import SECONDS_BETWEEN_SWEEPS, sweep
@@ -45,6 +45,7 @@ class Beat:
         self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
 
     def __enter__(self) -> Self:
+        remove_dead(self._links.settings.work_dir)
         self._thread.start()
         return self
 

@@ -23,6 +23,7 @@ class Health:
     age_seconds: float
     status: WorkerStatus
     activity: Activity
+    pid: int  # of the worker's parent
 
     @property
     def is_alive(self) -> bool:
@@ -41,7 +42,7 @@ def write_health(work_dir: Path, name: str, status: WorkerStatus, activity: Acti
     folder = work_dir / HEALTH
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{name}.tmp"
-    content = {"status": status, "activity": asdict(activity)}
+    content = {"status": status, "activity": asdict(activity), "pid": os.getpid()}
     temporary.write_text(json.dumps(content), encoding="utf-8")
     os.replace(temporary, folder / f"{name}.json")
 
@@ -51,6 +52,17 @@ def remove_health(work_dir: Path, name: str) -> None:
     (work_dir / HEALTH / f"{name}.json").unlink(missing_ok=True)
 
 
+def remove_dead(work_dir: Path) -> None:
+    """Remove the files of workers that were killed: their processes are gone."""
+    for health in read_health(work_dir):
+        try:
+            os.kill(health.pid, 0)
+        except ProcessLookupError:
+            remove_health(work_dir, health.name)
+        except PermissionError:  # another user's, and alive
+            pass
+
+
 def read_health(work_dir: Path) -> tuple[Health, ...]:
     """Return what the workers with this work folder said, by name."""
     found = []
@@ -58,8 +70,8 @@ def read_health(work_dir: Path) -> tuple[Health, ...]:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             age = max(0.0, time.time() - path.stat().st_mtime)
-            activity = Activity(**data["activity"])
+            activity, pid = Activity(**data["activity"]), int(data["pid"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        found.append(Health(path.stem, age, data["status"], activity))
+        found.append(Health(path.stem, age, data["status"], activity, pid))
     return tuple(found)
