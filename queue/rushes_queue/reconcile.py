@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from rushes_queue.answers import Bell
 from rushes_queue.errors import JobError
 from rushes_queue.job_files import document_key, list_jobs, read_document, read_state, save_state
+from rushes_queue.new_records import new_record
 from rushes_queue.record import JobRecord
 from rushes_queue.states import State
 from rushes_queue.storage import Storage
 from rushes_queue.storage_errors import MissingKeyError
-from rushes_queue.store import JobStore, new_record
+from rushes_queue.store import JobStore
 
 _READERS = 8  # threads: a bucket answers slowly, but many at once
 

@@ -27,8 +27,9 @@ from rushes_queue.errors import (
 )
 from rushes_queue.events import JobEvent, check_place, to_entry, to_event, to_events
 from rushes_queue.heartbeat import LiveWorker, WorkerInfo
-from rushes_queue.job import JOB_ID_PATTERN, SCHEMA_VERSION, JobDocument
-from rushes_queue.queue_names import PRIORITIES, Priority, queue_name, split_queue_name
+from rushes_queue.job import SCHEMA_VERSION, JobDocument
+from rushes_queue.new_records import check_adopted, new_record
+from rushes_queue.queue_names import PRIORITIES, Priority
 from rushes_queue.record import Attempt, FailureKind, JobFailure, JobProgress, JobRecord
 from rushes_queue.scripts import Scripts
 from rushes_queue.states import State
@@ -54,7 +55,6 @@ _LONGEST_PROMPT = 100
 _RECORDS_PER_CALL = 500  # some milliseconds of the broker's time
 _MOST_NOTICES = 1000
 _LONGEST_BLOCK_MS = 4000  # redis-py itself gives up after 5 s
-_ID = re.compile(JOB_ID_PATTERN)
 _ID_START = re.compile(r"[0-9a-f]{1,16}")
 
 
@@ -115,7 +115,7 @@ class JobStore:
         A job that runs keeps its fence, and has ``ttl_ms`` to renew its lease.
         Raises: JobError when the record is none that could be; BrokerFullError.
         """
-        _check_adopted(record)
+        check_adopted(record)
         bare = replace(record, waiting_for=(), notes={}, not_before_ms=None, lease_until_ms=None)
         after = json.dumps(record.waiting_for)
         return to_change(
@@ -450,40 +450,6 @@ class JobStore:
             case ["refused", state, *_]:
                 raise JobConflictError(f"job {job}: is {state}; nobody asked to stop it", job=job)
         return to_change(job, reply)
-
-
-def new_record(document: JobDocument, document_key: str) -> JobRecord:
-    """Return the record with which a job begins; its times are the broker's to set."""
-    return JobRecord(
-        id=document.id,
-        state=State.QUEUED,
-        name=document.name,
-        preset=document.preset,
-        queue=queue_name(document.preset, document.gpu_class, document.priority),
-        priority=document.priority,
-        tags=document.tags,
-        schema=document.schema_version,
-        version=document.submitter.version,
-        seed=document.seed,
-        take=document.take,
-        num_chunks=document.num_chunks,
-        num_frames=document.num_frames,
-        document=document_key,
-        document_sha256=document.content_sha256,
-        created_ms=0,
-        updated_ms=0,
-    )
-
-
-def _check_adopted(record: JobRecord) -> None:
-    """Refuse a record that the scripts could not go on with.
-
-    Raises: JobError.
-    """
-    split_queue_name(record.queue)
-    is_held = record.owner is not None and record.fence > 0
-    if not _ID.fullmatch(record.id) or is_held != (record.state is State.RUNNING):
-        raise JobError(f"this is no record of a job: {record.id!r}, {record.state}", job=record.id)
 
 
 def _failure_text(kind: FailureKind, message: str) -> str:

@@ -18,12 +18,12 @@ from pydantic import SecretStr
 
 from farm.documents import document
 from rushes.errors import ConfigError, TransientError
+from rushes_queue.new_records import new_record
 from rushes_queue.notify import notification, notify
 from rushes_queue.record import JobRecord
 from rushes_queue.settings import load_settings
 from rushes_queue.settings_model import Settings
 from rushes_queue.states import State
-from rushes_queue.store import new_record
 from rushes_queue.web_address import PrivateAddressError, hide_path, is_public, post
 
 
