@@ -204,3 +204,17 @@ def test_keys_without_a_place_are_warned_of(lab: Studio) -> None:
     write_lora(lab.folder / "loras" / "film.safetensors", layers=layers)
     manifest = lab.render(with_loras(lora("film")))
     assert any("film.safetensors: 1 of its keys" in text for text in manifest["warnings"])
+
+
+def test_loras_reach_the_blocks_of_vace_where_it_is_loaded(lab: Studio) -> None:
+    write_clip(lab.folder / "depth.mp4")
+    layers = ("blocks.0.self_attn.q", "vace_blocks.0.self_attn.v")
+    write_lora(lab.folder / "loras" / "film.safetensors", layers=layers)
+    document = with_loras(lora("film"))
+    plain = lab.render(document)
+    steered = lab.render(document, control="depth.mp4")
+    assert any("vace_blocks.0.self_attn.v" in text for text in plain["warnings"])
+    assert not any("film.safetensors" in text for text in steered["warnings"])
+    write_lora(lab.folder / "loras" / "film.safetensors", layers=layers[:1])
+    without = lab.render(document, control="depth.mp4")
+    assert without["frames_sha256"] != steered["frames_sha256"]
