@@ -70,13 +70,15 @@ def test_a_running_job_is_seen_steered_and_fetched(
         assert word in logs
     attempts = json.loads(running.run("status", job, "--json").stdout)["jobs"][0]["attempt_list"]
     assert attempts[0]["first_chunk"] == 0
-    assert 0 < attempts[1]["first_chunk"] <= attempts[0]["last_chunk"]
+    # A chunk that is still being written is saved, but not reported yet.
+    assert 0 < attempts[1]["first_chunk"] <= attempts[0]["last_chunk"] + 1
     assert attempts[1]["last_chunk"] == 40
 
     totals = read_totals(running.store.client, running.store.prefix)
     assert (totals.jobs, totals.attempts) == ({"done": 1}, {"settle": 1, "finish": 1})
-    assert totals.num_chunks >= 40
-    assert sum(totals.chunk_seconds) >= 38  # of each attempt all but the first
+    assert totals.num_chunks >= 39
+    # Of each attempt all but the first, and that which was not reported.
+    assert sum(totals.chunk_seconds) >= 37
     wait_until(lambda: bool(told[1]), "somebody to be told")
     assert [body["event"] for body in told[1]] == ["job.done"]
 
