@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,39 @@ def test_a_folder_without_a_tokenizer_is_refused(content: dict[str, str], tmp_pa
     with pytest.raises(CheckpointError, match="no usable tokenizer") as caught:
         load_tokenizer(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def sentencepiece_model(letters: str) -> bytes:
+    """Return a ``spiece.model``: UMT5's first three tokens, a blank, and single letters."""
+    model = pytest.importorskip("sentencepiece.sentencepiece_model_pb2").ModelProto()
+    kinds = (("<pad>", 3), ("</s>", 3), ("<unk>", 2), ("\u2581", 1), *((c, 1) for c in letters))
+    for text, kind in kinds:
+        model.pieces.add(piece=text, score=-1.0, type=kind)
+    model.trainer_spec.unk_id, model.trainer_spec.bos_id = 2, -1
+    model.trainer_spec.eos_id, model.trainer_spec.pad_id = 1, 0
+    model.normalizer_spec.add_dummy_prefix = True
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def test_a_tokenizer_json_alone_gives_the_same_tokens(
+    tokenizer_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copy(tokenizer_folder / "tokenizer.json", tmp_path)
+    network = load_text_network(CONFIG, weights(), torch.float32, "random")
+    prompts = ["a boat", "", "x" * 50]
+    both = [
+        TextEncoder(network, load_tokenizer(folder), TEXT_LEN, torch.float32).tokenize(prompts)
+        for folder in (tokenizer_folder, tmp_path)
+    ]
+    for first, second in zip(*both, strict=True):
+        assert torch.equal(first, second)
+
+
+def test_a_spiece_model_alone_will_do(tmp_path: Path) -> None:
+    (tmp_path / "spiece.model").write_bytes(sentencepiece_model("abot"))
+    network = load_text_network(CONFIG, weights(), torch.float32, "random")
+    encoder = TextEncoder(network, load_tokenizer(tmp_path), 8, torch.float32)
+    ids, mask = encoder.tokenize(["boat", "oooooooooo"])
+    assert ids.tolist() == [[3, 5, 6, 4, 7, 1, 0, 0], [3, 6, 6, 6, 6, 6, 6, 1]]
+    assert mask.tolist() == [[1] * 6 + [0] * 2, [1] * 8]

@@ -44,6 +44,12 @@ PUBLIC_NAMES = {
     r"blocks\.(\d+)\.norm2\.weight": r"encoder.block.\1.layer.1.layer_norm.weight",
 }
 
+# Of UMT5.
+_SPECIAL_TOKENS: dict[str, Any] = {
+    "pad_token": "<pad>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+}
 _SCALE = ".scale_weight"  # ends the name of a weight's scale
 # Beside the weights of repacks: the mark of scaled fp8, a tokenizer, scales for fp8 inputs.
 _IGNORED = re.compile(r"scaled_fp8|spiece_model|.*\.scale_input")
@@ -154,14 +160,28 @@ def refuse_other_weights(
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer of a folder in the layout of ``google/umt5-xxl``."""
-    from transformers import AutoTokenizer
+    """Load the tokenizer of a folder in the layout of ``google/umt5-xxl``.
+
+    ``tokenizer.json`` alone will do; so will ``spiece.model``, where the extra ``spiece`` is
+    installed.
+    """
+    from transformers import AutoTokenizer, T5Tokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+        if (folder / "tokenizer.json").is_file() or not (folder / "spiece.model").is_file():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        else:
+            tokenizer = T5Tokenizer.from_pretrained(folder, local_files_only=True, extra_ids=0)
+    except (OSError, ValueError, KeyError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{folder}: no usable tokenizer there ({reason})") from error
+        raise CheckpointError(
+            f"{folder}: no usable tokenizer there ({reason}); fetch it with "
+            "'rushes models download tokenizer'"
+        ) from error
+    if tokenizer.pad_token is None:  # tokenizer.json does not say what its tokens are for
+        tokenizer.add_special_tokens(_SPECIAL_TOKENS)
+        tokenizer.padding_side = "right"
+    return tokenizer
 
 
 def _empty_network(config: TextEncoderConfig) -> Any:
