@@ -11,6 +11,7 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.installed
+	@mkdir -p out
 	$(BIN)/rushes render timelines/evolution.json --input timelines/meadow.mp4 --output out/evolution.mp4 --force
 
 # Two files of tests at a time, one thread each: faster than one on all cores.
