@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check chaos clean
+.PHONY: demo test check chaos train-pocket clean
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rushes needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -12,7 +12,7 @@ $(VENV)/.installed: pyproject.toml
 
 demo: $(VENV)/.installed
 	@mkdir -p out
-	$(BIN)/rushes render timelines/evolution.json --input timelines/meadow.mp4 --output out/evolution.mp4 --force
+	$(BIN)/rushes render timelines/evolution.json --preset pocket --input timelines/meadow.mp4 --output out/evolution.mp4 --force
 
 # Two files of tests at a time, one thread each: faster than one on all cores.
 test: $(VENV)/.installed
@@ -26,6 +26,9 @@ check: $(VENV)/.installed
 
 chaos: $(VENV)/.installed
 	PYTHONPATH=tests $(BIN)/python -m farm.chaos
+
+train-pocket: $(VENV)/.installed
+	PYTHONPATH=training $(BIN)/python -m rushes_training
 
 clean:
 	rm -rf $(VENV) out
