@@ -6,12 +6,14 @@ Every part goes on where it was interrupted; what is finished is not done again.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from rushes.device import reuse_freed_memory
+from rushes.device import choose_device, reuse_freed_memory
 from rushes.presets import load_preset
 from rushes.resources import data_folder
 from rushes.stream.schedule import FlowSchedule
@@ -34,7 +36,7 @@ from rushes_training.train_vae import as_pixels, train_decoder, train_vae
 PARTS = ("films", "vae", "latents", "decoder", "dit", "export")
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m rushes_training", description="Train the pocket model."
     )
@@ -51,8 +53,9 @@ def parse_arguments() -> argparse.Namespace:
         "--latent-frames", type=int, default=NUM_LATENT_FRAMES, help="of a clip, up to the default"
     )
     parser.add_argument("--dit-steps", type=int, default=4000)
+    parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     unknown = set(args.parts) - set(PARTS)
     if unknown:
         parser.error(f"unknown {', '.join(sorted(unknown))}; parts are {', '.join(PARTS)}")
@@ -65,8 +68,8 @@ def load_bank(work: Path) -> Bank:
     return Bank(load_parts(work / "latents.pt")["latents"], Labels(**labels))
 
 
-def main() -> None:
-    args = parse_arguments()
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = parse_arguments(arguments)
     torch.set_num_threads(args.threads)
     reuse_freed_memory()
     parts = args.parts or PARTS
@@ -80,13 +83,14 @@ def main() -> None:
         save_parts(films_path, films=films, **vars(labels))
     films = load_parts(films_path)["films"]
 
-    vae = new_vae(preset, args.seed)
+    device = choose_device(args.device)
+    vae = new_vae(preset, args.seed).to(device)
     vae_run = Run(work, "vae", args.seed, args.vae_steps)
     if "vae" in parts:
         train_vae(vae_run, vae, films)
     vae_run.resume(vae, [])
     vae.eval().requires_grad_(False)
-    centre_latents(vae, as_pixels(films[:24, 0]))
+    centre_latents(vae, as_pixels(films[:24, 0]).to(device))
     if "latents" in parts and not latents_path.exists():
         save_parts(latents_path, latents=encode_films(vae, films, args.latent_frames))
 
@@ -95,7 +99,7 @@ def main() -> None:
         train_decoder(decoder_run, vae, films)
     decoder_run.resume(nn.ModuleList((vae.conv2, vae.decoder)), [])
 
-    dit = new_dit(preset, args.seed)
+    dit = new_dit(preset, args.seed).to(device)
     prepare(dit)
     dit_run = Run(work, "dit", args.seed, args.dit_steps)
     if "dit" in parts:
@@ -105,7 +109,10 @@ def main() -> None:
     dit_run.resume(dit, [])
 
     if "export" in parts:
-        export(preset, args.weights, vae, dit)
+        missing = [run.name for run in (vae_run, decoder_run, dit_run) if not run.path.exists()]
+        if missing:
+            sys.exit(f"{work}: {', '.join(missing)} not trained there yet; run without PART")
+        export(preset, args.weights, vae.cpu(), dit.cpu())
 
 
 if __name__ == "__main__":

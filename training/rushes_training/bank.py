@@ -101,9 +101,11 @@ def draw_films(footage: Tensor, num_motions: int, seed: int) -> tuple[Tensor, La
 def encode_films(vae: StreamVAE, films: Tensor, num_latent_frames: int) -> Tensor:
     """Return the latents of the films' beginnings, in the shape that ``Bank`` has them."""
     films = films[:, :, : 4 * num_latent_frames - 3]
+    device = next(vae.parameters()).device
     latents = []
     for index, versions in enumerate(films):
-        latents.append(vae.encode(as_pixels(versions), FeatureCache(), normalise=True).half())
+        pixels = as_pixels(versions).to(device)
+        latents.append(vae.encode(pixels, FeatureCache(), normalise=True).half().cpu())
         if index % 20 == 19:
             print(f"latents of {index + 1}/{len(films)} motions", flush=True)
     return torch.stack(latents)

@@ -51,6 +51,11 @@ class Lesson:
     positions: Tensor
     chunks: Chunks
 
+    def to(self, device: torch.device) -> Lesson:
+        """Return the lesson on a device."""
+        parts = {name: value.to(device) for name, value in vars(self).items() if name != "chunks"}
+        return Lesson(**parts, chunks=self.chunks)
+
     def first_frames(self, count: int) -> Lesson:
         """Return the beginning of every clip."""
         parts = {name: value[:, :count] for name, value in vars(self).items() if name != "chunks"}

@@ -60,11 +60,13 @@ def train_dit(
     run: Run, dit: CausalDit, bank: Bank, words: WordTable, schedule: FlowSchedule
 ) -> None:
     """Train on the bank's past first, then on the network's own."""
-    rotary = RotaryEmbedding(dit.config.head_dim)
+    device = next(dit.parameters()).device
+    rotary = RotaryEmbedding(dit.config.head_dim, device)
 
     def loss(run: Run) -> Tensor:
         from_text = run.step % _TEXT_EVERY == 0
         lesson = draw_lesson(bank, words, schedule, BATCH, from_text, run.generator())
+        lesson = lesson.to(device)
         past: Tensor | None = lesson.target
         if run.step < ALONE_UNTIL * run.num_steps:
             past = None
@@ -109,13 +111,14 @@ def lesson_clean(dit: CausalDit, lesson: Lesson, rotary: RotaryEmbedding) -> Ten
 
 def with_own_start(lesson: Lesson, own: Tensor, generator: torch.Generator) -> Lesson:
     """Let half of the clips take the second denoising step, from their own first prediction."""
-    noise = torch.randn(own.shape, generator=generator)
-    later = torch.tensor([250.0, 500.0, 750.0])[
-        torch.randint(3, (len(own), 1), generator=generator)
-    ]
+    device = own.device
+    noise = torch.randn(own.shape, generator=generator).to(device)
+    steps = torch.tensor([250.0, 500.0, 750.0])
+    later = steps[torch.randint(len(steps), (len(own), 1), generator=generator)].to(device)
     timesteps = later.expand(lesson.timesteps.shape).minimum(lesson.timesteps)
     sigma = timesteps / 1000
-    second = (torch.rand(len(own), 1, generator=generator) < 0.5).expand(lesson.sigma.shape)
+    second = (torch.rand(len(own), 1, generator=generator) < 0.5).to(device)
+    second = second.expand(lesson.sigma.shape)
     wide = second[:, :, None, None, None]
     return replace(
         lesson,

@@ -41,12 +41,13 @@ def train_vae(run: Run, vae: StreamVAE, films: Tensor) -> None:
     begin_as_a_pyramid(vae)
     optimisers = keep_initial_rates(*optimisers_for(vae, _kernels(vae), rate=6e-3, adam_rate=3e-3))
     clips = films.flatten(0, 1)
+    device = next(vae.parameters()).device
 
     def loss(run: Run) -> Tensor:
         num_frames, count = _stage(run)
-        crops = random_crops(clips, count, num_frames, run.generator())
+        crops = random_crops(clips, count, num_frames, run.generator()).to(device)
         latents = vae.encode(crops, FeatureCache(), normalise=True)
-        noise = torch.randn(latents.shape, generator=run.generator(1))
+        noise = torch.randn(latents.shape, generator=run.generator(1)).to(device)
         decoded = vae.decode(latents + LATENT_NOISE * noise, FeatureCache())
         return picture_loss(decoded, crops) + 3e-4 * latents.square().mean()
 
@@ -110,12 +111,14 @@ def train_decoder(run: Run, vae: StreamVAE, films: Tensor) -> None:
         *optimisers_for(decoder, _kernels(decoder), rate=5e-3, adam_rate=2e-3)
     )
     clips = films.flatten(0, 1)
+    device = next(vae.parameters()).device
 
     def loss(run: Run) -> Tensor:
         crop = random_crops(clips, 1, _DECODER_FRAMES, run.generator(), _DECODER_CROP)
+        crop = crop.to(device)
         with torch.no_grad():
             latents = vae.encode(crop, FeatureCache(), normalise=True)
-        noise = torch.randn(latents.shape, generator=run.generator(1))
+        noise = torch.randn(latents.shape, generator=run.generator(1)).to(device)
         decoded = vae.decode(latents + LATENT_NOISE * noise, FeatureCache())
         return picture_loss(decoded, crop)
 
@@ -170,7 +173,8 @@ def picture_loss(decoded: Tensor, wanted: Tensor) -> Tensor:
 @torch.no_grad()
 def _sample(run: Run, vae: StreamVAE, clips: Tensor) -> None:
     shown = as_pixels(clips[:: len(clips) // 8 + 1, :_SAMPLE_FRAMES])
-    decoded = vae.decode(vae.encode(shown, FeatureCache(), True), FeatureCache())
+    latents = vae.encode(shown.to(vae.latent_mean.device), FeatureCache(), True)
+    decoded = vae.decode(latents, FeatureCache()).cpu()
     error = (decoded.clamp(-1, 1) - shown).square().mean() / 4
     print(f"{run.name} step {run.step}: PSNR {-10 * error.log10():.2f} dB", flush=True)
     rows = torch.stack([shown[:, -1], decoded[:, -1], shown[:, 0], decoded[:, 0]])
