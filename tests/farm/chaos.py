@@ -30,6 +30,7 @@ CHUNKS = 12
 _MAX_LOSSES = 1000
 _LEASE_SECONDS = 5.0
 _LONGEST_SECONDS = 7200.0
+_LONGEST_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ def wreak_havoc(
         jobs = farm.submit(*shots)
         workers = [farm.start_worker() for _ in range(num_workers)]
         for number in range(num_faults):
-            # The fewer jobs are left, the sooner the rest of the faults comes.
-            time.sleep(chance.uniform(0.05, 2.0))
             slot = chance.randrange(num_workers)
+            _wait_until_busy(farm, workers[slot])
+            time.sleep(chance.uniform(0.0, 1.0))
             kind = chance.choice(list(kinds))
             workers[slot] = _mistreat(farm, workers[slot], kind, chance)
             counts[kind] += 1
@@ -94,6 +95,16 @@ def wreak_havoc(
                 break
         farm.wait(jobs, timeout=_LONGEST_SECONDS)
         return _judge(farm, jobs, expected, counts, time.monotonic() - begin)
+
+
+def _wait_until_busy(farm: RunningFarm, worker: WorkerProcess) -> None:
+    """Wait until a worker has a job, or a while: also one that starts may be struck."""
+    deadline = time.monotonic() + _LONGEST_START_SECONDS
+    while time.monotonic() < deadline:
+        running = farm.store.list(state=State.RUNNING)
+        if any(record.owner == worker.name for record in running):
+            return
+        time.sleep(0.05)
 
 
 def _mistreat(
