@@ -12,7 +12,7 @@ from rushes_queue.states import State
 
 def test_a_broker_that_is_killed_while_a_job_is_rendered(running: RunningFarm) -> None:
     running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=30))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
     running.wait_for_chunk(job, 3)
     time.sleep(1.2)  # the append-only file is a second behind
     running.server.kill()
@@ -30,7 +30,7 @@ def test_a_broker_that_is_killed_while_a_job_is_rendered(running: RunningFarm) -
 
 def test_a_broker_that_is_away_for_longer_than_the_lease(running: RunningFarm) -> None:
     running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=120))
     running.wait_for_chunk(job, 2)
     running.server.freeze()
     time.sleep(8)
@@ -44,7 +44,7 @@ def test_connections_that_are_cut_in_the_middle_of_a_message(running: RunningFar
     with CuttingProxy(running.server.port) as proxy:
         running.start_worker("--broker", f"redis://127.0.0.1:{proxy.port}/0")
         shots = [
-            write_shot(running.folder / f"{number}.json", chunks=8, seed=number)
+            write_shot(running.folder / f"{number}.json", chunks=40, seed=number)
             for number in range(4)
         ]
         jobs = running.submit(*shots)
@@ -60,7 +60,7 @@ def test_connections_that_are_cut_in_the_middle_of_a_message(running: RunningFar
 
 def test_a_broker_without_memory_refuses_new_jobs_and_keeps_the_old(running: RunningFarm) -> None:
     worker = running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=30))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
     running.wait_for_chunk(job, 2)
     running.store.client.config_set("maxmemory", "1mb")
     shot = write_shot(running.folder / "other.json", chunks=2, seed=2)
@@ -77,7 +77,7 @@ def test_a_broker_without_memory_refuses_new_jobs_and_keeps_the_old(running: Run
 def test_messages_that_come_again_while_the_job_is_rendered(running: RunningFarm) -> None:
     for _ in range(2):
         running.start_worker(RUSHES_VISIBILITY_SECONDS="1")
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=60))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=300))
     begun = running.wait_for_chunk(job, 1).started_ms
     # Kombu gives back what was not acknowledged for so long, every ten seconds.
     record = running.wait([job])[job]

@@ -28,7 +28,7 @@ def test_a_disk_that_is_full_for_a_while(shared_cache: Path, tmp_path: Path, pla
         running_farm({variable: str(disk.folder)}, cache=shared_cache) as farm,
     ):
         farm.start_worker()
-        (job,) = farm.submit(write_shot(farm.folder / "shot.json", chunks=30))
+        (job,) = farm.submit(write_shot(farm.folder / "shot.json", chunks=80))
         farm.wait_for_chunk(job, 2)
         disk.fill()
         wait_until(lambda: failed_once(farm, job), lambda: farm.describe([job]))
@@ -48,7 +48,7 @@ def test_a_storage_that_refuses_writes_for_a_while(shared_cache: Path, tmp_path:
         running_farm({"RUSHES_STORAGE_URL": str(disk.folder)}, cache=shared_cache) as farm,
     ):
         farm.start_worker()
-        (job,) = farm.submit(write_shot(farm.folder / "shot.json", chunks=12))
+        (job,) = farm.submit(write_shot(farm.folder / "shot.json", chunks=60))
         farm.wait_for_chunk(job, 2)
         disk.refuse_writes()
         time.sleep(6)

@@ -71,7 +71,7 @@ def test_a_bad_file_among_many_queues_nothing(running: RunningFarm) -> None:
 
 @ANYWHERE
 def test_a_killed_child_costs_the_chunks_since_the_save_point(running: RunningFarm) -> None:
-    shot = write_shot(running.folder / "shot.json", chunks=20)
+    shot = write_shot(running.folder / "shot.json", chunks=80)
     worker = running.start_worker()
     (job,) = running.submit(shot)
     running.wait_for_chunk(job, 5)
@@ -86,7 +86,7 @@ def test_a_killed_child_costs_the_chunks_since_the_save_point(running: RunningFa
 
 def test_a_killed_worker_is_replaced_by_another(running: RunningFarm) -> None:
     worker = running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
     running.wait_for_chunk(job, 5)
     worker.kill()
     running.start_worker()
@@ -97,7 +97,7 @@ def test_a_killed_worker_is_replaced_by_another(running: RunningFarm) -> None:
 
 def test_sigterm_hands_the_job_back_and_ends(running: RunningFarm) -> None:
     worker = running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=60))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=400))
     running.wait_for_chunk(job, 2)
     begin = time.monotonic()
     worker.terminate()
@@ -110,7 +110,7 @@ def test_sigterm_hands_the_job_back_and_ends(running: RunningFarm) -> None:
 
 def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFarm) -> None:
     worker = running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=60))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=400))
     running.wait_for_chunk(job, 2)
     worker.signal_child(signal.SIGSTOP)  # so that it cannot drain
     worker.terminate()
@@ -124,7 +124,7 @@ def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFa
 @ANYWHERE
 def test_a_frozen_worker_that_wakes_publishes_nothing(running: RunningFarm) -> None:
     frozen = running.start_worker()
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=20))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
     running.wait_for_chunk(job, 3)
     frozen.signal_all(signal.SIGSTOP)
     running.start_worker()
@@ -139,8 +139,8 @@ def test_a_frozen_worker_that_wakes_publishes_nothing(running: RunningFarm) -> N
 def test_a_job_is_cancelled_and_paused_and_resumed(running: RunningFarm) -> None:
     running.start_worker()
     first, second = running.submit(
-        write_shot(running.folder / "a.json", chunks=60),
-        write_shot(running.folder / "b.json", chunks=16, seed=2),
+        write_shot(running.folder / "a.json", chunks=400),
+        write_shot(running.folder / "b.json", chunks=200, seed=2),
     )
     running.wait_for_chunk(first, 2)
     assert running.run("cancel", first).exit_code == 0
@@ -203,7 +203,7 @@ def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm
 
 @ANYWHERE
 def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm) -> None:
-    shot = write_shot(running.folder / "shot.json", chunks=30)
+    shot = write_shot(running.folder / "shot.json", chunks=80)
     worker = running.start_worker()
     (job,) = running.submit(shot)
     running.wait_for_chunk(job, 8)
@@ -259,6 +259,5 @@ def test_a_job_that_kills_its_worker_three_times_is_quarantined(running: Running
     assert records[poison].state is State.QUARANTINED
     assert records[poison].attempts == 3
     assert records[poison].error is not None
-    assert "lost 3 times" in records[poison].error.message
-    assert "SIGSEGV" in records[poison].error.message
+    assert "lost 3 times at chunk 0, on w0, w0, w0" in records[poison].error.message
     assert worker.is_alive
