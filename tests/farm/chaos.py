@@ -25,7 +25,7 @@ from farm.timelines import write_shot
 from rushes_queue.states import FINISHED, State
 
 FAULTS = ("kill child", "kill worker", "terminate", "freeze")
-CHUNKS = 12
+CHUNKS = 60  # some seconds of rendering on a fast machine
 # Killed from outside so often, a job is not to blame: in a real farm three losses are enough.
 _MAX_LOSSES = 1000
 _LEASE_SECONDS = 5.0
@@ -59,6 +59,7 @@ def wreak_havoc(
     num_faults: int,
     kinds: Sequence[str] = FAULTS,
     num_workers: int = 2,
+    chunks: int = CHUNKS,
     seed: int = 0,
     cache: Path | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -73,7 +74,7 @@ def wreak_havoc(
     counts = dict.fromkeys(kinds, 0)
     with running_farm(environment, cache=cache) as farm:
         shots = [
-            write_shot(farm.folder / f"shot{number:03}.json", chunks=CHUNKS, seed=number)
+            write_shot(farm.folder / f"shot{number:03}.json", chunks=chunks, seed=number)
             for number in range(num_jobs)
         ]
         expected = _undisturbed(farm, shots)
@@ -81,8 +82,7 @@ def wreak_havoc(
         jobs = farm.submit(*shots)
         workers = [farm.start_worker() for _ in range(num_workers)]
         for number in range(num_faults):
-            slot = chance.randrange(num_workers)
-            _wait_until_busy(farm, workers[slot])
+            slot = _busy_slot(farm, workers, chance)
             time.sleep(chance.uniform(0.0, 1.0))
             kind = chance.choice(list(kinds))
             workers[slot] = _mistreat(farm, workers[slot], kind, chance)
@@ -97,14 +97,16 @@ def wreak_havoc(
         return _judge(farm, jobs, expected, counts, time.monotonic() - begin)
 
 
-def _wait_until_busy(farm: RunningFarm, worker: WorkerProcess) -> None:
-    """Wait until a worker has a job, or a while: also one that starts may be struck."""
+def _busy_slot(farm: RunningFarm, workers: Sequence[WorkerProcess], chance: random.Random) -> int:
+    """Wait until a worker has a job, or a while, and return it: also one that starts is struck."""
     deadline = time.monotonic() + _LONGEST_START_SECONDS
     while time.monotonic() < deadline:
-        running = farm.store.list(state=State.RUNNING)
-        if any(record.owner == worker.name for record in running):
-            return
+        owners = {record.owner for record in farm.store.list(state=State.RUNNING)}
+        busy = [slot for slot, worker in enumerate(workers) if worker.name in owners]
+        if busy:
+            return chance.choice(busy)
         time.sleep(0.05)
+    return chance.randrange(len(workers))
 
 
 def _mistreat(
@@ -175,6 +177,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=50)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--chunks", type=int, default=CHUNKS, help="of each job")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=FAULTS, default=["kill child", "kill worker"])
     parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
@@ -185,6 +188,7 @@ def main() -> int:
         num_faults=options.faults,
         kinds=options.kinds,
         num_workers=options.workers,
+        chunks=options.chunks,
         seed=options.seed,
         say=console.print,
     )
