@@ -18,7 +18,8 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Leave no room."""
-        with (self.folder / "ballast").open("wb") as file:
+        # Unbuffered: what a buffer still held would fail once more when the file is closed.
+        with (self.folder / "ballast").open("wb", buffering=0) as file:
             try:
                 while True:
                     file.write(bytes(65536))
