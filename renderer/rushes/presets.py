@@ -16,7 +16,7 @@ Mode = Literal["text", "video"]
 
 
 class _Data(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ChunkSpec(_Data):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import Annotated, Any
+from collections.abc import MutableMapping
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -16,29 +17,15 @@ from typer.core import TyperGroup
 import rushes
 from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
-from rushes_queue.cli.change import cancel, pause, priority, resume, retry
-from rushes_queue.cli.check import check
-from rushes_queue.cli.config import config
-from rushes_queue.cli.convert import convert
-from rushes_queue.cli.doctor import doctor
-from rushes_queue.cli.evaluate import evaluate
-from rushes_queue.cli.farm import flower, metrics, stats, workers
-from rushes_queue.cli.fetch import fetch, preview
-from rushes_queue.cli.jobs import jobs, status
-from rushes_queue.cli.local import down, ps, up
-from rushes_queue.cli.logs import logs
-from rushes_queue.cli.models import models
-from rushes_queue.cli.plan import plan
-from rushes_queue.cli.prune import prune
-from rushes_queue.cli.reconcile import reconcile
-from rushes_queue.cli.render import render
-from rushes_queue.cli.submit import submit
-from rushes_queue.cli.watch import watch
-from rushes_queue.cli.worker import worker
+from rushes_queue.cli.command_table import CommandTable
 
 
 class Commands(TyperGroup):
-    """Turn our errors into one line on stderr and their exit code."""
+    """Load commands when needed; turn our errors into one line on stderr and their exit code."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = cast("MutableMapping[str, Any]", CommandTable())
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -66,9 +53,6 @@ app = typer.Typer(
     add_completion=True,
 )
 
-# A command that hands options on which it does not know itself.
-PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -84,25 +68,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-TIMELINES, JOBS, FARM, MACHINE = "Timelines", "Jobs", "Farm", "This machine"
-
-for panel, commands in {
-    TIMELINES: (render, check, plan, convert),
-    JOBS: (
-        *(submit, jobs, status, watch, logs, preview, fetch),
-        *(cancel, pause, resume, retry, priority),
-    ),
-    FARM: (up, down, ps, worker, workers, stats, metrics, prune, reconcile),
-    MACHINE: (doctor,),
-}.items():
-    for command in commands:
-        app.command(rich_help_panel=panel)(command)
-app.command(name="eval", rich_help_panel=TIMELINES)(evaluate)
-app.command(context_settings=PASSED_ON, rich_help_panel=FARM)(flower)
-app.add_typer(config, name="config", rich_help_panel=MACHINE)
-app.add_typer(models, name="models", rich_help_panel=MACHINE)
 
 
 def main() -> None:

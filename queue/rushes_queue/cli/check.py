@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from rushes.timeline.problems import Problem
 
 DEFAULT_PRESET = "streamdiffusionv2-1.3b"
-STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+STYLES: dict[str, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow"},
+    "note": {"dim": True},
+}
 
 
 def check(
@@ -92,22 +96,16 @@ def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:
 
 
 def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
-    """Print one file's problems; rich leaves out the colours where there is no terminal."""
-    from rich.console import Console
-    from rich.text import Text
-
+    """Print one file's problems; colours are left out where there is no terminal."""
     from rushes.timeline.problems import printable
 
     counts = Counter(problem.severity for problem in problems)
     summary = ", ".join(
         f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items()
     )
-    console = Console(soft_wrap=True, highlight=False)
-    verdict = Text("ok" if ok else "refused", "green" if ok else "bold red")
-    console.print(
-        Text.assemble(f"{printable(str(file))}: ", verdict, f" ({summary})" if summary else "")
-    )
+    verdict = typer.style("ok", fg="green") if ok else typer.style("refused", fg="red", bold=True)
+    typer.echo(f"{printable(str(file))}: {verdict}{f' ({summary})' if summary else ''}")
     for problem in problems:
-        label = Text(f"  {problem.severity:8}", STYLES[problem.severity])
+        label = typer.style(f"  {problem.severity:8}", **STYLES[problem.severity])
         remark = " (rendering refuses it)" if problem.blocks_render else ""
-        console.print(Text.assemble(label, str(problem), remark))
+        typer.echo(f"{label}{problem}{remark}")

@@ -11,7 +11,9 @@ from rushes_queue.cli.console import print_json, print_table, say
 
 SCHEMA_VERSION = 1
 
-config = typer.Typer(help="Show settings and where they come from.", no_args_is_help=True)
+config = typer.Typer(
+    add_completion=False, help="Show settings and where they come from.", no_args_is_help=True
+)
 
 
 @config.command()

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 DEFAULT_PRESET = "streamdiffusionv2-1.3b"
 
-models = typer.Typer(help="List, fetch, check and convert public weights.", no_args_is_help=True)
+models = typer.Typer(
+    add_completion=False,
+    help="List, fetch, check and convert public weights.",
+    no_args_is_help=True,
+)
 
 Names = Annotated[
     list[str] | None,

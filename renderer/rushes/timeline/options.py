@@ -68,7 +68,7 @@ class PlanOptions(BaseModel):
     Units: frames a second, seconds, pixels.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     profile: ProfileName = "scope"
     fps: Rate | None = None

@@ -1,0 +1,93 @@
+"""Which commands there are, and in which module; a module is imported when its command is needed.
+
+To import all of them takes a quarter of a second, which every command would wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+
+# Panel of the help: command: module.
+_PANELS = {
+    "Timelines": {
+        "render": "render",
+        "check": "check",
+        "plan": "plan",
+        "convert": "convert",
+        "eval": "evaluate",
+    },
+    "Jobs": {
+        "submit": "submit",
+        "jobs": "jobs",
+        "status": "jobs",
+        "watch": "watch",
+        "logs": "logs",
+        "preview": "fetch",
+        "fetch": "fetch",
+        "cancel": "change",
+        "pause": "change",
+        "resume": "change",
+        "retry": "change",
+        "priority": "change",
+    },
+    "Farm": {
+        "up": "local",
+        "down": "local",
+        "ps": "local",
+        "worker": "worker",
+        "workers": "farm",
+        "stats": "farm",
+        "metrics": "farm",
+        "flower": "farm",
+        "prune": "prune",
+        "reconcile": "reconcile",
+    },
+    "This machine": {
+        "doctor": "doctor",
+        "config": "config",
+        "models": "models",
+    },
+}
+_PLACES = {
+    command: (panel, module)
+    for panel, commands in _PANELS.items()
+    for command, module in commands.items()
+}
+_FUNCTIONS = {"eval": "evaluate"}  # the others have their command's name
+# Commands that hand options on which they do not know themselves.
+_PASS_ON = {"flower": {"allow_extra_args": True, "ignore_unknown_options": True}}
+
+
+class CommandTable(Mapping[str, Any]):
+    """All commands by name, in the order of the help."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            self._loaded[name] = _load(name, *_PLACES[name])
+        return self._loaded[name]
+
+
+def _load(name: str, panel: str, module: str) -> Any:
+    found = getattr(import_module(f"rushes_queue.cli.{module}"), _FUNCTIONS.get(name, name))
+    if isinstance(found, typer.Typer):  # commands below this one
+        command: Any = typer.main.get_command(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command(context_settings=_PASS_ON.get(name))(found)
+        command = typer.main.get_command(alone)
+    command.name = name
+    command.rich_help_panel = panel
+    return command
