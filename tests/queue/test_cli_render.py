@@ -242,7 +242,7 @@ def test_json_is_one_object_that_names_the_files_and_what_is_in_them(
     assert {name: answer[name] for name in names} == names
     manifest = json.loads((folder / "out.mp4.json").read_text())
     assert answer["frames_sha256"] == manifest["frames_sha256"]
-    assert (answer["num_frames"], answer["preset"], answer["seed"]) == (48, "tiny", 42)
+    assert (answer["num_frames"], answer["preset"], answer["seed"]) == (48, "pocket", 42)
 
 
 def test_progress_is_plain_lines_where_no_terminal_is(made: tuple[Path, Finished]) -> None:

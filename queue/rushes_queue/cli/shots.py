@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rushes.request import RenderRequest
     from rushes.timeline.render_plan import RenderPlan
 
-REAL_PRESET, STAND_IN_PRESET = "streamdiffusionv2-1.3b", "tiny"
+REAL_PRESET, STAND_IN_PRESET = "streamdiffusionv2-1.3b", "pocket"
 # Takes are this far apart, so that no two of them share the noise of a latent frame.
 SEEDS_BETWEEN_TAKES = 10_000
 
@@ -95,7 +95,7 @@ def default_preset(folders: Folders) -> str:
         return REAL_PRESET
     say(
         f"note: no weights of {REAL_PRESET} below {folders.models}; using preset "
-        f"{STAND_IN_PRESET}, whose weights are random: its pictures mean nothing"
+        f"{STAND_IN_PRESET}, a small model that knows only the little world of docs/pocket.md"
     )
     return STAND_IN_PRESET
 
