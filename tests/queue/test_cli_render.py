@@ -258,7 +258,7 @@ def test_progress_is_plain_lines_where_no_terminal_is(made: tuple[Path, Finished
 
 def test_it_is_said_that_a_stand_in_renders(made: tuple[Path, Finished]) -> None:
     assert "note: no weights of streamdiffusionv2-1.3b" in made[1].stderr
-    assert "its pictures mean nothing" in made[1].stderr
+    assert "using preset pocket" in made[1].stderr
 
 
 def test_force_replaces_and_gives_the_same_again(
@@ -428,7 +428,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_ends_the_render(rushes: Rushes, small_disk: Path) -> None:
     shot = write_timeline(small_disk.parent / "shot.json", timeline(block("a boat", 0, 4)))
-    result = rushes.run("render", shot, "-o", "out.mp4", cwd=small_disk)
+    result = rushes.run("render", shot, "-o", "out.mp4", "--preset", "tiny", cwd=small_disk)
     assert result.returncode == 1, result.stderr
     (line,) = error_lines(result)
     assert line.startswith("error: out.mp4")  # or its sheet or manifest, as it comes
