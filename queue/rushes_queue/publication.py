@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rushes.errors import RushesError
 from rushes.file_hash import sha256_of
 from rushes.request import RenderRequest
 from rushes_queue.job import JobDocument, canonical_json
@@ -59,12 +61,9 @@ def publish(
     That may be an earlier attempt's; then the files of this one are removed again.
     Raises: what the storage raises; nothing is published then.
     """
-    base = _own_name(storage, document, attempt, template)
-    keys = dict(_files(request, base))
-    files = {}
-    for key, path in keys.items():
-        files[key] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
-        storage.put_file(key, path)
+    plain = _plain_name(document, template)
+    base = _own_name(storage, document, attempt, plain)
+    files = _store(storage, dict(_files(request, base)))
     extension = request.output.suffix
     result = {
         "output": base if extension == ".png" else f"{base}{extension}",
@@ -79,6 +78,8 @@ def publish(
     }
     key = f"{JOBS}/{document.id}/{RESULT}"
     if storage.put_bytes(key, canonical_json(result), if_absent=True):
+        if base != plain:
+            _remove_others(storage, plain, files)
         return result
     before = published(storage, document.id)
     if before is None:  # somebody damaged it
@@ -89,6 +90,31 @@ def publish(
         for unneeded in files.keys() - before.get("files", {}).keys():
             storage.delete(unneeded)
     return before
+
+
+def _store(storage: Storage, files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
+    """Store files by their keys, all or none; return the size and hash of each."""
+    described = {}
+    try:
+        for key, path in files.items():
+            described[key] = {"size": path.stat().st_size, "sha256": sha256_of(path)}
+            storage.put_file(key, path)
+    except (RushesError, OSError):
+        for key in described:
+            with suppress(RushesError):
+                storage.delete(key)
+        raise
+    return described
+
+
+def _remove_others(storage: Storage, plain: str, files: Collection[str]) -> None:
+    """Remove what earlier attempts stored, whose workers died before they published it."""
+    try:
+        for entry in list(storage.list(plain.rpartition("/")[0])):
+            if entry.key.startswith(plain) and entry.key not in files:
+                storage.delete(entry.key)
+    except RushesError as error:
+        logger.warning("%s: what is left of earlier attempts stays: %s", plain, error)
 
 
 def describe(manifest: dict[str, Any], document: JobDocument, attempt: Attempted) -> dict[str, Any]:
@@ -109,9 +135,9 @@ def describe(manifest: dict[str, Any], document: JobDocument, attempt: Attempted
     return manifest | {"request": manifest["request"] | names, "job": job}
 
 
-def _own_name(storage: Storage, document: JobDocument, attempt: Attempted, template: str) -> str:
-    """Return a name that no other attempt at any job has: the plain one for the first to ask."""
-    plain = result_key(
+def _plain_name(document: JobDocument, template: str) -> str:
+    """Return the name of a job's result, without extension; no other job's starts with it."""
+    return result_key(
         template,
         created_at=document.created_at,
         timeline=document.name,
@@ -120,6 +146,10 @@ def _own_name(storage: Storage, document: JobDocument, attempt: Attempted, templ
         preset=document.preset,
         tag=document.tags[0] if document.tags else "",
     )
+
+
+def _own_name(storage: Storage, document: JobDocument, attempt: Attempted, plain: str) -> str:
+    """Return a name that no other attempt at any job has: the plain one for the first to ask."""
     key = f"{JOBS}/{document.id}/{NAME}"
     own = canonical_json({"fence": attempt.fence})
     if storage.put_bytes(key, own, if_absent=True) or storage.get_bytes(key) == own:

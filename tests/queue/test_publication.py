@@ -11,7 +11,7 @@ import pytest
 from farm.documents import document
 from rushes.request import RenderRequest
 from rushes_queue.publication import Attempted, describe, publish, published
-from rushes_queue.result_names import DEFAULT_TEMPLATE
+from rushes_queue.result_names import DEFAULT_TEMPLATE, result_key
 from rushes_queue.storage import Storage, open_storage
 
 
@@ -66,11 +66,24 @@ def test_an_attempt_that_died_before_the_last_step_published_nothing(
 ) -> None:
     job = document()
     storage.put_bytes(f"jobs/{job.id}/name.json", b'{"fence":10}')
+    plain = result_key(
+        DEFAULT_TEMPLATE,
+        created_at=job.created_at,
+        timeline=job.name,
+        seed=job.seed,
+        job=job.id,
+        preset=job.preset,
+    )
+    for key in (f"{plain}.mp4", f"{plain}-15.mp4", f"{plain}-15.mp4.png"):
+        storage.put_bytes(key, b"of one that died")
+    storage.put_bytes(f"{plain[:-1]}x.mp4", b"of another job")
     assert published(storage, job.id) is None
     result = publish(
         *(storage, job, Attempted(2, 20, "b"), *finished(tmp_path / "b")), DEFAULT_TEMPLATE
     )
-    assert "-20.mp4" in result["output"]
+    assert result["output"] == f"{plain}-20.mp4"
+    left = {entry.key for entry in storage.list("results")}
+    assert left == {*result["files"], f"{plain[:-1]}x.mp4"}
 
 
 def test_a_damaged_result_is_replaced(storage: Storage, tmp_path: Path) -> None:
