@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class SavedWork:
         Those of attempts before ``oldest_fence`` do not count.
         Raises: TransientError when the storage does not answer.
         """
-        for chunk, fence, key in reversed(list(self._list())):
+        for fence, chunk, key in reversed(self._list()):
             if fence >= oldest_fence:
                 try:
                     self._fetch(self._read(key))
@@ -94,12 +94,14 @@ class SavedWork:
             self._hashes[name] = sha256_of(self._folder / name)
         return self._hashes[name]
 
-    def _list(self) -> Iterator[tuple[int, int, str]]:
-        """Yield chunk, fence and key of every point, the earliest chunk first."""
-        for entry in self._storage.list(self._points):
-            match = _POINT.fullmatch(entry.key.removeprefix(f"{self._points}/"))
-            if match is not None:
-                yield int(match[1]), int(match[2]), entry.key
+    def _list(self) -> Sequence[tuple[int, int, str]]:
+        """Return fence, chunk and key of every point, the oldest first.
+
+        An attempt goes on from the best that was there, or had a reason to begin further back.
+        """
+        entries = [entry.key for entry in self._storage.list(self._points)]
+        names = [(_POINT.fullmatch(key.removeprefix(f"{self._points}/")), key) for key in entries]
+        return sorted((int(match[2]), int(match[1]), key) for match, key in names if match)
 
     def _read(self, key: str) -> Mapping[str, str]:
         """Read the files of a point, which anybody may have changed.
@@ -126,11 +128,13 @@ class SavedWork:
             self._storage.get_file(f"{self._files}/{sha256}", path)
             if sha256_of(path) != sha256:
                 path.unlink()
+                # So that whoever makes the same file again stores it.
+                self._storage.delete(f"{self._files}/{sha256}")
                 raise ValueError(f"{name} is damaged")
             self._hashes[name] = sha256
 
     def _forget_old_points(self) -> None:
-        points = list(self._list())
+        points = self._list()
         kept = {sha256 for _, _, key in points[-KEPT:] for sha256 in self._hashes_in(key)}
         for _, _, key in points[:-KEPT]:
             for sha256 in set(self._hashes_in(key)) - kept:

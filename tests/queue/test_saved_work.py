@@ -93,3 +93,23 @@ def test_a_damaged_one_falls_back_to_the_one_before(
 def test_those_before_a_new_start_do_not_count(storage: Storage, tmp_path: Path) -> None:
     SavedWork(storage, JOB, 1, tmp_path).store(make_save(tmp_path, 4, segments=1))
     assert SavedWork(storage, JOB, 3, tmp_path / "there").restore(oldest_fence=2) is None
+
+
+def test_who_begins_further_back_has_save_points_of_its_own(
+    storage: Storage, tmp_path: Path
+) -> None:
+    SavedWork(storage, JOB, 1, tmp_path / "a").store(make_save(tmp_path / "a", 8, segments=1))
+    again = SavedWork(storage, JOB, 2, tmp_path / "b")
+    for chunk in (2, 4, 6):
+        again.store(make_save(tmp_path / "b", chunk, segments=1))
+    assert SavedWork(storage, JOB, 3, tmp_path / "there").restore() == 6
+
+
+def test_a_damaged_file_is_stored_anew(storage: Storage, tmp_path: Path) -> None:
+    SavedWork(storage, JOB, 1, tmp_path / "a").store(make_save(tmp_path / "a", 2, segments=1))
+    (point,) = storage.list(f"work/{JOB}/points")
+    segment = json.loads(storage.get_bytes(point.key))["files"]["segments/000000.mov"]
+    storage.put_bytes(f"work/{JOB}/files/{segment}", b"broken")
+    assert SavedWork(storage, JOB, 2, tmp_path / "b").restore() is None
+    SavedWork(storage, JOB, 2, tmp_path / "c").store(make_save(tmp_path / "c", 2, segments=1))
+    assert SavedWork(storage, JOB, 3, tmp_path / "there").restore() == 2
