@@ -12,7 +12,7 @@ from rushes_queue.errors import BrokerError, BrokerFullError
 if TYPE_CHECKING:
     from redis import Redis
 
-SOCKET_TIMEOUT_SECONDS = 20.0  # above any time that a call blocks on purpose
+SOCKET_TIMEOUT_SECONDS = 5.0  # above any time that a call blocks on purpose
 CONNECT_TIMEOUT_SECONDS = 5.0
 _SECONDS_BETWEEN_HEALTH_CHECKS = 10
 _RETRIES = 2
@@ -22,10 +22,11 @@ _LOADING = ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY ")
 def connect(url: str) -> Redis:
     """Return a client for ``redis://``, ``rediss://`` or ``unix://``; the first call connects.
 
-    A call whose answer got lost is sent again; the scripts bear that.
+    A call whose connection broke is sent again; the scripts bear that. One that gets no answer in
+    time is not: whoever waits can decide better what to do.
     Raises: ConfigError when this is no such URL.
     """
-    from redis import Redis
+    from redis import Redis, exceptions
     from redis.backoff import ExponentialBackoff
     from redis.retry import Retry
 
@@ -38,7 +39,9 @@ def connect(url: str) -> Redis:
             socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
             **({} if url.startswith("unix://") else {"socket_keepalive": True}),
             health_check_interval=_SECONDS_BETWEEN_HEALTH_CHECKS,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), _RETRIES),
+            retry=Retry(
+                ExponentialBackoff(cap=0.5, base=0.05), _RETRIES, (exceptions.ConnectionError,)
+            ),
         )
     except ValueError as error:
         raise ConfigError(
