@@ -1,7 +1,8 @@
-"""Kills workers at random instants while they render, and counts what was lost: ``make chaos``.
+"""The long form of the tests of the farm: ``make chaos``.
 
-Every job must end with the frames of an undisturbed render, published once, whatever happened to
-the workers. The instants come from a seed, so a run can be repeated as far as the machine allows.
+Its parts are random runs, in which workers are mistreated at random instants, and the fault
+scenarios of ``tests/integration`` at their full length, on a folder and on a bucket. All of them
+run unless some are named: ``python -m farm.chaos freeze faults``.
 """
 
 from __future__ import annotations
@@ -9,199 +10,141 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
-import signal
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.table import Table
 
-from farm.running import RunningFarm, WorkerProcess, running_farm
-from farm.timelines import write_shot
-from rushes_queue.states import FINISHED, State
+from farm.havoc import FAULTS, wreak_havoc
+from farm.long_form import VARIABLE
+from farm.running import ROOT
+from farm.s3_server import bucket_settings
 
-FAULTS = ("kill child", "kill worker", "terminate", "freeze")
-CHUNKS = 60  # some seconds of rendering on a fast machine
-# Killed from outside so often, a job is not to blame: in a real farm three losses are enough.
-_MAX_LOSSES = 1000
-_LEASE_SECONDS = 5.0
-_LONGEST_SECONDS = 7200.0
-_LONGEST_START_SECONDS = 30.0
+SCENARIOS = "faults"
+_SECONDS_A_SCENARIO = 900  # at most
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run of chaos left behind."""
+class RandomRun:
+    """So many faults of these kinds while so many jobs are rendered."""
 
     jobs: int
-    faults: dict[str, int]
-    done: int
-    lost: int
-    published_twice: int
-    different_frames: int
-    different_videos: int
-    attempts: int
-    seconds: float
-
-    @property
-    def is_good(self) -> bool:
-        wrong = (self.lost, self.published_twice, self.different_frames, self.different_videos)
-        return self.done == self.jobs and not any(wrong)
+    faults: int
+    kinds: tuple[str, ...] = FAULTS
+    on_bucket: bool = False
 
 
-def wreak_havoc(
-    *,
-    num_jobs: int,
-    num_faults: int,
-    kinds: Sequence[str] = FAULTS,
-    num_workers: int = 2,
-    chunks: int = CHUNKS,
-    seed: int = 0,
-    cache: Path | None = None,
-    say: Callable[[str], None] = lambda line: None,
-) -> Outcome:
-    """Render jobs while workers are mistreated; the last fault comes before the last job ends."""
-    chance = random.Random(seed)
-    environment = {
-        "RUSHES_RETRIES__MAX_LOSSES": str(_MAX_LOSSES),
-        "RUSHES_LEASE_SECONDS": str(_LEASE_SECONDS),
+RANDOM_RUNS = {
+    "kill": RandomRun(50, 200, ("kill child", "kill worker")),
+    "terminate": RandomRun(20, 80, ("terminate",)),
+    "freeze": RandomRun(20, 40, ("freeze",)),
+    "mixed": RandomRun(20, 80),
+    "bucket": RandomRun(20, 80, on_bucket=True),
+}
+
+
+def run_at_random(run: RandomRun, seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Carry out a random run; return its figures."""
+    with bucket_settings() if run.on_bucket else nullcontext() as settings:
+        outcome = wreak_havoc(
+            num_jobs=run.jobs,
+            num_faults=run.faults,
+            kinds=run.kinds,
+            seed=seed,
+            settings=settings,
+            say=say,
+        )
+    return {"is_good": outcome.is_good, **asdict(outcome)}
+
+
+def run_scenarios(arguments: list[str]) -> dict[str, Any]:
+    """Run the integration tests at full length; return how each one ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder, "report.xml")
+        begin = time.monotonic()
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "tests/integration", "--verbosity=1"),
+                *("-o", f"timeout={_SECONDS_A_SCENARIO}", f"--junitxml={report}", *arguments),
+            ],
+            cwd=ROOT,
+            env=os.environ | {VARIABLE: "1", "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+        cases = list(ElementTree.parse(report).iter("testcase"))
+    return {
+        "is_good": done.returncode == 0,
+        "scenarios": {
+            case.attrib["name"]: {
+                "how": case[0].tag if len(case) else "passed",
+                "seconds": round(float(case.attrib["time"]), 1),
+            }
+            for case in cases
+        },
+        "seconds": time.monotonic() - begin,
     }
-    begin = time.monotonic()
-    counts = dict.fromkeys(kinds, 0)
-    with running_farm(environment, cache=cache) as farm:
-        shots = [
-            write_shot(farm.folder / f"shot{number:03}.json", chunks=chunks, seed=number)
-            for number in range(num_jobs)
-        ]
-        expected = _undisturbed(farm, shots)
-        say(f"{num_jobs} jobs rendered undisturbed in {time.monotonic() - begin:.0f} s")
-        jobs = farm.submit(*shots)
-        workers = [farm.start_worker() for _ in range(num_workers)]
-        for number in range(num_faults):
-            slot = _busy_slot(farm, workers, chance)
-            time.sleep(chance.uniform(0.0, 1.0))
-            kind = chance.choice(list(kinds))
-            workers[slot] = _mistreat(farm, workers[slot], kind, chance)
-            counts[kind] += 1
-            done = sum(record.state in FINISHED for record in farm.store.get_many(jobs).values())
-            if number % 10 == 9:
-                say(f"{number + 1} faults, {done} of {num_jobs} jobs have ended")
-            if done == num_jobs:
-                say(f"all jobs have ended after {number + 1} faults; more jobs are needed")
-                break
-        farm.wait(jobs, timeout=_LONGEST_SECONDS)
-        return _judge(farm, jobs, expected, counts, time.monotonic() - begin)
 
 
-def _busy_slot(farm: RunningFarm, workers: Sequence[WorkerProcess], chance: random.Random) -> int:
-    """Wait until a worker has a job, or a while, and return it: also one that starts is struck."""
-    deadline = time.monotonic() + _LONGEST_START_SECONDS
-    while time.monotonic() < deadline:
-        owners = {record.owner for record in farm.store.list(state=State.RUNNING)}
-        busy = [slot for slot, worker in enumerate(workers) if worker.name in owners]
-        if busy:
-            return chance.choice(busy)
-        time.sleep(0.05)
-    return chance.randrange(len(workers))
-
-
-def _mistreat(
-    farm: RunningFarm, worker: WorkerProcess, kind: str, chance: random.Random
-) -> WorkerProcess:
-    """Do something bad to a worker; return it, or the one that takes its place."""
-    match kind:
-        case "kill child":
-            worker.kill_child()
-            return worker
-        case "kill worker":
-            worker.kill()
-        case "terminate":
-            worker.terminate()
-            worker.wait()
-        case "freeze":
-            worker.signal_all(signal.SIGSTOP)
-            time.sleep(_LEASE_SECONDS + chance.uniform(1, 3))
-            worker.signal_all(signal.SIGCONT)
-            return worker
-    return farm.start_worker()
-
-
-def _undisturbed(farm: RunningFarm, shots: Sequence[Path]) -> list[tuple[str, bytes]]:
-    """Render every timeline here; return the hash of its frames, and its video."""
-    found = []
-    for shot in shots:
-        output = farm.folder / "here.mp4"
-        result = farm.run("render", shot, "-o", output, "--preset", "tiny", "--force")
-        assert result.exit_code == 0, result.stderr
-        manifest = json.loads((farm.folder / "here.mp4.json").read_text())
-        found.append((manifest["frames_sha256"], output.read_bytes()))
-    return found
-
-
-def _judge(
-    farm: RunningFarm,
-    jobs: Sequence[str],
-    expected: Sequence[tuple[str, bytes]],
-    counts: dict[str, int],
-    seconds: float,
-) -> Outcome:
-    records = [farm.store.get(job) for job in jobs]
-    done = [record for record in records if record.state is State.DONE]
-    by_id = dict(zip(jobs, expected, strict=True))
-    results = farm.results()
-    return Outcome(
-        jobs=len(jobs),
-        faults=counts,
-        done=len(done),
-        lost=len(jobs) - len(records),
-        published_twice=sum(
-            sum(record.id in key and key.endswith(".mp4") for key in results) != 1
-            for record in done
-        ),
-        different_frames=sum(
-            farm.manifest(record)["frames_sha256"] != by_id[record.id][0] for record in done
-        ),
-        different_videos=sum(farm.video(record) != by_id[record.id][1] for record in done),
-        attempts=sum(record.attempts for record in records),
-        seconds=seconds,
+def table_of(parts: dict[str, dict[str, Any]]) -> Table:
+    """Return one table of everything: a row for each random run and each scenario."""
+    table = Table(
+        *("what", "jobs", "faults", "done", "lost", "published twice", "other frames"),
+        *("attempts", "seconds", "result"),
     )
+    counts = ("done", "lost", "published_twice", "different_frames", "attempts")
+    for name, part in parts.items():
+        for scenario, found in part.get("scenarios", {}).items():
+            blank = [""] * (len(counts) + 2)
+            table.add_row(scenario, *blank, f"{found['seconds']:.0f}", found["how"])
+        if "jobs" in part:
+            figures = (part["jobs"], sum(part["faults"].values()), *map(part.get, counts))
+            result = "good" if part["is_good"] else "BAD"
+            table.add_row(name, *map(str, figures), f"{part['seconds']:.0f}", result)
+    return table
 
 
 def main() -> int:
-    """Run chaos as the command line says, and print a table."""
+    """Run the parts that the command line names, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=50)
-    parser.add_argument("--faults", type=int, default=200)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--chunks", type=int, default=CHUNKS, help="of each job")
+    names = (*RANDOM_RUNS, SCENARIOS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(names)}")
+    parser.add_argument("--jobs", type=int, help="of each random run")
+    parser.add_argument("--faults", type=int, help="of each random run")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", nargs="+", choices=FAULTS, default=["kill child", "kill worker"])
-    parser.add_argument("--output", type=Path, help="write the figures here, as JSON")
+    parser.add_argument("-k", metavar="EXPRESSION", help="choose scenarios, as pytest does")
+    parser.add_argument("--output", type=Path, help="JSON file in which these parts are replaced")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(names):
+        parser.error(f"there is no part {', '.join(unknown)}")
     console = Console()
-    outcome = wreak_havoc(
-        num_jobs=options.jobs,
-        num_faults=options.faults,
-        kinds=options.kinds,
-        num_workers=options.workers,
-        chunks=options.chunks,
-        seed=options.seed,
-        say=console.print,
-    )
-    table = Table("jobs", "faults", "done", "lost", "published twice", "other frames", "attempts")
-    table.add_row(
-        *map(str, (outcome.jobs, sum(outcome.faults.values()), outcome.done, outcome.lost)),
-        *map(str, (outcome.published_twice, outcome.different_frames, outcome.attempts)),
-    )
-    console.print(table)
-    console.print(f"{outcome.faults}, {outcome.seconds:.0f} s, {os.cpu_count()} cores")
-    if options.output is not None:
-        options.output.write_text(json.dumps(outcome.__dict__, indent=1) + "\n", encoding="utf-8")
-    return 0 if outcome.is_good else 1
+    parts: dict[str, dict[str, Any]] = {}
+    for name in options.parts or names:
+        console.print(f"{name}:")
+        if name == SCENARIOS:
+            parts[name] = run_scenarios(["-k", options.k] if options.k else [])
+        else:
+            run = RANDOM_RUNS[name]
+            run = replace(run, jobs=options.jobs or run.jobs, faults=options.faults or run.faults)
+            parts[name] = run_at_random(run, options.seed, console.print)
+        if options.output is not None:
+            _replace(options.output, {name: parts[name]})
+    console.print(table_of(parts))
+    console.print(f"{os.cpu_count()} cores")
+    return 0 if all(part["is_good"] for part in parts.values()) else 1
+
+
+def _replace(file: Path, parts: dict[str, Any]) -> None:
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file.write_text(json.dumps(before | parts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ class SmallDisk:
         """Give the room back."""
         (self.folder / "ballast").unlink()
 
+    def grow(self, mebibytes: int) -> None:
+        """Make the disk larger."""
+        _mount("-o", f"remount,size={mebibytes}m", str(self.folder))
+
     def refuse_writes(self) -> None:
         _mount("-o", "remount,ro", str(self.folder))
 
@@ -38,10 +42,10 @@ class SmallDisk:
 
 
 @contextmanager
-def small_disk(folder: Path, mebibytes: int) -> Iterator[SmallDisk]:
+def small_disk(folder: Path, kibibytes: int) -> Iterator[SmallDisk]:
     """Mount a disk of this size; skips the test where that may not be done."""
     folder.mkdir(parents=True, exist_ok=True)
-    if _mount("-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(folder)):
+    if _mount("-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(folder)):
         pytest.skip("may not mount a file system here")
     try:
         yield SmallDisk(folder)

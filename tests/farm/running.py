@@ -31,6 +31,8 @@ RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
 _ONLY_TINY = ("--gpu", "cpu", "--models", "tiny")
 PATIENCE_SECONDS = 120.0  # the machine may be busy
 
+_rendered: dict[str, tuple[str, bytes]] = {}  # by the text of the timeline
+
 
 @dataclass
 class WorkerProcess:
@@ -103,6 +105,30 @@ class RunningFarm:
         result = self.run("submit", *arguments, "--preset", "tiny")
         assert result.exit_code == 0, result.stderr
         return result.stdout.split()
+
+    def submit_until(self, number: int, act: Callable[[], None], *arguments: object) -> list[str]:
+        """Hand jobs in, in a process of its own, and do something once it named so many.
+
+        Returns those that it named before it failed to reach the broker.
+        """
+        # Less urgent than this process, which must not notice too late.
+        command = ["nice", "-n", "19", *RUSHES, "submit", *map(str, arguments), "--preset", "tiny"]
+        with subprocess.Popen(
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            named = [process.stdout.readline().strip() for _ in range(number)]
+            act()
+            named += process.stdout.read().split()
+            said = process.stderr.read()
+        assert process.returncode == 5, said
+        assert f"{len(named)} of " in said
+        return named
 
     def work_once(self, *arguments: object) -> None:
         """Let a worker take one job, to its end."""
@@ -181,6 +207,17 @@ class RunningFarm:
         ]
         logs = [worker.log.read_text()[-3000:] for worker in self.workers]
         return "\n".join(lines + logs)
+
+    def render_here(self, shot: Path) -> tuple[str, bytes]:
+        """Render a timeline without the farm; return the hash of its frames, and the video."""
+        text = shot.read_text()
+        if text not in _rendered:
+            output = self.folder / "here.mp4"
+            result = self.run("render", shot, "-o", output, "--preset", "tiny", "--force")
+            assert result.exit_code == 0, result.stderr
+            manifest = json.loads(output.with_name("here.mp4.json").read_text())
+            _rendered[text] = manifest["frames_sha256"], output.read_bytes()
+        return _rendered[text]
 
     def manifest(self, record: JobRecord) -> dict[str, Any]:
         """Return the manifest of a job that is done."""

@@ -96,6 +96,17 @@ def s3_credentials() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def bucket_settings(endpoint: str | None = None) -> Iterator[dict[str, str]]:
+    """Yield the variables that make an empty bucket the storage; ``endpoint`` is a proxy's."""
+    server = running_s3_server()
+    with s3_credentials():
+        yield {
+            "RUSHES_STORAGE_URL": f"s3://{server.new_bucket()}/farm",
+            "RUSHES_S3_ENDPOINT": endpoint or server.endpoint,
+        }
+
+
 class Proxy:
     """Passes requests on to a server, or does what ``behave`` says of a request.
 

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from farm.long_form import IS_LONG
 from farm.running import RunningFarm, running_farm
-from farm.s3_server import running_s3_server, s3_credentials
+from farm.s3_server import bucket_settings
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests marked ``anywhere`` on a folder and on a bucket; in the long form all of them."""
+    if "running" in metafunc.fixturenames:
+        is_anywhere = IS_LONG or metafunc.definition.get_closest_marker("anywhere")
+        places = ["folder", "bucket"] if is_anywhere else ["folder"]
+        metafunc.parametrize("running", places, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +29,9 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def running(request: pytest.FixtureRequest, shared_cache: Path) -> Iterator[RunningFarm]:
     """A farm with nothing in it, and without workers; its storage is a folder or a bucket."""
-    if getattr(request, "param", "folder") == "folder":
+    if request.param == "folder":
         with running_farm(cache=shared_cache) as farm:
             yield farm
-        return
-    server = running_s3_server()
-    environment = {
-        "RUSHES_STORAGE_URL": f"s3://{server.new_bucket()}/farm",
-        "RUSHES_S3_ENDPOINT": server.endpoint,
-    }
-    with s3_credentials(), running_farm(environment, cache=shared_cache) as farm:
-        yield farm
+    else:
+        with bucket_settings() as settings, running_farm(settings, cache=shared_cache) as farm:
+            yield farm

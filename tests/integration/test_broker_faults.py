@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
+from farm.long_form import lasting, only_in_the_long_form
 from farm.proxy import CuttingProxy
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
@@ -28,16 +31,52 @@ def test_a_broker_that_is_killed_while_a_job_is_rendered(running: RunningFarm) -
     assert len(running.results()) == 6
 
 
-def test_a_broker_that_is_away_for_longer_than_the_lease(running: RunningFarm) -> None:
+def test_a_broker_that_is_killed_while_many_timelines_are_submitted(running: RunningFarm) -> None:
+    """Whatever was said to be queued is; the same submission again queues the rest."""
+    # So that a kill forgets nothing of what was answered, on whatever disk.
+    running.store.client.config_set("appendfsync", "always")
+    running.start_worker()
+    shots = [
+        write_shot(running.folder / f"{number:02}.json", chunks=1, seed=number)
+        for number in range(24)
+    ]
+    said = running.submit_until(6, running.server.kill, *shots)
+    assert 6 <= len(said) < len(shots)
+    running.server.start()
+    assert set(running.store.get_many(said)) == set(said)
+    jobs = running.submit(*shots)
+    assert len(set(jobs)) == len(shots)
+    assert set(said) < set(jobs)
+    records = running.wait(jobs)
+    assert {record.id for record in running.store.list()} == set(jobs)
+    assert {record.state for record in records.values()} == {State.DONE}
+    assert len(running.results()) == 3 * len(jobs)
+
+
+@pytest.mark.parametrize("how", ["silent", pytest.param("gone", marks=only_in_the_long_form)])
+def test_a_broker_that_is_away_for_longer_than_the_lease(running: RunningFarm, how: str) -> None:
     running.start_worker()
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=120))
     running.wait_for_chunk(job, 2)
-    running.server.freeze()
-    time.sleep(8)
-    running.server.thaw()
+    leave, come_back = {
+        "silent": (running.server.freeze, running.server.thaw),
+        "gone": (running.server.kill, running.server.start),
+    }[how]
+    leave()
+    time.sleep(lasting(8, 60))
+    come_back()
     record = running.wait([job])[job]
     assert record.state is State.DONE
     assert len(running.results()) == 3
+
+
+def test_commands_do_not_wait_long_for_a_broker_that_is_silent(running: RunningFarm) -> None:
+    running.server.freeze()
+    begin = time.monotonic()
+    result = running.run("jobs")
+    assert result.exit_code == 5
+    assert len(result.stderr.splitlines()) == 1
+    assert time.monotonic() - begin < 10
 
 
 def test_connections_that_are_cut_in_the_middle_of_a_message(running: RunningFarm) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from farm.chaos import wreak_havoc
+from farm.havoc import wreak_havoc
 
 
 @pytest.mark.slow

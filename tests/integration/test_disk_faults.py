@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from farm.disks import small_disk
+from farm.long_form import lasting
 from farm.running import RunningFarm, running_farm, wait_until
 from farm.timelines import write_shot
 from rushes_queue.record import FailureKind
 from rushes_queue.states import State
 
-DISK_MEBIBYTES = 80  # above what a worker wants to be free before it begins
+DISK_KIBIBYTES = 80 * 1024  # above what a worker wants to be free before it begins
 
 
 def failed_once(farm: RunningFarm, job: str) -> bool:
@@ -24,7 +25,7 @@ def failed_once(farm: RunningFarm, job: str) -> bool:
 def test_a_disk_that_is_full_for_a_while(shared_cache: Path, tmp_path: Path, place: str) -> None:
     variable = {"work": "RUSHES_WORK_DIR", "storage": "RUSHES_STORAGE_URL"}[place]
     with (
-        small_disk(tmp_path / "disk", DISK_MEBIBYTES) as disk,
+        small_disk(tmp_path / "disk", DISK_KIBIBYTES) as disk,
         running_farm({variable: str(disk.folder)}, cache=shared_cache) as farm,
     ):
         farm.start_worker()
@@ -44,15 +45,59 @@ def test_a_disk_that_is_full_for_a_while(shared_cache: Path, tmp_path: Path, pla
 
 def test_a_storage_that_refuses_writes_for_a_while(shared_cache: Path, tmp_path: Path) -> None:
     with (
-        small_disk(tmp_path / "disk", DISK_MEBIBYTES) as disk,
+        small_disk(tmp_path / "disk", DISK_KIBIBYTES) as disk,
         running_farm({"RUSHES_STORAGE_URL": str(disk.folder)}, cache=shared_cache) as farm,
     ):
         farm.start_worker()
         (job,) = farm.submit(write_shot(farm.folder / "shot.json", chunks=60))
         farm.wait_for_chunk(job, 2)
         disk.refuse_writes()
-        time.sleep(6)
+        time.sleep(lasting(6, 30))
         disk.accept_writes()
         record = farm.wait([job])[job]
         assert record.state is State.DONE, farm.describe([job])
         assert len(farm.results()) == 3
+
+
+def test_a_disk_that_is_full_when_the_result_is_joined(running: RunningFarm) -> None:
+    """Segments and save points have room, the finished file has none."""
+    shot = write_shot(running.folder / "shot.json", chunks=80)
+    running.start_worker()
+    (job,) = running.submit(shot)
+    running.wait_for_chunk(job, 2)
+    (output,) = (running.folder / "work").glob(".*/output")
+    with small_disk(output, 4):  # the least there is
+        wait_until(lambda: failed_once(running, job), lambda: running.describe([job]))
+    error = running.store.get(job).error
+    record = running.wait([job])[job]
+    assert error is not None
+    assert error.kind is FailureKind.RESOURCE
+    assert "the disk is full" in error.message
+    assert running.manifest(record)["resumed_at_chunk"] > 0
+    assert running.video(record) == running.render_here(shot)[1]
+    assert len(running.results()) == 3
+
+
+@pytest.mark.parametrize("num_stored", [0, 1])
+def test_a_storage_that_is_full_when_the_result_is_published(
+    running: RunningFarm, num_stored: int
+) -> None:
+    """Of the files of a result there is room for none, or for the video only."""
+    shot = write_shot(running.folder / "shot.json", chunks=40)
+    frames, video = running.render_here(shot)
+    kibibytes = num_stored * -(-len(video) // 4096) * 4 + 4  # whole pages, and one for the folder
+    results = Path(running.environment["RUSHES_STORAGE_URL"]) / "results"
+    with small_disk(results, kibibytes) as disk:
+        running.start_worker()
+        (job,) = running.submit(shot)
+        wait_until(lambda: failed_once(running, job), lambda: running.describe([job]))
+        error = running.store.get(job).error
+        assert running.results() == []
+        disk.grow(80)
+        record = running.wait([job])[job]
+        assert error is not None
+        assert error.kind is FailureKind.RESOURCE
+        assert running.manifest(record)["frames_sha256"] == frames
+        assert running.video(record) == video
+        assert len(running.results()) == 3
+        assert not list(running.storage.leftovers(before=running.storage_now()))

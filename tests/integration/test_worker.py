@@ -5,42 +5,25 @@ from __future__ import annotations
 import json
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
 from rushes_queue.states import State
+from rushes_queue.storage_errors import MissingKeyError
 
 PAUSED = frozenset({State.PAUSED})
 QUEUED = frozenset({State.QUEUED})
 
 
-ANYWHERE = pytest.mark.parametrize("running", ["folder", "bucket"], indirect=True)
-
-_rendered: dict[str, tuple[str, bytes]] = {}
-
-
-def rendered_here(farm: RunningFarm, shot: Path) -> tuple[str, bytes]:
-    """Render a timeline without the farm; return the hash of its frames, and the video."""
-    text = shot.read_text()
-    if text not in _rendered:
-        output = farm.folder / "here.mp4"
-        result = farm.run("render", shot, "-o", output, "--preset", "tiny", "--force")
-        assert result.exit_code == 0, result.stderr
-        manifest = json.loads((farm.folder / "here.mp4.json").read_text())
-        _rendered[text] = manifest["frames_sha256"], output.read_bytes()
-    return _rendered[text]
-
-
-@ANYWHERE
+@pytest.mark.anywhere
 def test_a_job_makes_what_a_render_makes(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json")
     (job,) = running.submit(shot)
     running.work_once()
     record = running.store.get(job)
-    frames, video = rendered_here(running, shot)
+    frames, video = running.render_here(shot)
     assert record.state is State.DONE
     assert running.manifest(record)["frames_sha256"] == frames
     assert running.video(record) == video
@@ -69,7 +52,7 @@ def test_a_bad_file_among_many_queues_nothing(running: RunningFarm) -> None:
     assert len(running.store.list()) == 1
 
 
-@ANYWHERE
+@pytest.mark.anywhere
 def test_a_killed_child_costs_the_chunks_since_the_save_point(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json", chunks=80)
     worker = running.start_worker()
@@ -77,7 +60,7 @@ def test_a_killed_child_costs_the_chunks_since_the_save_point(running: RunningFa
     running.wait_for_chunk(job, 5)
     worker.kill_child()
     record = running.wait([job])[job]
-    frames, video = rendered_here(running, shot)
+    frames, video = running.render_here(shot)
     assert (record.state, record.attempts, record.losses) == (State.DONE, 2, 1)
     assert running.manifest(record)["frames_sha256"] == frames
     assert running.video(record) == video
@@ -121,7 +104,7 @@ def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFa
     assert running.store.get(job).losses == 0
 
 
-@ANYWHERE
+@pytest.mark.anywhere
 def test_a_frozen_worker_that_wakes_publishes_nothing(running: RunningFarm) -> None:
     frozen = running.start_worker()
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
@@ -173,7 +156,7 @@ def test_a_worker_with_tags_takes_only_its_own(running: RunningFarm) -> None:
     assert running.store.get(other).state is State.QUEUED
 
 
-@ANYWHERE
+@pytest.mark.anywhere
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b'{"schema_version": 1}'], ids=["empty", "cut", "other"]
 )
@@ -189,7 +172,7 @@ def test_a_damaged_document_is_quarantined_with_the_reason(
     assert "document" in record.error.message
 
 
-@ANYWHERE
+@pytest.mark.anywhere
 def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm) -> None:
     (job,) = running.submit(write_shot(running.folder / "shot.json", seed=77))
     (blob,) = running.storage.list("blobs")
@@ -201,7 +184,7 @@ def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm
     assert "holds other content" in record.error.message
 
 
-@ANYWHERE
+@pytest.mark.anywhere
 def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json", chunks=80)
     worker = running.start_worker()
@@ -217,7 +200,65 @@ def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm)
     record = running.wait([job])[job]
     chunk_before = int(before.key.rpartition("/")[2].partition("-")[0])
     assert running.manifest(record)["resumed_at_chunk"] == chunk_before
-    assert running.manifest(record)["frames_sha256"] == rendered_here(running, shot)[0]
+    assert running.manifest(record)["frames_sha256"] == running.render_here(shot)[0]
+
+
+@pytest.mark.anywhere
+def test_a_damaged_segment_costs_what_was_made_since(running: RunningFarm) -> None:
+    """It is made again; then save points are of use as before."""
+    shot = write_shot(running.folder / "shot.json", chunks=80)
+    worker = running.start_worker()
+    (job,) = running.submit(shot)
+    wait_until(lambda: has_segments(running, job), "a save point with a segment")
+    worker.kill()
+    for point in running.storage.list(f"work/{job}/points"):
+        files = json.loads(running.storage.get_bytes(point.key))["files"]
+        running.storage.put_bytes(f"work/{job}/files/{files['segments/000000.mov']}", b"broken")
+    for segment in (running.folder / "work").glob(".*/work/segments/*"):
+        segment.write_bytes(b"broken")
+
+    worker = running.start_worker()
+    wait_until(lambda: running.store.get(job).attempts == 2, lambda: running.describe([job]))
+    fence = running.store.get(job).fence
+    wait_until(lambda: has_segments(running, job, fence), lambda: running.describe([job]))
+    worker.kill_child()
+    record = running.wait([job])[job]
+    frames, video = running.render_here(shot)
+    assert record.state is State.DONE
+    assert running.store.attempts(job)[1].first_chunk == 0
+    assert running.manifest(record)["frames_sha256"] == frames
+    assert running.video(record) == video
+    assert running.manifest(record)["resumed_at_chunk"] > 0
+
+
+def test_a_segment_that_is_damaged_while_a_worker_renders_is_fetched_again(
+    running: RunningFarm,
+) -> None:
+    shot = write_shot(running.folder / "shot.json", chunks=80)
+    running.start_worker()
+    (job,) = running.submit(shot)
+    wait_until(lambda: has_segments(running, job), "a save point with a segment")
+    (segment,) = (running.folder / "work").glob(".*/work/segments/000000.mov")
+    segment.write_bytes(b"broken")
+    record = running.wait([job])[job]
+    assert (record.state, record.attempts) == (State.DONE, 2), running.describe([job])
+    assert running.video(record) == running.render_here(shot)[1]
+    assert running.manifest(record)["resumed_at_chunk"] > 0
+
+
+def has_segments(farm: RunningFarm, job: str, fence: int | None = None) -> bool:
+    """Whether the save points are all of the attempt with this fence, if any, and have segments."""
+    try:
+        points = [
+            (entry.key, farm.storage.get_bytes(entry.key))
+            for entry in farm.storage.list(f"work/{job}/points")
+        ]
+    except MissingKeyError:  # it was replaced just now
+        return False
+    return bool(points) and all(
+        (fence is None or key.endswith(f"-{fence}.json")) and b"segments/" in text
+        for key, text in points
+    )
 
 
 def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: RunningFarm) -> None:
