@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
+from celery.apps.worker import Worker
 from celery.worker.consumer import Consumer
 
 from rushes_queue.app import RENDER_TASK
@@ -24,6 +25,13 @@ def install_task(app: Celery, take_job: Callable[[], None]) -> None:
     @app.task(name=RENDER_TASK, ignore_result=True)
     def render(*args: object, **kwargs: object) -> None:  # whatever the message says
         take_job()
+
+
+class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
+    """A worker that leaves signals to us: Celery's handlers print to standard output."""
+
+    def install_platform_tweaks(self, worker: Worker) -> None:
+        pass
 
 
 class SturdyConsumer(Consumer):  # type: ignore[misc]  # celery ships no types

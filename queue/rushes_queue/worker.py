@@ -41,6 +41,7 @@ class Worker:
         self._links = FarmLinks.open(settings)  # the parent's
         self._child_links: FarmLinks | None = None
         self._num_signals = 0
+        self._is_ready = False
         self._drain_at = time.monotonic() + (options.drain_after_seconds or float("inf"))
 
     def run_once(self) -> bool:
@@ -48,8 +49,7 @@ class Worker:
 
         Raises: BrokerError.
         """
-        for number in _SIGNALS:
-            signal.signal(number, self._on_signal)
+        self._listen_to_signals()
         with Beat(self._options, self._links, self._board):
             return self._take_job(self._links)
 
@@ -58,10 +58,11 @@ class Worker:
 
         Raises: BrokerError when the broker cannot be reached at the start.
         """
+        self._listen_to_signals()
         from celery import signals
         from celery.exceptions import SecurityWarning
 
-        from rushes_queue.tasks import SturdyConsumer, install_task
+        from rushes_queue.tasks import QuietWorker, SturdyConsumer, install_task
         from rushes_queue.transport import on_unreadable
 
         self._links.store.now_ms()
@@ -74,7 +75,8 @@ class Worker:
         on_unreadable(self._note_unreadable)
         signals.worker_ready.connect(self._when_ready, weak=False)
         signals.task_failure.connect(self._report_lost_child, weak=False)
-        worker = app.Worker(
+        worker = QuietWorker(
+            app=app,
             hostname=self._options.name,
             queues=",".join(self._options.queues()),
             consumer_cls=SturdyConsumer,
@@ -123,12 +125,18 @@ class Worker:
 
     # In the parent
 
+    def _listen_to_signals(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
     def _on_signal(self, *_: object) -> None:
         """Drain the first time, stop at once the second time."""
         self._num_signals += 1
         if self._num_signals > 1:
             self._stop_at_once()
-        self._drain()
+        self._board.drain()
+        if self._is_ready:  # else Celery may be half imported
+            self._drain()
 
     def _drain(self) -> None:
         from celery.worker import state
@@ -155,8 +163,7 @@ class Worker:
             logger.warning("job %s: %s", job, error)
 
     def _when_ready(self, **_: Any) -> None:
-        for number in _SIGNALS:
-            signal.signal(number, self._on_signal)
+        self._is_ready = True
         if self._board.is_draining:
             self._drain()
         logger.info("worker %s serves %s", self._options.name, ", ".join(self._options.presets))

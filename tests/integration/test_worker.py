@@ -91,6 +91,14 @@ def test_sigterm_hands_the_job_back_and_ends(running: RunningFarm) -> None:
     assert any("point" in entry.key for entry in running.storage.list(f"work/{job}"))
 
 
+def test_sigterm_while_it_starts_ends_it_without_a_word(running: RunningFarm) -> None:
+    worker = running.start_worker()
+    running.wait_for_worker(worker)
+    worker.terminate()
+    assert worker.wait() == 0
+    assert "shutdown" not in worker.log.read_text()
+
+
 def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFarm) -> None:
     worker = running.start_worker()
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=400))
