@@ -49,10 +49,14 @@ class RenewAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What a sweep found: jobs whose lease was over, with their state now, and bells to ring."""
+    """What a sweep found: jobs whose lease was over, with their state now, and bells to ring.
+
+    ``untold`` are jobs that ended while no worker had them; nobody else hears of these.
+    """
 
     lost: tuple[tuple[str, State], ...]
     bells: tuple[Bell, ...]
+    untold: tuple[str, ...]
 
 
 def to_change(job: str, reply: list[Any]) -> Change:

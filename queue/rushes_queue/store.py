@@ -200,11 +200,11 @@ class JobStore:
 
     def cancel(self, job: str) -> Change:
         """End a job; one that runs is asked to stop. Raises: JobConflictError when it is done."""
-        return self._ask("cancel", job, "cancelled")
+        return self._ask("set_aside", job, "cancelled", "cancel")
 
     def pause(self, job: str) -> Change:
         """Set a job aside, or ask it to. Raises: JobConflictError when it has ended."""
-        return self._ask("pause", job, "paused")
+        return self._ask("set_aside", job, "paused", "pause")
 
     def resume(self, job: str) -> Change:
         """Queue a paused job, or withdraw the pause. Raises: JobConflictError when it ended."""
@@ -338,11 +338,15 @@ class JobStore:
         Of each queue only the first ``limit`` jobs are rung: any bell makes a worker take the best.
         ``bell_lists`` is what the names of the lists start with, in the same database, in which
         bells wait for workers; no more are rung than are missing there. Without it a queue that
-        is not served collects bells.
+        is not served collects bells. The answer names each ``untold`` job once.
         """
         lists = () if bell_lists is None else (bell_lists,)
-        lost, bells = self._scripts.run("reap", limit, max_losses, ring_after_ms, *lists)
-        return Reaped(tuple((job, State(state)) for job, state in pair_up(lost)), to_bells(bells))
+        lost, bells, untold = self._scripts.run("reap", limit, max_losses, ring_after_ms, *lists)
+        return Reaped(
+            tuple((job, State(state)) for job, state in pair_up(lost)),
+            to_bells(bells),
+            tuple(untold),
+        )
 
     # Events, notices, workers
 

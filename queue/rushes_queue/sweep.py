@@ -1,11 +1,14 @@
 """The sweep: ends attempts whose lease is over, and rings again for whatever waits unheard.
 
+It also tells of jobs that were cancelled while they waited.
 Every worker sweeps, one at a time; so nothing depends on a message, or on a single machine.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from threading import Thread
 
 from rushes.errors import RushesError
 from rushes_queue.app import BELLS
@@ -39,6 +42,8 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
     for job, state in reaped.lost:
         logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
         after_loss(links, job, state)
+    if reaped.untold:  # in a thread: those who are told may be slow, and the worker has to beat
+        Thread(target=_tell, args=(links, reaped.untold), name="tell", daemon=True).start()
     return True
 
 
@@ -46,6 +51,11 @@ def after_loss(links: FarmLinks, job: str, state: State) -> None:
     """Write down that a worker was lost, and tell whoever wants to know if that was the end."""
     save_state(links.store, links.storage, job)
     if state in FINISHED:
+        _tell(links, [job])
+
+
+def _tell(links: FarmLinks, jobs: Iterable[str]) -> None:
+    for job in jobs:
         try:
             faults = links.announce_end(job)
         except RushesError as error:

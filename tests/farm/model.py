@@ -48,6 +48,7 @@ class ModelJob:
     owner: str | None = None
     waiting_for: list[str] = field(default_factory=list)
     cancel: bool = False
+    is_untold: bool = False  # of its end, which no worker saw
     pause: bool = False
     error: str | None = None  # its kind
     result: Any = None
@@ -120,7 +121,10 @@ class Model:
         if found.state == "running":
             found.cancel = True
             return self._answer("ok", "running", "running")
-        return self._answer("ok", found.state, self._enter(found, "cancelled"))
+        before = found.state
+        self._enter(found, "cancelled")
+        found.is_untold = True
+        return self._answer("ok", before, "cancelled")
 
     def pause(self, job: str) -> Answer:
         found = self.jobs.get(job)
@@ -282,7 +286,9 @@ class Model:
             return self._answer("refused", "running", "running")
         return self._end(found, "settle", "queued", to)
 
-    def reap(self, ring_after: int) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def reap(
+        self, ring_after: int
+    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]:
         expired = [
             job
             for job in self.jobs.values()
@@ -300,7 +306,10 @@ class Model:
                 job.rung = self.now
                 self.bells.append((job.id, job.queue))
         *_, more = self._answer("")
-        return lost, bells + more
+        untold = [job for job in self.jobs.values() if job.is_untold]
+        for job in untold:
+            job.is_untold = False
+        return lost, bells + more, [job.id for job in untold]
 
     # The rules behind
 
@@ -341,7 +350,7 @@ class Model:
     def _enter(self, found: ModelJob, state: str) -> str:
         was_finished = found.state in FINISHED
         found.state = state
-        found.is_aside = False
+        found.is_aside = found.is_untold = False
         if state in FINISHED:
             found.not_before = None
         if state == "queued":

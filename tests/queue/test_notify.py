@@ -16,14 +16,18 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from farm.commands import Farm
 from farm.documents import document
+from farm.running import wait_until
 from rushes.errors import ConfigError, TransientError
+from rushes_queue.farm_links import FarmLinks
 from rushes_queue.new_records import new_record
 from rushes_queue.notify import notification, notify
 from rushes_queue.record import JobRecord
 from rushes_queue.settings import load_settings
 from rushes_queue.settings_model import Settings
 from rushes_queue.states import State
+from rushes_queue.sweep import sweep
 from rushes_queue.web_address import PrivateAddressError, hide_path, is_public, post
 
 
@@ -74,6 +78,21 @@ def record() -> JobRecord:
 
 def own(*urls: str, **more: Any) -> Settings:
     return Settings(notify=tuple(map(SecretStr, urls)), **more)
+
+
+def test_a_job_that_is_cancelled_while_it_waits_is_told_of_once(hook: Hook, farm: Farm) -> None:
+    links = FarmLinks(own(hook.url), farm.store, farm.storage)
+    waiting, again = farm.submit(0), farm.submit(1)
+    for job in (waiting, again):
+        assert farm.run("cancel", job).exit_code == 0
+    farm.store.retry(again)
+    for _ in range(2):
+        assert sweep(links, worker="w")
+        farm.store.client.delete(f"{farm.store.prefix}sweeper")
+    wait_until(lambda: bool(hook.requests), "a notification")
+    time.sleep(0.2)
+    ((_, _, body),) = hook.requests
+    assert (body["event"], body["job"]["id"]) == ("job.cancelled", waiting)
 
 
 def test_an_address_of_the_settings_is_told(hook: Hook, record: JobRecord) -> None:

@@ -274,9 +274,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        lost, bells = self.model.reap(RING_AFTER)
+        lost, bells, untold = self.model.reap(RING_AFTER)
         reaped = self.store.reap(ring_after_ms=RING_AFTER)
         assert sorted(reaped.lost) == sorted(lost)
+        assert sorted(reaped.untold) == sorted(untold)
         assert sorted((bell.job, bell.queue) for bell in reaped.bells) == sorted(bells)
 
     @rule()
@@ -316,7 +317,7 @@ class StoreMachine(RuleBasedStateMachine):
             job = old[record.id]
             self.model.sequence += 1
             job.seq, job.ended, job.attempts, job.notes = self.model.sequence, None, [], {}
-            job.not_before = None
+            job.not_before, job.is_untold = None, False
             job.lease_until = now + TTL if job.state == "running" else None
             after, job.waiting_for = job.waiting_for, []
             self.model.jobs[job.id] = job
@@ -416,7 +417,10 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def every_key_belongs_to_a_job_or_ends_by_itself(self) -> None:
         prefix = self.store.prefix
-        shared = {"jobs", "ids", "running", "finished", "parked", "queues", "sequence", "totals"}
+        shared = {
+            *("jobs", "ids", "running", "finished", "parked", "untold"),
+            *("queues", "sequence", "totals"),
+        }
         for key in self.client.scan_iter(count=1000):
             if key == CLOCK:
                 continue

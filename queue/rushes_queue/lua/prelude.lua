@@ -3,6 +3,7 @@
 
 local PREFIX = KEYS[1]
 local RUNNING, PARKED = PREFIX .. 'running', PREFIX .. 'parked'
+local UNTOLD = PREFIX .. 'untold' -- jobs that ended while no worker had them, until one tells of it
 local FAR_AWAY = 9e15 -- ms: the place in PARKED of a job that waits for others, not for a time
 local MOST_ATTEMPTS, MOST_EVENTS = 50, 1000
 
@@ -178,6 +179,7 @@ local function enter(id, job, event, state, reason)
     redis.call('HDEL', key('job', id), 'not_before_ms', 'rung_ms')
   elseif FINISHED[before] then
     redis.call('ZREM', PREFIX .. 'finished', id)
+    redis.call('SREM', UNTOLD, id)
     redis.call('HDEL', key('job', id), 'finished_ms')
   end
   if before == 'queued' and state ~= 'queued' then

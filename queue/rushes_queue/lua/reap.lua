@@ -2,7 +2,8 @@
 -- most jobs of each kind, most losses in place, ms without a claim after which a job is rung again,
 -- then maybe what the names of the lists start with in which bells wait: those that wait there are
 -- enough for as many jobs.
--- {id, state, ...} of the jobs whose lease was over, {id, queue, ...} to ring
+-- {id, state, ...} of the jobs whose lease was over, {id, queue, ...} to ring, {id, ...} that ended
+-- without a worker: whoever gets them tells of it
 local most, max_losses, ring_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local lists = ARGV[4]
 
@@ -48,4 +49,4 @@ unpark(most)
 for _, queue in ipairs(redis.call('SMEMBERS', PREFIX .. 'queues')) do
   ring(queue)
 end
-return { lost, bells }
+return { lost, bells, redis.call('SPOP', UNTOLD, most) }
