@@ -729,6 +729,14 @@ class TestOptions:
         assert caught.value.field == name
         assert "\n" not in str(caught.value)
 
+    def test_the_message_has_the_value_and_what_to_write_instead(self) -> None:
+        with pytest.raises(ConfigError) as caught:
+            make_options(duration="0", seed=-5)
+        assert str(caught.value) == (
+            "duration is 0; write seconds above 0 and up to 604800, 'timeline' or 'input'; "
+            "seed is -5; write an integer of 0 to 9223372036854775807"
+        )
+
     def test_options_survive_json(self) -> None:
         options = make_options(fps="30000/1001", duration=12.3, denoising_steps=(700, 500))
         assert options.duration == Fraction(123, 10)

@@ -19,6 +19,7 @@ from pydantic import (
 from rushes.errors import ConfigError
 from rushes.timeline.document import CachePolicy, Method, Mode, Ramp, VaeType
 from rushes.timeline.fields import LARGEST_INTEGER
+from rushes.timeline.problems import printable, shortened
 from rushes.timeline.profiles import ProfileName
 from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS, parse_fraction
@@ -57,6 +58,15 @@ Rate = Annotated[Exact, Field(ge=LEAST_FPS, le=MOST_FPS)]
 Seconds = Annotated[Exact, Field(gt=0, le=LONGEST_SECONDS)]
 Side = Annotated[int, AfterValidator(_allowed_side)]
 Steps = Annotated[tuple[int, ...], AfterValidator(_allowed_steps)]
+
+_WANTED = {  # what a message tells to write, where pydantic's own words are no help
+    "fps": f"{float(LEAST_FPS):g} to {MOST_FPS}, such as 24 or 30000/1001",
+    "duration": f"seconds above 0 and up to {LONGEST_SECONDS}, 'timeline' or 'input'",
+    "seed": f"an integer of 0 to {LARGEST_INTEGER}",
+    "noise_scale": "0 to 1",
+    "control_scale": "0 to 2",
+    "transition_steps": "an integer of 0 or more",
+}
 
 
 class PlanOptions(BaseModel):
@@ -130,14 +140,17 @@ def make_options(**values: Any) -> PlanOptions:
     try:
         return PlanOptions.model_validate(values)
     except ValidationError as error:
-        faults = {str(fault["loc"][0]): _reason(fault) for fault in error.errors()}
-        message = "; ".join(f"{name} {reason}" for name, reason in faults.items())
+        faults = {str(fault["loc"][0]): fault for fault in error.errors()}
+        message = "; ".join(f"{name} {_reason(name, fault)}" for name, fault in faults.items())
         raise ConfigError(message, field=next(iter(faults))) from error
 
 
-def _reason(fault: Any) -> str:
+def _reason(name: str, fault: Any) -> str:
     reason = str(fault["msg"]).removeprefix("Value error, ")
-    return reason if reason.startswith(("is ", "holds ", "must ")) else f"is wrong: {reason}"
+    if reason.startswith(("is ", "holds ", "must ")):
+        return reason
+    wanted = _WANTED.get(name) or reason.removeprefix("Input should be ")
+    return f"is {shortened(printable(str(fault['input'])), 40)}; write {wanted}"
 
 
 def parse_size(text: str) -> tuple[int, int]:
