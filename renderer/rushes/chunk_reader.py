@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rushes.errors import ConfigError, MissingFileError
 from rushes.request import RenderRequest
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.render_plan import Chunk, RenderPlan, Steering
@@ -38,14 +37,12 @@ class ChunkSource:
 class ChunkReader:
     """Reads input video, control video, mask and images of a plan.
 
-    Raises: ConfigError when there is no input video though the plan takes one; MissingFileError
-        that names all files that are not there; InputError for one that cannot be read.
+    Raises: MissingFileError, InputError for a file that cannot be read.
     """
 
     def __init__(self, plan: RenderPlan, request: RenderRequest) -> None:
         self._plan, self._request = plan, request
         self._images: dict[str, Tensor] = {}
-        refuse_missing(plan, request)
         with ExitStack() as stack:
             source = request.input if plan.takes_input else None
             # The plan ends with the input on "stop"; only its last chunk may need a frame more.
@@ -127,7 +124,7 @@ class ChunkReader:
         return None if reader is None else reader.read(chunk.first_frame, chunk.num_frames)
 
     def _path(self, name: str | None) -> Path | None:
-        return None if name is None else file_path(self._request, name)
+        return None if name is None else self._request.file_path(name)
 
     def _open(self, stack: ExitStack, path: Path | None, at_end: AtEnd) -> VideoReader | None:
         if path is None:
@@ -145,32 +142,12 @@ class ChunkReader:
 
     def _read_image(self, name: str) -> Tensor:
         """Return an image that covers the size, [H, W, 3]."""
-        path = file_path(self._request, name)
+        path = self._request.file_path(name)
         height, width = self._plan.height, self._plan.width
         with VideoReader(
             path, fps=Fraction(1), height=height, width=width, fit="crop", at_end="hold"
         ) as reader:
             return torch.from_numpy(reader.read(0, 1)[0])
-
-
-def file_path(request: RenderRequest, name: str) -> Path:
-    """Return where a file that a plan names lies: relative to the timeline, unless absolute."""
-    return request.timeline.parent / name
-
-
-def refuse_missing(plan: RenderPlan, request: RenderRequest) -> None:
-    """Refuse a plan whose files are not all there."""
-    if plan.takes_input and request.input is None:
-        raise ConfigError(
-            f"{request.timeline}: is video to video; give --input VIDEO, or --mode text"
-        )
-    paths = [file_path(request, name) for name in plan.steering_files]
-    missing = [str(path) for path in paths if not path.exists()]
-    if missing:
-        raise MissingFileError(
-            f"{', '.join(missing)}: there is no such file, which is to steer the render; check "
-            "its name, or leave it out"
-        )
 
 
 def _tensor(frames: Frames | None) -> Tensor | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rushes
-from rushes.chunk_reader import ChunkReader, file_path
+from rushes.chunk_reader import ChunkReader
 from rushes.contact_frames import ContactFrames
 from rushes.errors import ConfigError
 from rushes.file_hash import sha256_of
@@ -24,7 +24,7 @@ from rushes.models.adapted_layers import AdaptedLayers
 from rushes.pipeline import Pipeline
 from rushes.presets import ChunkSpec
 from rushes.render_loop import Output, Report, Saver, run_loop
-from rushes.request import RenderRequest, refuse_conflicts
+from rushes.request import RenderRequest, refuse_conflicts, refuse_missing
 from rushes.save_points import SavePoints, SavePolicy
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
@@ -38,11 +38,11 @@ from rushes.stream.stream import Stream
 from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Audio
 from rushes.timeline.render_plan import RenderPlan
-from rushes.video.audio import AudioSource
+from rushes.video.audio import AudioSource, holds_sound
 from rushes.video.contact_sheet import save_contact_sheet
 from rushes.video.names import result_path
 from rushes.video.publish import PendingOutput, make_folder
-from rushes.video.writer import VideoWriter, open_writer
+from rushes.video.writer import VideoWriter, choose_format, open_writer
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def render(
     Raises: ConflictError when a result is there already, unless ``force``; InputError, VideoError,
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
     """
-    refuse_conflicts(request, force)
+    check(plan, request, force=force)
     pipeline = pipeline.for_plan(plan, request.timeline.parent)
     begin = time.time()
     clock = StageClock(pipeline.models.device)
@@ -122,9 +122,22 @@ def render(
     return manifest
 
 
+def check(plan: RenderPlan, request: RenderRequest, *, force: bool = False) -> None:
+    """Refuse what cannot be rendered into a result before anything is loaded for it.
+
+    Raises: as ``render``.
+    """
+    refuse_conflicts(request, force)
+    refuse_missing(plan, request)
+    choose_format(request.output, **_format(plan, request))
+    audio = _choose_audio(plan, request)
+    if audio is not None:
+        holds_sound(audio.path)
+
+
 def hash_sources(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
     """Return the hash of the input, and of the files that steer the render by their names."""
-    files = {name: sha256_of(file_path(request, name)) for name in plan.steering_files}
+    files = {name: sha256_of(request.file_path(name)) for name in plan.steering_files}
     given = {"input": request.input and sha256_of(request.input)}
     return given | ({"steering": files} if files else {})
 
@@ -179,17 +192,24 @@ def _open_writer(
 ) -> VideoWriter:
     return open_writer(
         request.output,
-        fps=plan.fps,
-        width=plan.width,
-        height=plan.height,
-        codec=request.codec or plan.output.codec,
-        crf=plan.output.crf if request.crf is None else request.crf,
-        hardware=request.hardware_encoder,
+        **_format(plan, request),
         audio=_choose_audio(plan, request),
         replace=force,
         folder=folder,
         staging=staging,
     )
+
+
+def _format(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
+    """Return how the result is to be encoded, as ``choose_format`` takes it."""
+    return {
+        "fps": plan.fps,
+        "width": plan.width,
+        "height": plan.height,
+        "codec": request.codec or plan.output.codec,
+        "crf": plan.output.crf if request.crf is None else request.crf,
+        "hardware": request.hardware_encoder,
+    }
 
 
 def _choose_audio(plan: RenderPlan, request: RenderRequest) -> AudioSource | None:
@@ -202,7 +222,7 @@ def _choose_audio(plan: RenderPlan, request: RenderRequest) -> AudioSource | Non
                 raise ConfigError("audio is the input's, but there is no --input")
             return AudioSource(request.input)
         case (None, Audio(uri=str(uri), offset_seconds=offset)):
-            return AudioSource(request.timeline.parent / uri, Fraction(str(offset)))
+            return AudioSource(request.file_path(uri), Fraction(str(offset)))
         case (str(path), _):
             return AudioSource(Path(path))
     return None

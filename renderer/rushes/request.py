@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rushes.errors import ConfigError, ConflictError
+from rushes.errors import ConfigError, ConflictError, MissingFileError
 from rushes.timeline.options import PlanOptions
+from rushes.timeline.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
+from rushes.video.publish import written_as
 
 Fit = Literal["stretch", "crop", "pad"]
 
@@ -46,14 +49,19 @@ class RenderRequest(BaseModel):
         """The contact sheet, likewise with ``.png``."""
         return name_beside(self.output, ".png")
 
+    def file_path(self, name: str) -> Path:
+        """Return where a file that a plan names lies: relative to the timeline, unless absolute."""
+        return self.timeline.parent / name
+
 
 def refuse_conflicts(request: RenderRequest, force: bool) -> None:
     """Look before hours of work whether a result would replace another, or its own input.
 
-    Raises: ConflictError; ConfigError when the result would replace what it is made from.
+    Raises: ConflictError; ConfigError when the result would replace what it is made from;
+        WriteError when there is no folder for it.
     """
     result = result_path(request.output)
-    steering = [request.timeline.parent / name for name in request.plan.steering_files]
+    steering = map(request.file_path, request.plan.steering_files)
     given = [request.timeline, request.input, *steering]
     sources = {path.resolve() for path in given if path is not None}
     for path in (result, request.manifest_path, request.sheet_path):
@@ -64,3 +72,24 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
         is_empty = path.is_dir() and not any(path.iterdir())  # pictures may fill it
         if path.exists() and not is_empty and not force:
             raise ConflictError(f"{path}: is there already; choose another -o, or give --force")
+    with written_as(result), os.scandir(result.parent):
+        pass  # the folder is there
+
+
+def refuse_missing(plan: RenderPlan, request: RenderRequest) -> None:
+    """Refuse a plan whose files are not all there.
+
+    Raises: ConfigError when there is no input video though the plan takes one; MissingFileError
+        that names all files that are not there.
+    """
+    if plan.takes_input and request.input is None:
+        raise ConfigError(
+            f"{request.timeline}: is video to video; give --input VIDEO, or --mode text"
+        )
+    paths = [request.file_path(name) for name in plan.steering_files]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise MissingFileError(
+            f"{', '.join(missing)}: there is no such file, which is to steer the render; check "
+            "its name, or leave it out"
+        )

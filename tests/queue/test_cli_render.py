@@ -141,6 +141,7 @@ REFUSALS = {
     "existing result": Refusal(
         "shot.json", 6, "out.mp4: is there already", TEXT_SHOT | {"out.mp4": text("mine")}
     ),
+    "result without a name": Refusal("shot.json -o . --takes 2", 3, "names no file", TEXT_SHOT),
     "result below a file": Refusal(
         "shot.json -o shot.json/out.mp4", 1, "is not a folder", TEXT_SHOT
     ),
@@ -151,6 +152,10 @@ REFUSALS = {
     "cache below a file": Refusal(
         "shot.json --cache-dir shot.json/cache", 1, "shot.json/cache", TEXT_SHOT
     ),
+    "kind of result that is none, before the weights are looked for": Refusal(
+        "shot.json --preset streamdiffusionv2-1.3b -o out.avi", 3, "is no kind", TEXT_SHOT
+    ),
+    "no length": Refusal("shot.json --duration 0", 2, "duration is 0; write", TEXT_SHOT),
     "size that is none": Refusal("shot.json --size big", 2, "is no size", TEXT_SHOT),
     "seeds beside takes": Refusal(
         "shot.json --seeds 1,2 --takes 2", 2, "--seeds stands alone", TEXT_SHOT
@@ -293,11 +298,13 @@ def test_files_that_are_named_are_there(rushes: Rushes, tmp_path: Path) -> None:
 def test_each_take_has_its_seed_and_its_files(
     asked: str, seeds: list[int], rushes: Rushes, tmp_path: Path
 ) -> None:
-    write_timeline(tmp_path / "shot.json", timeline())
+    write_timeline(tmp_path / "shot.json", timeline(block("a boat", 0, 1), block("a cat", 8, 9)))
     result = rushes.run(
-        *("render", "shot.json", "-o", "out.mkv", "--json", *asked.split()), cwd=tmp_path
+        *("render", "shot.json", "-o", "out.mkv", "--duration", 1, "--json", *asked.split()),
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
+    assert result.stderr.count("is never shown") == 1
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [answer["seed"] for answer in answers] == seeds
     assert [answer["output"] for answer in answers] == [f"out-{seed}.mkv" for seed in seeds]

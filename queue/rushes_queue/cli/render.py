@@ -67,8 +67,11 @@ def render_all(
     """Load the networks once, render one take after another, and name the files made."""
     from rushes.device import choose_device, choose_dtype, reuse_freed_memory
     from rushes.fitted_render import FittedRenderer
+    from rushes.render import check
     from rushes_queue.cli.progress import ProgressDisplay, where
 
+    for request, plan in work:
+        check(plan, request, force=force)
     device = choose_device(work[0][0].device)
     if device.type == "cpu":
         reuse_freed_memory()
@@ -82,15 +85,17 @@ def render_all(
                 display = ProgressDisplay()
                 with display:
                     manifest = renderer.render(plan, request, force=force, report=display)
-                name_results(request, manifest, as_json)
+                name_results(request, plan, manifest, as_json)
     except KeyboardInterrupt as error:
         far = f"at {where(display.latest)}" if display.latest else "before the first chunk"
         say(f"interrupted {far}; the unfinished result was removed")
         raise typer.Exit(exit_codes.INTERRUPTED) from error
 
 
-def name_results(request: RenderRequest, manifest: dict[str, Any], as_json: bool) -> None:
-    """Say on stdout where the files of one result are."""
+def name_results(
+    request: RenderRequest, plan: RenderPlan, manifest: dict[str, Any], as_json: bool
+) -> None:
+    """Say on stdout where the files of one result are, and what came up while it was made."""
     from rushes.video.names import result_path
 
     video = result_path(request.output)
@@ -104,7 +109,8 @@ def name_results(request: RenderRequest, manifest: dict[str, Any], as_json: bool
         print_json(files | kept)
         return
     for warning in manifest["warnings"]:
-        say(f"warning: {warning}")
+        if warning not in plan.warnings:  # which were said before
+            say(f"warning: {warning}")
     typer.echo(f"video          {video}")
     typer.echo(f"manifest       {request.manifest_path}")
     typer.echo(f"contact sheet  {request.sheet_path}")

@@ -124,8 +124,14 @@ def choose_seeds(in_file: int | None, wanted: Takes) -> list[int | None]:
 def name_output(
     output: Path | None, timeline: Path, plan: RenderPlan, *, is_one_of_many: bool
 ) -> Path:
-    """Name a result: as asked, else as the timeline says, else like the timeline file."""
+    """Name a result: as asked, else as the timeline says, else like the timeline file.
+
+    Raises: ConfigError when what was asked for is no name.
+    """
     from rushes.video.names import name_take
+
+    if output is not None and not output.name:
+        raise ConfigError(f"--output {output}: names no file; give one, such as out.mp4")
 
     stem = timeline.name.removesuffix(".json").removesuffix(".scope-workflow")
     path = output or Path(f"{plan.output.name or stem}.mp4")
@@ -133,16 +139,15 @@ def name_output(
 
 
 def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:
-    """Refuse an input video that would not be looked at, and a missing one.
+    """Refuse an input video that would not be looked at, and files that are not there.
 
-    Raises: ConfigError.
+    Raises: ConfigError; MissingFileError.
     """
+    from rushes.request import refuse_missing
+
     if request.input is not None and not plan.takes_input:
         raise ConfigError(
             f"{request.timeline}: is text to video, so {request.input} would not be used; "
             "give --mode video to use it, or leave --input out"
         )
-    if request.input is None and plan.takes_input:
-        raise ConfigError(
-            f"{request.timeline}: is video to video; give --input VIDEO, or --mode text"
-        )
+    refuse_missing(plan, request)

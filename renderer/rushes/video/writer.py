@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError, WriteError
 from rushes.video.audio import AudioSource, holds_sound
-from rushes.video.codecs import LOSSLESS, choose_encoder
+from rushes.video.codecs import LOSSLESS, Encoder, choose_encoder
 from rushes.video.container import MUXERS
 from rushes.video.convert import Picture
 from rushes.video.gif import refuse_rate, write_gif
@@ -176,27 +176,14 @@ def open_writer(
     Segments are kept in `folder`, else in a hidden one beside the result that goes with the writer;
     the result itself comes together in `staging`, else beside its place.
 
-    Raises: ConfigError when the options do not fit; ShapeError when the codec cannot hold the size;
-        VideoError when nothing can be written there; ConflictError when something is in the way;
-        MissingFileError, InputError when the audio file is of no use.
+    Raises: what `choose_format` does; VideoError when nothing can be written there; ConflictError
+        when something is in the way; MissingFileError, InputError when the audio file is of no use.
     """
+    encoder = choose_format(
+        path, fps=fps, width=width, height=height, codec=codec, crf=crf, hardware=hardware
+    )
     extension = path.suffix.lower()
-    if extension not in _EXTENSIONS:
-        raise ConfigError(
-            f"{path}: {extension or 'no extension'} is no kind of result; "
-            f"name it {', '.join(_EXTENSIONS)}",
-            field="output",
-        )
-    if fps <= 0:
-        raise ConfigError(f"fps is {fps}; use a rate above 0", field="fps")
     is_movie = extension in MUXERS
-    if not is_movie and (codec is not None or crf is not None or hardware):
-        raise ConfigError(f"{path}: {extension} takes no codec, crf or hardware; leave them out")
-    encoder = choose_encoder(extension, codec, crf, hardware) if is_movie else LOSSLESS
-    if is_movie and (width % 2 or height % 2):
-        raise ShapeError(f"{path}: {width}x{height} is odd; {extension} needs even sides")
-    if extension == ".gif":
-        refuse_rate(fps)
     warnings: list[str] = []
     if audio is not None and not is_movie:
         warnings.append(f"{path}: {extension} holds no sound; render into a .mp4 to keep it")
@@ -229,6 +216,39 @@ def open_writer(
         own_folder=own_folder,
         warnings=tuple(warnings),
     )
+
+
+def choose_format(
+    path: Path,
+    *,
+    fps: Fraction,
+    width: int,
+    height: int,
+    codec: str | None,
+    crf: int | None,
+    hardware: bool,
+) -> Encoder:
+    """Return the encoder for a result, given its name and what the user asked for.
+
+    Raises: ConfigError when the options do not fit; ShapeError when the codec cannot hold the size.
+    """
+    extension = path.suffix.lower()
+    if extension not in _EXTENSIONS:
+        raise ConfigError(
+            f"{path}: {extension or 'no extension'} is no kind of result; "
+            f"name it {', '.join(_EXTENSIONS)}",
+            field="output",
+        )
+    if fps <= 0:
+        raise ConfigError(f"fps is {fps}; use a rate above 0", field="fps")
+    is_movie = extension in MUXERS
+    if not is_movie and (codec is not None or crf is not None or hardware):
+        raise ConfigError(f"{path}: {extension} takes no codec, crf or hardware; leave them out")
+    if is_movie and (width % 2 or height % 2):
+        raise ShapeError(f"{path}: {width}x{height} is odd; {extension} needs even sides")
+    if extension == ".gif":
+        refuse_rate(fps)
+    return choose_encoder(extension, codec, crf, hardware) if is_movie else LOSSLESS
 
 
 def _refuse_conflict(target: Path, pattern: str, replace: bool) -> None:
