@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from rushes.errors import RushesError
-from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of, confirm
-from rushes_queue.cli.console import print_json, say, say_error
+from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, confirm, end_with, faults_json
+from rushes_queue.cli.console import print_json
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.job_json import SCHEMA_VERSION
@@ -130,13 +130,9 @@ def _change(
             typer.echo(f"{job}  {_describe(event, change)}")
     links.ring(bells)
     if as_json:
-        errors = [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
+        errors = faults_json(faults)
         print_json({"schema_version": SCHEMA_VERSION, "jobs": results, "errors": errors})
-    for fault in faults:
-        say_error(fault)
-    if not results and not faults:
-        say("no such jobs")
-    raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
+    end_with(faults, len(results))
 
 
 def _describe(event: Event, change: Change) -> str:

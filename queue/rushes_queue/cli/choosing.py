@@ -8,12 +8,13 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from rushes.errors import RushesError
 from rushes_queue.cli import exit_codes
+from rushes_queue.cli.console import say, say_error
 from rushes_queue.cli.job_view import shown_name
 from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
 from rushes_queue.states import Event, State, is_allowed
@@ -130,6 +131,20 @@ def find_jobs(store: JobStore, given: Sequence[str]) -> Chosen:
         except (UnknownJobError, AmbiguousJobError) as error:
             faults.append(error)
     return Chosen(tuple(jobs), tuple(faults))
+
+
+def faults_json(faults: Sequence[RushesError]) -> list[dict[str, Any]]:
+    """Return what was wrong with single jobs, for scripts."""
+    return [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
+
+
+def end_with(faults: Sequence[RushesError], num_done: int) -> NoReturn:
+    """Say what was wrong with single jobs, and end the command with the exit code for that."""
+    for fault in faults:
+        say_error(fault)
+    if not num_done and not faults:
+        say("no such jobs")
+    raise typer.Exit(code_of(num_done, [fault.exit_code for fault in faults]))
 
 
 def code_of(num_done: int, codes: Sequence[int]) -> int:

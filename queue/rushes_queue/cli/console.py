@@ -10,6 +10,9 @@ import typer
 
 from rushes.timeline.problems import printable
 
+_SECONDS_BETWEEN_LINES = 30.0
+_SHARE_BETWEEN_LINES = 0.1
+
 
 def print_json(data: Any) -> None:
     """Print data for a script, on one line and in plain ASCII."""
@@ -35,3 +38,8 @@ def say_error(error: Exception) -> None:
 def say(message: str) -> None:
     """Tell the user something that is not the command's data."""
     typer.echo(message, err=True)
+
+
+def is_line_due(seconds: float, share: float) -> bool:
+    """Say whether progress is worth another line, so long and such a share after the last one."""
+    return seconds >= _SECONDS_BETWEEN_LINES or share >= _SHARE_BETWEEN_LINES

@@ -9,8 +9,8 @@ import typer
 
 from rushes.errors import InputError, RushesError
 from rushes.timeline.problems import printable
-from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.console import print_json, say, say_error
+from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, end_with, faults_json
+from rushes_queue.cli.console import print_json, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import SHORT_ID
@@ -58,13 +58,9 @@ def fetch(
                 say(f"{each[:SHORT_ID]}: was there already; left as it is")
     if as_json:
         print_json(
-            {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": list(map(_fault, faults))}
+            {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": faults_json(faults)}
         )
-    for fault in faults:
-        say_error(fault)
-    if not results and not faults:
-        say("no such jobs")
-    raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
+    end_with(faults, len(results))
 
 
 @takes_flags
@@ -101,11 +97,9 @@ def preview(
             typer.echo(printable(str(path)))
     if as_json:
         print_json(
-            {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": list(map(_fault, faults))}
+            {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": faults_json(faults)}
         )
-    for fault in faults:
-        say_error(fault)
-    raise typer.Exit(code_of(len(results), [fault.exit_code for fault in faults]))
+    end_with(faults, len(results))
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -128,7 +122,3 @@ def _to_json(job: str, fetched: Fetched) -> dict[str, Any]:
         "files": list(map(str, fetched.files)),
         "fetched": fetched.is_new,
     }
-
-
-def _fault(error: RushesError) -> dict[str, Any]:
-    return {"message": str(error), "exit_code": error.exit_code}

@@ -62,7 +62,12 @@ def shown_progress(record: JobRecord) -> str:
     done = f"{record.chunk}/{record.num_chunks}"
     if record.state is not State.RUNNING or record.fps <= 0:
         return done
-    return f"{done}, {record.fps:.1f} fps, {clock(seconds_left(record))} left"
+    return f"{done}, {shown_speed(record.fps, seconds_left(record))}"
+
+
+def shown_speed(fps: float, seconds: float | None) -> str:
+    """Return how fast something gets on, and how long it will still take."""
+    return f"{fps:.1f} fps, {clock(seconds)} left"
 
 
 def shown_reason(record: JobRecord) -> str:

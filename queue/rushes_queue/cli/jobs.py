@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.timeline.problems import printable
-from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.console import print_json, print_table, say, say_error
+from rushes_queue.cli.choosing import ChoiceFlags, JobsArgument, end_with, faults_json
+from rushes_queue.cli.console import print_json, print_table, say
 from rushes_queue.cli.farm_flags import FarmFlags
 from rushes_queue.cli.flags import takes_flags
 from rushes_queue.cli.job_view import (
@@ -88,13 +88,11 @@ def status(
             to_json(record) | {"attempt_list": list(map(_attempt_json, attempts))}
             for record, attempts in found
         ]
-        errors = [{"message": str(fault), "exit_code": fault.exit_code} for fault in chosen.faults]
+        errors = faults_json(chosen.faults)
         print_json({"schema_version": SCHEMA_VERSION, "jobs": listed, "errors": errors})
-    else:
+    elif found:
         typer.echo("\n\n".join(_describe(record, attempts) for record, attempts in found))
-    for fault in chosen.faults:
-        say_error(fault)
-    raise typer.Exit(code_of(len(found), [fault.exit_code for fault in chosen.faults]))
+    end_with(chosen.faults, len(found))
 
 
 def parse_duration(text: str) -> timedelta:

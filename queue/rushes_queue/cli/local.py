@@ -10,6 +10,7 @@ import typer
 
 from rushes.errors import ConfigError, RushesError
 from rushes_queue.cli.console import print_json, print_table, say
+from rushes_queue.cli.job_view import age
 
 if TYPE_CHECKING:
     from rushes_queue.local_farm import LocalFarm
@@ -136,8 +137,8 @@ def _show(farm: LocalFarm, as_json: bool) -> None:
     parts = [shown["broker"], shown["supervisor"], *shown["workers"]]
     rows = [
         (
-            *(part["name"], part["state"], str(part["pid"] or "-"), _ago(part["started"])),
-            part["detail"],
+            *(part["name"], part["state"], str(part["pid"] or "-")),
+            *(_since(part["started"]), part["detail"]),
         )
         for part in parts
     ]
@@ -236,11 +237,5 @@ def _count_waiting(farm: LocalFarm) -> int:
         store.client.close()
 
 
-def _ago(started: float | None) -> str:
-    if started is None:
-        return "-"
-    seconds = int(time.time() - started)
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+def _since(started: float | None) -> str:
+    return age(None if started is None else int(started * 1000), int(time.time() * 1000)) or "-"

@@ -10,13 +10,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from rushes.timeline.problems import printable, shortened
-from rushes_queue.cli.console import say
+from rushes_queue.cli.console import is_line_due, say
+from rushes_queue.cli.job_view import shown_speed
 
 if TYPE_CHECKING:
     from rushes.render_loop import Progress as RenderProgress
 
-_SECONDS_BETWEEN_LINES = 30.0
-_SHARE_BETWEEN_LINES = 0.1
 _PROMPT_WIDTH = 48
 
 
@@ -54,7 +53,7 @@ class ProgressDisplay:
 
     def __call__(self, progress: RenderProgress) -> None:
         self.latest = progress
-        speed = f"{progress.frames_per_second:.1f} fps, {_clock(progress.seconds_left)} left"
+        speed = shown_speed(progress.frames_per_second, progress.seconds_left)
         prompt = shortened(printable(progress.prompt), _PROMPT_WIDTH)
         if self._bar is not None:
             self._bar.update(
@@ -71,10 +70,9 @@ class ProgressDisplay:
     def _is_line_due(self, share: float) -> bool:
         now = time.monotonic()
         when, at = self._last_line
-        if now - when < _SECONDS_BETWEEN_LINES and share - at < _SHARE_BETWEEN_LINES:
-            return False
-        self._last_line = (now, share)
-        return True
+        if is_due := is_line_due(now - when, share - at):
+            self._last_line = (now, share)
+        return is_due
 
 
 def where(progress: RenderProgress) -> str:
@@ -83,9 +81,3 @@ def where(progress: RenderProgress) -> str:
         f"chunk {progress.chunk}/{progress.num_chunks}, "
         f"frame {progress.frame}/{progress.num_frames}"
     )
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rushes.timeline.problems import printable, shortened
-from rushes_queue.cli.console import print_json, say
+from rushes_queue.cli.console import is_line_due, print_json, say
 from rushes_queue.cli.job_view import (
     SHORT_ID,
     clock,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from rushes_queue.record import JobRecord
 
-_SECONDS_BETWEEN_LINES = 30.0
-_SHARE_BETWEEN_LINES = 0.1
 _LONGEST_PROMPT, _LONGEST_WORKER, _LONGEST_NAME = 40, 24, 24
 _LINES_AROUND_TABLE = 4
 # Which jobs are worth a line on a small screen: those that move, then those that need somebody.
@@ -98,10 +96,8 @@ class PlainLines(View):
         now, state, share = time.monotonic(), shown_state(record), share_done(record)
         before = self._shown.get(record.id)
         if before is not None and state == before[0]:
-            is_late = now - before[2] >= _SECONDS_BETWEEN_LINES
-            if record.state is not State.RUNNING or not (
-                is_late or share - before[1] >= _SHARE_BETWEEN_LINES
-            ):
+            is_due = is_line_due(now - before[2], share - before[1])
+            if record.state is not State.RUNNING or not is_due:
                 return False
         self._shown[record.id] = (state, share, now)
         return True
