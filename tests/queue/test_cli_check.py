@@ -112,6 +112,8 @@ def test_loras_are_looked_up_in_the_folders_named(tmp_path: Path) -> None:
     assert "rendering refuses it" in check(path).stdout
     (tmp_path / "paper.safetensors").write_bytes(b"")
     assert check(path, "--lora-dir", tmp_path).stdout == f"{path}: ok\n"
+    folder = {"RUSHES_LORA_DIR": str(tmp_path)}
+    assert CliRunner().invoke(app, ["check", str(path)], env=folder).stdout == f"{path}: ok\n"
 
 
 def test_plain_output_carries_no_escape_codes(bad: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from rushes.errors import MissingFileError, RushesError
 from rushes_queue.cli import exit_codes
 from rushes_queue.cli.console import print_json
+from rushes_queue.cli.flags import LoadFlags, takes_flags
 
 if TYPE_CHECKING:
     from rushes.presets import Preset
@@ -24,17 +25,10 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
+@takes_flags
 def check(
     files: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Unknown keys and sizes to be rounded are errors.")
-    ] = False,
-    allow_version: Annotated[
-        bool, typer.Option("--allow-version", help="Accept versions that are unknown.")
-    ] = False,
-    lora_dir: Annotated[
-        list[Path] | None, typer.Option(help="Folder with LoRA files; may be repeated.")
-    ] = None,
+    loading: LoadFlags,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Check files and list every problem with its place and cure.
@@ -48,7 +42,7 @@ def check(
     codes = set()
     for file in files:
         try:
-            ok, problems = _check_file(file, preset, strict, allow_version, lora_dir or [])
+            ok, problems = _check_file(file, preset, loading)
             codes.add(exit_codes.OK if ok else exit_codes.INVALID)
         except MissingFileError as error:
             ok, problems = False, _as_problems(error)
@@ -64,17 +58,12 @@ def check(
             raise typer.Exit(code)
 
 
-def _check_file(
-    file: Path, preset: Preset, strict: bool, allow_version: bool, lora_folders: list[Path]
-) -> tuple[bool, list[Problem]]:
+def _check_file(file: Path, preset: Preset, loading: LoadFlags) -> tuple[bool, list[Problem]]:
     """Load and plan one file; planning finds what no field alone shows."""
-    from rushes.timeline.load import load_timeline
     from rushes.timeline.options import PlanOptions
     from rushes.timeline.plan import plan_with_problems
 
-    loaded = load_timeline(
-        file, strict=strict, allow_version=allow_version, lora_folders=lora_folders
-    )
+    loaded = loading.load(file)
     problems = list(loaded.problems)
     if loaded.timeline is None:
         return False, problems

@@ -69,7 +69,8 @@ class LoadFlags:
         typer.Option(help="Folder with LoRA files; may be repeated. Also RUSHES_LORA_DIR."),
     ] = None
     pipeline: Annotated[
-        str | None, typer.Option(help="Render a file of another pipeline with this one.")
+        Literal["streamdiffusionv2"] | None,
+        typer.Option(help="Render a file of another pipeline with this one."),
     ] = None
 
     def load(self, file: Path) -> LoadedTimeline:
@@ -80,10 +81,11 @@ class LoadFlags:
             file,
             strict=self.strict,
             allow_version=self.allow_version,
-            lora_folders=self.lora_folders(),
+            lora_folders=self.lora_folders,
             pipeline=self.pipeline,
         )
 
+    @cached_property
     def lora_folders(self) -> tuple[Path, ...]:
         """Where LoRA files are looked for."""
         from rushes_queue.settings import load_settings

@@ -45,7 +45,7 @@ def render(
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""
     from rushes.request import refuse_conflicts
 
-    folders = replace(places.folders(), loras=loading.lora_folders())
+    folders = replace(places.folders(), loras=loading.lora_folders)
     wanted = Takes(seed, takes, seeds)
     preset, shots = make_shots(
         timeline, folders, planned, result, loading, takes=wanted, output=output

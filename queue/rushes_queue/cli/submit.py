@@ -138,9 +138,11 @@ def _make_all(
                 if request.input and not plan.takes_input and len(timelines) > 1:
                     # One --input for many files is meant for those that take one.
                     request = request.model_copy(update={"input": None})
-                    say(f"note: {printable(str(timeline))}: is text to video, without the input")
+                    if number == 0:
+                        name = printable(str(timeline))
+                        say(f"note: {name}: is text to video, without the input")
                 refuse_contradictions(request, plan)
-                own.append(Shot(request, plan, number, loading.lora_folders()))
+                own.append(Shot(request, plan, number, loading.lora_folders))
                 check_shot(own[-1], limits)
             shots += own
         except RushesError as error:
