@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rushes.errors import ConfigError
 from rushes.resources import data_folder
-from rushes.timeline.document import VaeType
-
-Mode = Literal["text", "video"]
+from rushes.timeline.document import Mode, VaeType
 
 
 class _Data(BaseModel):
@@ -174,7 +172,8 @@ def load_preset(name: str) -> Preset:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Preset.model_validate({"name": path.stem, **data})
     except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a preset: {error}", path=str(path)) from error
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not a preset: {reason}", path=str(path)) from error
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +11,7 @@ from rushes.errors import ConfigError, ConflictError, MissingFileError
 from rushes.timeline.options import PlanOptions
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
-from rushes.video.publish import written_as
+from rushes.video.publish import require_folder
 
 Fit = Literal["stretch", "crop", "pad"]
 
@@ -72,8 +71,7 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
         is_empty = path.is_dir() and not any(path.iterdir())  # pictures may fill it
         if path.exists() and not is_empty and not force:
             raise ConflictError(f"{path}: is there already; choose another -o, or give --force")
-    with written_as(result), os.scandir(result.parent):
-        pass  # the folder is there
+    require_folder(result)
 
 
 def refuse_missing(plan: RenderPlan, request: RenderRequest) -> None:

@@ -41,6 +41,13 @@ def test_a_file_is_written_once(file: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["map.json", "shot.json"]
 
 
+def test_a_place_that_cannot_hold_the_file_is_told(file: Path, tmp_path: Path) -> None:
+    for place, told in ((tmp_path / "no" / "shot.json", "make it first"), (".", "is a folder")):
+        result = convert(file, "-o", place, "--force")
+        assert result.exit_code == 1
+        assert told in result.stderr.splitlines()[-1]
+
+
 def test_the_kind_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "flat.json"
     path.write_text('{"prompts": {"0": "a boat"}}')

@@ -64,8 +64,9 @@ def test_a_table_is_printed_and_a_plot_made(small: Path, tmp_path: Path) -> None
         (["none.mp4", "--reference", str(MEADOW)], 4, "none.mp4"),
         ([str(MEADOW), "--reference", "none.mp4"], 4, "none.mp4"),
         ([str(MEADOW), "--reference", str(MEADOW), "--plot", "curves.txt"], 3, ".png"),
+        (["none.mp4", "--reference", str(MEADOW), "--plot", "no/curves.png"], 1, "make it first"),
     ],
-    ids=["no output", "no reference", "wrong plot"],
+    ids=["no output", "no reference", "wrong plot", "no folder"],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], code: int, words: str) -> None:
     found, _, err = run(*arguments)

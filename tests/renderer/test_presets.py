@@ -86,7 +86,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     "text", ["dit: [unclosed", "a: b: c", "\t- x", "just words", "- 1\n- 2", ""], ids=repr
 )
 def test_a_file_that_is_no_preset_is_refused(text: str, tmp_path: Path) -> None:
-    assert "mine.yaml" in refusal(write(tmp_path, text))
+    told = refusal(write(tmp_path, text))
+    assert "mine.yaml" in told
+    assert "\n" not in told
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

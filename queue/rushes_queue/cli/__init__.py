@@ -34,10 +34,12 @@ class Commands(TyperGroup):
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if not (is_full or error.filename):
                 raise
+            reason = "cannot be written, the disk is full" if is_full else error.strerror
             what = error.filename or "the output of this command"
-            typer.echo(f"error: {what}: cannot be written, the disk is full", err=True)
+            typer.echo(f"error: {what}: {reason}", err=True)
             raise typer.Exit(exit_codes.FAILED) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)

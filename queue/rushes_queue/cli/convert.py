@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -63,13 +61,14 @@ def _read(file: Path) -> bytes:
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:
-    """Write the file whole or not at all."""
+    """Write the file whole or not at all.
+
+    Raises: ConflictError; WriteError.
+    """
+    from rushes.video.publish import PendingOutput
+
     if file.exists() and not force:
         raise ConflictError(f"{file}: exists already; choose another name or pass --force")
-    temporary = file.with_name(f".rushes-{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ConflictError(f"{file}: cannot be written: {error.strerror}") from error
+    with PendingOutput(file) as pending:
+        pending.temporary.write_text(text, encoding="utf-8")
+        pending.publish()

@@ -27,9 +27,9 @@ class PendingOutput:
     def __init__(self, path: Path, *, is_folder: bool = False, staging: Path | None = None) -> None:
         self.path = path
         self._is_folder = is_folder
-        self.temporary = _hidden_name(path if staging is None else staging / path.name)
         if path.is_dir() and not is_folder:
             raise VideoError(f"{path}: is a folder; name a file in it")
+        self.temporary = _hidden_name(path if staging is None else staging / path.name)
         try:
             if is_folder:
                 self.temporary.mkdir()
@@ -101,6 +101,15 @@ def make_folder(path: Path) -> Path:
     with written_as(path):
         path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def require_folder(path: Path) -> None:
+    """Look, before any work, whether there is a folder for a file.
+
+    Raises: WriteError.
+    """
+    with written_as(path), os.scandir(path.parent):
+        pass
 
 
 def writing_error(path: Path, error: OSError) -> WriteError:
