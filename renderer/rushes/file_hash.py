@@ -9,16 +9,11 @@ from typing import Any
 
 from rushes.video.publish import PendingOutput, make_folder
 
-_BLOCK = 1 << 20
-
 
 def sha256_of(path: Path) -> str:
     """Read a file and return its SHA-256 in hexadecimal."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class HashCache:

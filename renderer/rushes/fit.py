@@ -10,9 +10,9 @@ from rushes.memory_estimate import DeviceMemory, MemoryEstimate, Quantise, estim
 from rushes.presets import Preset
 from rushes.timeline.document import VaeType
 from rushes.timeline.render_plan import RenderPlan
+from rushes.timeline.steps import PATCH
 
 _SHARES = (1.0, 0.75, 0.5)  # of width and height, that are proposed
-_GRID = 16  # pixels
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _changes(plan: RenderPlan) -> Iterator[_Change]:
     quantised = _quantise(plan) if plan.loras else "fp8"
     for share in _SHARES:
         width, height = (
-            max(_GRID, int(side * share) // _GRID * _GRID) for side in (plan.width, plan.height)
+            max(PATCH, int(side * share) // PATCH * PATCH) for side in (plan.width, plan.height)
         )
         for vae_type in dict.fromkeys((plan.vae_type, small)):
             for quantise in dict.fromkeys((_quantise(plan), quantised)):

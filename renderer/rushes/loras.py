@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rushes.errors import CheckpointError
 from rushes.models.adapted_layers import AdaptedLayers, Adapter
-from rushes.models.checkpoint import read_state_dict
-from rushes.models.lora import linear_layers, listed, place_lora
+from rushes.models.checkpoint import listed, read_state_dict
+from rushes.models.lora import linear_layers, place_lora
 from rushes.stream.stream import Models
 from rushes.timeline.document import Lora
 from rushes.timeline.loras import find_all
@@ -71,7 +71,7 @@ def unused_keys(files: Sequence[LoraFile], layers: AdaptedLayers) -> tuple[str, 
     """Return a warning for every file some of whose keys change nothing."""
     return tuple(
         f"{file.lora.name}: {len(adapter.weights.unused)} of its keys have no place in this model "
-        f"and change nothing: {listed(adapter.weights.unused)}"
+        f"and change nothing: {listed(adapter.weights.unused, 3)}"
         for file, adapter in zip(files, layers.adapters, strict=True)
         if adapter.weights.unused
     )

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from rushes.presets import DitSpec, Preset
 from rushes.timeline.document import VaeType
+from rushes.timeline.steps import PATCH
 
 Quantise = Literal["fp8"]
 
 _CHANNELS = 16
-_PIXELS_PER_TOKEN = 16 * 16
 _ALLOCATOR_SHARE = 0.05
 _PROMPT_BATCH = 8  # texts that are encoded together, see rushes.prompt_cache
 
@@ -81,7 +81,7 @@ def estimate_memory(
     the text encoder's file its linear layers count as fp8, as in the preferred file.
     """
     dit, text = preset.dit, preset.text_encoder
-    frame_tokens = width * height // _PIXELS_PER_TOKEN
+    frame_tokens = width * height // PATCH**2
     latent_frames = preset.chunk.latent_frames
     longest = max(latent_frames + 1, rows * latent_frames)  # the first chunk's, or a batch's
     tokens = longest * frame_tokens

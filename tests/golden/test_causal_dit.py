@@ -14,8 +14,8 @@ from rushes.models.dit import CausalDit, DitConfig, PromptKeys
 from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
-from rushes.stream.noise_controller import first_timestep
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
+from rushes.timeline.steps import first_timestep
 
 
 def network_cases(variant: str) -> list[Any]:

@@ -12,8 +12,8 @@ from golden.cases import Case, cases_of
 from rushes.stream.noise_controller import (
     ScopeNoiseController,
     SmoothedNoiseController,
-    first_timestep,
 )
+from rushes.timeline.steps import first_timestep
 
 
 def normalised_clip(case: Case) -> Tensor:

@@ -12,9 +12,9 @@ from rushes.stream.noise_controller import (
     NoiseController,
     ScopeNoiseController,
     SmoothedNoiseController,
-    first_timestep,
     motion,
 )
+from rushes.timeline.steps import first_timestep
 
 REQUESTED = 0.7
 

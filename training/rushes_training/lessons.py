@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rushes.stream.noise_controller import first_timestep
 from rushes.stream.schedule import FlowSchedule, add_noise
+from rushes.timeline.steps import first_timestep
 from rushes_training.bank import NUM_LOOKS, Bank
 from rushes_training.forcing import Chunks
 from rushes_training.prompts import WordTable

@@ -6,7 +6,7 @@ import json
 import pickle
 import struct
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ INDEX_ENDING = ".safetensors.index.json"  # of the file that lists the shards be
 _CONTAINERS = ("generator", "generator_ema", "state_dict")
 # What bytes that are no pickle make its reader stumble over.
 _UNREADABLE = (IndexError, KeyError, AttributeError, TypeError, struct.error, AssertionError)
-_MAX_NAMES = 8  # of each kind of mismatch that a message lists
 
 
 def read_state_dict(path: Path) -> StateDict:
@@ -111,7 +110,7 @@ def _read_shards(index: Path) -> StateDict:
         lacking = [name for name in names if name not in content]
         if lacking:
             raise CheckpointError(
-                f"{shard}: lacks {_listed(lacking)}, which {index.name} says it holds; "
+                f"{shard}: lacks {listed(lacking)}, which {index.name} says it holds; "
                 "fetch both again"
             )
         state |= {name: content[name] for name in names}
@@ -127,7 +126,7 @@ def _unwrapped(path: Path, content: Any) -> Mapping[str, Any]:
         raise CheckpointError(f"{path}: holds no weights")
     strangers = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if strangers:
-        raise CheckpointError(f"{path}: {_listed(strangers)} are no tensors; not a weights file")
+        raise CheckpointError(f"{path}: {listed(strangers)} are no tensors; not a weights file")
     return content
 
 
@@ -147,7 +146,7 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], origin: str) -
     module.requires_grad_(False)
     empty = [name for name, tensor in _tensors(module) if tensor.is_meta]
     if empty:
-        raise CheckpointError(f"{origin}: left {_listed(empty)} without values")
+        raise CheckpointError(f"{origin}: left {listed(empty)} without values")
 
 
 def refuse_misfit(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
@@ -166,14 +165,15 @@ def refuse_misfit(module: nn.Module, state: Mapping[str, Tensor], origin: str) -
         ],
     }
     if any(faults.values()):
-        listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in faults.items() if names)
-        raise CheckpointError(f"{origin}: does not fit this model: {listed}")
+        told = "; ".join(f"{kind}: {listed(names)}" for kind, names in faults.items() if names)
+        raise CheckpointError(f"{origin}: does not fit this model: {told}")
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
     return [*module.named_parameters(), *module.named_buffers()]
 
 
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(map(str, names[:_MAX_NAMES]))
-    return f"{shown} and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else shown
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Return the first of some names, and how many there are besides."""
+    shown = ", ".join(map(str, names[:most]))
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from rushes.errors import CheckpointError
+from rushes.models.checkpoint import listed
 
 Modules = Mapping[str, nn.Linear]  # the layers that can be adapted, by their checkpoint names
-
-MOST_NAMED = 3  # of the keys that a message lists
 
 _HALVES = (
     (".lora_down.weight", "down"),
@@ -121,9 +120,10 @@ def place_lora(state: Mapping[str, Tensor], layers: Modules, origin: str) -> Lor
         factor = 1.0 if raw.alpha is None else raw.alpha / raw.rank
         pairs[name] = LoraPair(raw.down, raw.up, factor)
     if not pairs:
+        named = listed([raw.base for raw in raw_pairs], 3)
         raise CheckpointError(
             f"{origin}: is a LoRA of another model: none of its {len(raw_pairs)} layers "
-            f"({listed(raw.base for raw in raw_pairs)}) is in this one; use one made for Wan2.1"
+            f"({named}) is in this one; use one made for Wan2.1"
         )
     return LoraWeights(pairs, tuple(unused))
 
@@ -163,13 +163,6 @@ def layer_finder(layers: Iterable[str]) -> Callable[[str], str | None]:
         for name in (layer, _diffusers_name(layer)):
             names[name] = names[name.replace(".", "_")] = layer
     return lambda base: names.get(_without_prefixes(base))
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return the first of some names, and how many there are besides."""
-    every = list(names)
-    more = len(every) - MOST_NAMED
-    return ", ".join(every[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _split(key: str) -> tuple[str, str | None]:

@@ -8,16 +8,14 @@ linearly. All arithmetic is float32; results have the dtype of the embeddings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Method = Literal["linear", "slerp"]
+from rushes.timeline.document import Method
 
-_SMALL_ANGLE = (
-    1e-4  # radians; the threshold of the reference, which looks at the largest token only
-)
+# Radians; the threshold of the reference, which looks at the largest token only.
+_SMALL_ANGLE = 1e-4
 _EPSILON = 1e-8
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from torch import Tensor
 
 from rushes.models.snapshot import Snapshot
-from rushes.stream.blending import Method, blend, interpolate, normalise_weights
-from rushes.timeline.document import Prompt
+from rushes.stream.blending import blend, interpolate, normalise_weights
+from rushes.timeline.document import Method, Prompt
 
 _EMBEDDINGS = ("target", "source", "in_force")
 

@@ -131,11 +131,3 @@ def motion(before: Tensor, after: Tensor) -> float:
     """
     difference = (after - before).square().mean(dim=(0, 2, 3, 4)).sqrt()  # [T]
     return (difference.max() / _FULL_MOTION).clamp(0, 1).item()
-
-
-def first_timestep(noise_scale: float) -> int:
-    """Return the first denoising step that goes with a noise scale; truncated, not clamped.
-
-    Source: scope: src/scope/core/pipelines/wan2_1/blocks/denoise.py
-    """
-    return int(1000 * noise_scale) - 100

@@ -20,7 +20,7 @@ from rushes.models.vace import Control, VaceBranch
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
 from rushes.stream.noise import ChunkNoise, cover
-from rushes.stream.noise_controller import NoiseController, first_timestep
+from rushes.stream.noise_controller import NoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.row import Noise, Row
 from rushes.stream.schedule import FlowSchedule
@@ -28,6 +28,7 @@ from rushes.stream.stage_clock import StageClock
 from rushes.stream.variants import DriverOptions, open_driver
 from rushes.timeline.document import Prompt
 from rushes.timeline.render_plan import Chunk
+from rushes.timeline.steps import first_timestep
 
 VAE_SCALE = 8  # pixels a side of one latent
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from hashlib import file_digest
 from pathlib import Path, PurePath, PurePosixPath
 
 from rushes.errors import MissingFileError
+from rushes.file_hash import sha256_of
 from rushes.timeline.document import MERGE_MODES, Lora, MergeMode
 from rushes.timeline.fields import Fields
 
@@ -162,7 +162,6 @@ def _origin(entry: Fields) -> str:
 
 def _sha256(file: Path) -> str | None:
     try:
-        with file.open("rb") as content:
-            return file_digest(content, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError:
         return None

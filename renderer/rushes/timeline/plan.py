@@ -20,8 +20,7 @@ from rushes.timeline.prompt_changes import Change, PromptChanges
 from rushes.timeline.render_plan import Chunk, RenderPlan
 from rushes.timeline.spans import Span, active_spans
 from rushes.timeline.steering import steer
-
-TOKEN_PIXELS = 16
+from rushes.timeline.steps import PATCH
 
 
 def plan_render(timeline: Timeline, options: PlanOptions, preset: Preset) -> RenderPlan:
@@ -133,7 +132,7 @@ class _Walk:
     def chunks(self, spans: Sequence[Span], num_frames: int) -> Iterator[Chunk]:
         """Yield the chunks that cover the frames, each sampled at its first frame."""
         profile = self.job.profile
-        tokens = self.job.height * self.job.width // TOKEN_PIXELS**2
+        tokens = self.job.height * self.job.width // PATCH**2
         seed_stride = tokens if profile.seeds_in_tokens else 1
         upcoming = iter([*spans[1:], Span(num_frames, spans[-1].block)])
         block, following = spans[0].block, next(upcoming)

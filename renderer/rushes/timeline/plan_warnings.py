@@ -11,6 +11,7 @@ from rushes.timeline.document import PromptBlock, Timeline
 from rushes.timeline.job_settings import JobSettings
 from rushes.timeline.problems import Problems
 from rushes.timeline.render_plan import Chunk
+from rushes.timeline.steps import first_timestep
 
 LEAST_TIMESTEP = 10
 MOST_LISTED = 20
@@ -33,14 +34,6 @@ def warn_of_plan(
     if job.noise_controller and timeline.ext.noise_schedule:
         message = "is followed by a tenth only: noiseController is on; set it to false"
         problems.warn("ext.schedules.noise_scale", message)
-
-
-def first_timestep(noise_scale: float) -> int:
-    """Return the first timestep that video mode uses, whatever the list says.
-
-    Source: scope: src/scope/core/pipelines/wan2_1/blocks/denoise.py
-    """
-    return int(1000 * noise_scale) - 100
 
 
 def block_path(timeline: Timeline, block: PromptBlock) -> str:

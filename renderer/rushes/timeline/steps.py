@@ -54,6 +54,14 @@ def _some(items: list[int] | list[str]) -> str:
     return ", ".join(map(str, items[:ITEM_LIMIT]))
 
 
+def first_timestep(noise_scale: float) -> int:
+    """Return the first denoising step of video mode, whatever the list says; not clamped.
+
+    Source: scope: src/scope/core/pipelines/wan2_1/blocks/denoise.py
+    """
+    return int(1000 * noise_scale) - 100
+
+
 def side_fault(pixels: int) -> str:
     """Say what is wrong with a height or width, or nothing."""
     if round_side(pixels) < LEAST_SIDE:

@@ -12,11 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from rushes.errors import ConfigError
-from rushes.video.publish import PendingOutput
-
 MAX_TILES = 60
-_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 _PICTURE_WIDTH = 320  # pixels, as all of these
 _MARGIN, _GUTTER, _PAIR_GAP = 32, 28, 4
@@ -54,40 +50,12 @@ def choose_blocks(num_blocks: int) -> list[int]:
     return [round(i * (num_blocks - 1) / (MAX_TILES - 1)) for i in range(MAX_TILES)]
 
 
-def write_contact_sheet(
-    path: Path, tiles: Sequence[Tile], *, num_blocks: int | None = None
-) -> None:
-    """Draw the tiles and publish the sheet, complete or not at all; see `save_contact_sheet`.
+def save_contact_sheet(file: Path, tiles: Sequence[Tile], *, num_blocks: int) -> None:
+    """Draw the tiles into a PNG file, with a note where there are more blocks than tiles.
 
-    Raises: ConfigError for an unknown extension or no tiles; VideoError when it cannot be written.
+    Raises: OSError when the file cannot be written.
     """
-    image_format = _FORMATS.get(path.suffix.lower())
-    if image_format is None:
-        raise ConfigError(f"{path}: is no kind of picture; name it {', '.join(_FORMATS)}")
-    with PendingOutput(path) as pending:
-        save_contact_sheet(
-            pending.temporary, tiles, num_blocks=num_blocks, image_format=image_format
-        )
-        pending.publish()
-
-
-def save_contact_sheet(
-    file: Path,
-    tiles: Sequence[Tile],
-    *,
-    num_blocks: int | None = None,
-    image_format: str = "PNG",
-) -> None:
-    """Draw the tiles into a file; num_blocks, where it is greater, is told in a note.
-
-    More than MAX_TILES tiles are thinned out evenly.
-    Raises: ConfigError without tiles; OSError when the file cannot be written.
-    """
-    if not tiles:
-        raise ConfigError(f"{file}: has no prompt block to show; give at least one")
-    shown = [tiles[index] for index in choose_blocks(len(tiles))]
-    sheet = _draw_sheet(shown, max(num_blocks or 0, len(tiles)))
-    sheet.save(file, image_format)
+    _draw_sheet(tiles, num_blocks).save(file, "PNG")
 
 
 def _draw_sheet(tiles: Sequence[Tile], num_blocks: int) -> Image.Image:
