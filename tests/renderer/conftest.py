@@ -11,7 +11,7 @@ import torch
 from renderer.studio import Studio
 from rushes.folders import Folders
 from rushes.pipeline import Pipeline, load_pipeline
-from rushes.presets import load_preset
+from rushes.presets import Preset, load_preset
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,3 +38,8 @@ def pipeline(folders: Folders) -> Pipeline:
 @pytest.fixture
 def studio(tmp_path: Path, pipeline: Pipeline) -> Studio:
     return Studio(tmp_path, pipeline)
+
+
+@pytest.fixture(scope="session")
+def preset() -> Preset:
+    return load_preset("tiny")

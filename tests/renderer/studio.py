@@ -71,5 +71,9 @@ class Studio:
         self.render(document, "frames.png", **how)
         return read_pngs(self.folder / "frames")
 
+    def frames_hash(self, document: dict[str, Any], **how: Any) -> str:
+        """Render and return the hash of the frames."""
+        return str(self.render(document, **how)["frames_sha256"])
+
     def files(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir())

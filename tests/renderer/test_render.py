@@ -1,9 +1,8 @@
-"""Whole renders with the tiny preset: what is in the files, that it is repeatable, and failures."""
+"""Whole renders with the tiny preset; what is in the files, and that it is repeatable."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
@@ -25,8 +24,6 @@ from renderer.shots import (
     write_clip,
 )
 from renderer.studio import Studio
-from renderer.test_video_writer import largest_file
-from rushes.errors import ConfigError, ConflictError, RushesError, VideoError
 from rushes.file_hash import sha256_of
 from rushes.render import render
 from rushes.render_loop import Progress
@@ -221,10 +218,6 @@ def test_the_same_render_gives_the_same_bytes(mode: str, studio: Studio, clip: P
     assert found[0] == found[1]
 
 
-def frames_hash(studio: Studio, document: dict[str, Any], **how: Any) -> str:
-    return str(studio.render(document, **how)["frames_sha256"])
-
-
 @pytest.mark.parametrize(
     "other",
     [
@@ -236,11 +229,11 @@ def frames_hash(studio: Studio, document: dict[str, Any], **how: Any) -> str:
     ids=["seed", "prompt", "steps", "second block"],
 )
 def test_what_a_timeline_asks_for_changes_the_frames(other: dict[str, Any], studio: Studio) -> None:
-    assert frames_hash(studio, other) != frames_hash(studio, TEXT)
+    assert studio.frames_hash(other) != studio.frames_hash(TEXT)
 
 
 def test_a_seed_on_the_command_line_replaces_that_of_the_file(studio: Studio) -> None:
-    assert frames_hash(studio, TEXT, seed=7) == frames_hash(studio, timeline(seed=7))
+    assert studio.frames_hash(TEXT, seed=7) == studio.frames_hash(timeline(seed=7))
 
 
 def test_a_weight_of_zero_does_not_count(studio: Studio) -> None:
@@ -313,11 +306,11 @@ def test_a_noise_schedule_reaches_the_stream(studio: Studio, clip: Path) -> None
 
 def test_the_noise_controller_can_be_switched_off(studio: Studio, clip: Path) -> None:
     on, off = (timeline(mode="video", noiseController=value) for value in (True, False))
-    assert frames_hash(studio, on, source=clip) != frames_hash(studio, off, source=clip)
+    assert studio.frames_hash(on, source=clip) != studio.frames_hash(off, source=clip)
 
 
 def test_text_and_video_mode_are_two_things(studio: Studio, clip: Path) -> None:
-    assert frames_hash(studio, VIDEO, source=clip) != frames_hash(studio, TEXT)
+    assert studio.frames_hash(VIDEO, source=clip) != studio.frames_hash(TEXT)
 
 
 # --- progress ------------------------------------------------------------------------------------
@@ -343,162 +336,6 @@ def test_a_timeline_may_be_edited_while_it_renders(studio: Studio) -> None:
     before = sha256(shot.read_bytes()).hexdigest()
     manifest = render(studio.pipeline, plan, request, report=lambda _: shot.unlink(missing_ok=True))
     assert manifest["sha256"]["timeline"] == before
-
-
-# --- what is refused -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("taken", ["out.mp4", "out.mp4.json", "out.mp4.png"])
-def test_a_result_that_is_there_already_is_left_alone(taken: str, studio: Studio) -> None:
-    (studio.folder / taken).write_text("mine")
-    with pytest.raises(ConflictError, match=f"{taken}: is there already"):
-        studio.render(TEXT, force=False)
-    assert studio.files() == sorted([taken, "shot.json"])
-    assert (studio.folder / taken).read_text() == "mine"
-
-
-def test_a_result_that_is_there_already_can_be_replaced(studio: Studio) -> None:
-    for name in ("out.mp4", "out.mp4.json", "out.mp4.png"):
-        (studio.folder / name).write_text("old")
-    studio.render(TEXT, force=True)
-    assert len(read_movie(studio.folder / "out.mp4")) == 16
-
-
-@pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("way", ["same name", "link to it", "roundabout"])
-def test_a_result_never_replaces_its_own_input(way: str, force: bool, studio: Studio) -> None:
-    source = write_clip(studio.folder / "clip.mp4")
-    before, output = source.read_bytes(), "clip.mp4"
-    if way == "link to it":
-        (studio.folder / "link.mp4").symlink_to(source)
-        output = "link.mp4"
-    elif way == "roundabout":
-        (studio.folder / "deeper").mkdir()
-        output = "deeper/../clip.mp4"
-    with pytest.raises(ConfigError, match="would replace its own source"):
-        studio.render(VIDEO, output, source=source, force=force)
-    assert source.read_bytes() == before
-
-
-def test_a_manifest_never_replaces_the_timeline(studio: Studio) -> None:
-    plan, request = studio.prepare(TEXT)
-    named = request.model_copy(update={"timeline": studio.folder / "out.mp4.json"})
-    (studio.folder / "shot.json").rename(named.timeline)
-    with pytest.raises(ConfigError, match="would replace its own source"):
-        render(studio.pipeline, plan, named, force=True)
-
-
-@pytest.mark.parametrize("name", ["out.mp4", "out.mp4.json", "out.mp4.png"])
-def test_a_folder_in_the_way_is_told_at_once(name: str, studio: Studio) -> None:
-    (studio.folder / name).mkdir()
-    with pytest.raises(ConflictError, match=f"{name}: is a folder"):
-        studio.render(TEXT, force=True)
-    assert studio.files() == sorted([name, "shot.json"])
-
-
-def test_pictures_do_not_mix_with_those_that_are_there(studio: Studio) -> None:
-    studio.render(TEXT, "boat/frame_%03d.png", force=False)
-    with pytest.raises(ConflictError, match="boat: is there already"):
-        studio.render(TEXT, "boat/frame_%03d.png", force=False)
-
-
-def test_video_to_video_needs_an_input(studio: Studio) -> None:
-    with pytest.raises(ConfigError, match="give --input"):
-        studio.render(VIDEO)
-    assert studio.files() == ["shot.json"]
-
-
-@pytest.mark.parametrize("name", ["out.avi", "out", "out.txt"])
-def test_an_unknown_kind_of_result_is_refused(name: str, studio: Studio) -> None:
-    with pytest.raises(ConfigError, match="is no kind of result"):
-        studio.render(TEXT, name)
-    assert studio.files() == ["shot.json"]
-
-
-@pytest.mark.parametrize("name", ["shot.json/out.mp4", "nowhere/out.mp4"])
-def test_a_folder_that_cannot_hold_the_result_is_told(name: str, studio: Studio) -> None:
-    with pytest.raises(VideoError, match="folder"):
-        studio.render(TEXT, name)
-    assert studio.files() == ["shot.json"]
-
-
-# --- failures in the middle ----------------------------------------------------------------------
-
-LONG = timeline(block("a boat", 0, 3))
-
-
-def failing(at_chunk: int, error: BaseException) -> Callable[[Progress], None]:
-    def report(progress: Progress) -> None:
-        if progress.chunk == at_chunk:
-            raise error
-
-    return report
-
-
-@pytest.mark.parametrize("name", ["out.mp4", "out.mkv", "out.gif", "out.png"])
-@pytest.mark.parametrize("at_chunk", [1, 6, 12], ids=["first", "middle", "last"])
-def test_a_failure_leaves_nothing_behind(name: str, at_chunk: int, studio: Studio) -> None:
-    with pytest.raises(RuntimeError, match="on purpose"):
-        studio.render(LONG, name, report=failing(at_chunk, RuntimeError("on purpose")))
-    assert studio.files() == ["shot.json"]
-
-
-def test_an_interrupt_leaves_nothing_behind(studio: Studio) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        studio.render(LONG, report=failing(3, KeyboardInterrupt()))
-    assert studio.files() == ["shot.json"]
-
-
-def test_a_failure_keeps_the_result_that_was_there(studio: Studio) -> None:
-    studio.render(TEXT)
-    before = {name: (studio.folder / name).read_bytes() for name in studio.files()}
-    with pytest.raises(RuntimeError, match="on purpose"):
-        studio.render(TEXT, report=failing(2, RuntimeError("on purpose")), force=True)
-    assert {name: (studio.folder / name).read_bytes() for name in studio.files()} == before
-
-
-def test_a_failed_render_is_no_obstacle_to_the_next(studio: Studio) -> None:
-    expected = frames_hash(studio, TEXT)
-    with pytest.raises(RuntimeError, match="on purpose"):
-        studio.render(LONG, report=failing(2, RuntimeError("on purpose")))
-    assert frames_hash(studio, TEXT) == expected
-
-
-@pytest.mark.parametrize("change", ["deleted", "replaced", "cut"])
-def test_an_input_that_changes_under_the_render_ends_it(change: str, studio: Studio) -> None:
-    source = write_clip(studio.folder / "clip.mp4", moving(200))
-
-    def spoil(progress: Progress) -> None:
-        if progress.chunk == 2:
-            content = source.read_bytes()
-            source.unlink()
-            if change != "deleted":
-                source.write_bytes(content[: len(content) // (2 if change == "cut" else 1)])
-
-    with pytest.raises(RushesError, match="deleted or changed"):
-        studio.render(timeline(block("a boat", 0, 12), mode="video"), source=source, report=spoil)
-    assert [name for name in studio.files() if name != "clip.mp4"] == ["shot.json"]
-
-
-@pytest.mark.parametrize(
-    ("output", "num_bytes", "prompt", "told"),
-    [
-        ("out.png", 4_000, "a boat", "out"),
-        ("out.mp4", 30_000, "a boat", "out.mp4.png"),
-        ("out.mp4", 200_000, "boats " * 40_000, "out.mp4.json"),
-    ],
-    ids=["pictures", "contact sheet", "manifest"],
-)
-def test_a_full_disk_is_told_with_the_name_of_the_file(
-    output: str, num_bytes: int, prompt: str, told: str, studio: Studio
-) -> None:
-    document = timeline(block(prompt, 0, 1))
-    plan, request = studio.prepare(document, output)
-    with largest_file(num_bytes), pytest.raises(VideoError) as caught:
-        render(studio.pipeline, plan, request)
-    assert str(caught.value).startswith(f"{studio.folder / told}: cannot be written")
-    assert "disk is full" in str(caught.value)
-    assert studio.files() == ["shot.json"]
 
 
 # --- contact sheet -------------------------------------------------------------------------------

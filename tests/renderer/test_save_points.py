@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from renderer.full_disk import largest_file
 from renderer.shots import block, timeline, write_clip, write_timeline
-from renderer.test_video_writer import largest_file
 from rushes.errors import WriteError
 from rushes.pipeline import Pipeline
 from rushes.render import Work, render

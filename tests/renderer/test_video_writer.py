@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from renderer.full_disk import largest_file
 from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError
 from rushes.video.codecs import available_codecs
 from rushes.video.frame_hash import FrameHash
@@ -260,17 +258,6 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="holds more than the pictures"):
         start(tmp_path / "clip.png", replace=True)
     assert sorted(os.listdir(tmp_path / "clip")) == ["00000.png", "notes.txt"]
-
-
-@contextmanager
-def largest_file(num_bytes: int) -> Iterator[None]:
-    """Let the system refuse what goes beyond, as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("num_bytes", [3_000, 150_000], ids=["at once", "at the end"])
