@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rushes.autoencoders import vae_config
+from rushes.autoencoders import tiny_vae_config, vae_config
 from rushes.catalogue import imported
 from rushes.downloads import Record
 from rushes.errors import CheckpointError, ConflictError
@@ -22,6 +22,8 @@ from rushes.models import text_encoder
 from rushes.models.checkpoint import read_state_dict, refuse_misfit
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE
+from rushes.models.tiny_vae import TinyVAE
+from rushes.models.vace import VaceBranch
 from rushes.presets import Preset
 from rushes.weights import dit_config, text_encoder_config
 
@@ -53,9 +55,9 @@ def import_weights(
     state = read_state_dict(source)
     part = _part_of(state, preset, source)
     _refuse_other_weights(part, preset, state, str(source))
-    names = preset.files("lightvae")["vae"] if part == "lightvae" else getattr(preset.weights, part)
+    names = dict((*preset.weights, *preset.extras))[part]
     if not names:
-        raise CheckpointError(f"{source}: is LightVAE, which preset {preset.name} does not have")
+        raise CheckpointError(f"{source}: is {part}, which preset {preset.name} does not have")
     inside = [name for name in names if models_dir / name == source]
     path = imported(models_dir / (inside or names)[0])
     if path.exists() and not force:
@@ -119,29 +121,39 @@ def _blocks(
 
 
 def _part_of(state: Mapping[str, Tensor], preset: Preset, source: Path) -> str:
+    """Say which part of a preset some weights are; TAE and LightTAE differ in the name only."""
     if "patch_embedding.weight" in state:
         return "dit"
+    if "vace_patch_embedding.weight" in state:
+        return "vace"
     if "token_embedding.weight" in state or "shared.weight" in state:
         return "text_encoder"
     if "encoder.conv1.weight" in state:
         is_light = state["encoder.conv1.weight"].shape[0] == preset.vae.light_dim
         return "lightvae" if is_light else "vae"
+    if "encoder.0.weight" in state:
+        return "lighttae" if "light" in source.name.lower() else "tae"
     raise CheckpointError(
-        f"{source}: neither a diffusion transformer, a Wan VAE nor a text encoder; its names begin "
-        f"with {', '.join(sorted(state)[:3])}; leave it as it is"
+        f"{source}: neither a diffusion transformer, an autoencoder, a text encoder nor VACE; its "
+        f"names begin with {', '.join(sorted(state)[:3])}; leave it as it is"
     )
 
 
 def _refuse_other_weights(
     part: str, preset: Preset, state: Mapping[str, Tensor], origin: str
 ) -> None:
-    if part == "text_encoder":
-        text_encoder.refuse_other_weights(text_encoder_config(preset), state, origin)
-        return
     network: nn.Module
     with torch.device("meta"):
-        if part == "dit":
-            network = CausalDit(dit_config(preset))
-        else:
-            network = StreamVAE(vae_config(preset, "lightvae" if part == "lightvae" else "wan"))
+        match part:
+            case "text_encoder":
+                text_encoder.refuse_other_weights(text_encoder_config(preset), state, origin)
+                return
+            case "dit":
+                network = CausalDit(dit_config(preset))
+            case "vace":
+                network = VaceBranch(dit_config(preset))
+            case "tae" | "lighttae":
+                network = TinyVAE(tiny_vae_config(preset, part))
+            case _:
+                network = StreamVAE(vae_config(preset, "lightvae" if part == "lightvae" else "wan"))
     refuse_misfit(network, state, origin)

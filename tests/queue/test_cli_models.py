@@ -145,7 +145,7 @@ def test_all_pickled_files_of_a_preset_are_imported(mine: Path, tmp_path: Path) 
     result = models("import", "--preset", mine, "--json", folder=tmp_path)
     assert result.exit_code == 0, result.output
     made = as_data(result)["files"]
-    assert len(made) == 3
+    assert len(made) == 6
     for each in made:
         assert each["sha256"] == hashlib.sha256(Path(each["path"]).read_bytes()).hexdigest()
     assert models("import", "--preset", mine, folder=tmp_path).exit_code == 6

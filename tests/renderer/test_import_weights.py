@@ -42,10 +42,17 @@ def test_a_pickled_checkpoint_becomes_safetensors_of_bare_names(
     assert record.size == path.stat().st_size
 
 
-def test_light_vae_is_told_by_its_width(pipeline: Pipeline, preset: Preset, tmp_path: Path) -> None:
-    paths = find_weights(pipeline.preset, tmp_path, pipeline.folders.cache, "lightvae")
-    path, _ = import_weights(paths.vae, preset, tmp_path)
-    assert path == (tmp_path / preset.extras.lightvae[0]).with_suffix(".safetensors")
+@pytest.mark.parametrize("part", ["lightvae", "tae", "lighttae", "vace"])
+def test_what_only_some_renders_need_is_imported_too(
+    part: str, pipeline: Pipeline, preset: Preset, tmp_path: Path
+) -> None:
+    """LightVAE is told by its width, TAE and LightTAE by their names: they have the same shapes."""
+    (name,) = getattr(preset.extras, part)
+    paths = find_weights(pipeline.preset, tmp_path, pipeline.folders.cache)
+    root = paths.vae.parents[len(Path(preset.weights.vae[0]).parts) - 1]
+    path, _ = import_weights(root / name, preset, tmp_path)
+    assert path == (tmp_path / name).with_suffix(".safetensors")
+    assert load_file(path).keys() == read_state_dict(root / name).keys()
 
 
 def test_what_was_imported_is_what_a_pipeline_loads(

@@ -173,7 +173,8 @@ def import_model(
     if file is not None:
         sources = [file]
     else:
-        paths = [folders.models / name for _, names in chosen.weights for name in names]
+        parts = (*chosen.weights, *chosen.extras)
+        paths = [folders.models / name for _, names in parts for name in names]
         sources = [path for path in paths if path.suffix in PICKLED and path.is_file()]
         if not sources:
             raise MissingFileError(
