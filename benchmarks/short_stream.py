@@ -1,4 +1,4 @@
-"""A few chunks of video to video with networks that are at hand: for comparisons."""
+"""A stream of video to video with networks that are at hand, and its chunks: for measurements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ def render_chunks(
     size: tuple[int, int],
     steps: tuple[int, ...],
     count: int,
-    clock: StageClock | None = None,
 ) -> Tensor:
     """Render the first chunks of a stream whose input and prompt are random, seeded.
 
@@ -33,10 +32,20 @@ def render_chunks(
         returns: [T, H, W, 3], uint8, on the CPU
     Units: ``size`` is width and height in pixels
     """
+    stream = open_stream(models, preset, size, StageClock(models.device))
+    inputs = (
+        (chunk, ChunkInputs(video=_video(chunk, size)))
+        for chunk in make_chunks(preset, steps, count)
+    )
+    return torch.cat([frames.cpu() for frames in stream.render(inputs)])
+
+
+def open_stream(models: Models, preset: Preset, size: tuple[int, int], clock: StageClock) -> Stream:
+    """Open a stream whose one prompt is random, seeded; ``size`` is width and height in pixels."""
     width, height = size
     config = models.dit.config
     embedding = torch.randn(1, config.text_len, config.text_dim, generator=_seeded(0))
-    stream = Stream(
+    return Stream(
         models,
         height=height,
         width=width,
@@ -44,15 +53,12 @@ def render_chunks(
         prompts={0: (Prompt("random"),)},
         conditioning=Conditioning(lambda text: embedding),
         noise_controller=FixedNoiseScale(),
-        clock=clock or StageClock(models.device),
+        clock=clock,
     )
-    inputs = (
-        (chunk, ChunkInputs(video=_video(chunk, size))) for chunk in _chunks(preset, steps, count)
-    )
-    return torch.cat([frames.cpu() for frames in stream.render(inputs)])
 
 
-def _chunks(preset: Preset, steps: tuple[int, ...], count: int) -> Iterator[Chunk]:
+def make_chunks(preset: Preset, steps: tuple[int, ...], count: int) -> Iterator[Chunk]:
+    """Yield the first chunks of a video without a plan."""
     first_frame = position = 0
     for index in range(count):
         num_frames = preset.chunk.num_frames("video", is_first=index == 0)

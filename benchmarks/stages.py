@@ -31,17 +31,13 @@ from rushes.manifest import peak_memory, versions
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE
 from rushes.presets import Preset, load_preset
-from rushes.stream.conditioning import Conditioning
-from rushes.stream.noise_controller import FixedNoiseScale
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models, Stream
-from rushes.stream.variants import DriverOptions
-from rushes.timeline.document import Prompt
-from rushes.timeline.render_plan import Chunk
+from rushes.stream.stream import ChunkInputs, Models
 from rushes.video.reader import VideoReader
 from rushes.video.writer import open_writer
 from rushes.weights import dit_config
+from short_stream import make_chunks, open_stream
 
 MEADOW = Path(__file__).parents[1] / "timelines" / "meadow.mp4"
 M = TypeVar("M", bound=nn.Module)
@@ -78,52 +74,21 @@ def measure(
     """Return the milliseconds a chunk of every stage, and of all together."""
     width, height = map(int, args.size.split("x"))
     clock = StageClock(models.device)
-    config = models.dit.config
-    embedding = torch.randn(1, config.text_len, config.text_dim)
-    stream = Stream(
-        models,
-        height=height,
-        width=width,
-        driver=DriverOptions(preset.chunk.window, preset.chunk.sinks),
-        prompts={0: (Prompt("a cat in a meadow"),)},
-        conditioning=Conditioning(lambda text: embedding),
-        noise_controller=FixedNoiseScale(),
-        clock=clock,
-    )
+    stream = open_stream(models, preset, (width, height), clock)
     steps = tuple(map(int, args.steps.split(",")))
     reader = VideoReader(MEADOW, fps=Fraction(16), height=height, width=width)
     with tempfile.TemporaryDirectory() as folder, reader:
         writer = open_writer(Path(folder) / "out.mp4", fps=Fraction(16), width=width, height=height)
-        read, write = (
-            clock.timed_on_host("read", reader.read),
-            clock.timed_on_host("write", writer.write),
-        )
+        read = clock.timed_on_host("read", reader.read)
+        write = clock.timed_on_host("write", writer.write)
         at_start: dict[str, float] = {}
         begin = 0.0
-        first_frame = position = 0
-        for index in range(args.warmup + args.chunks):
-            if index == args.warmup:
+        for chunk in make_chunks(preset, steps, args.warmup + args.chunks):
+            if chunk.index == args.warmup:
                 at_start, begin = clock.seconds(), time.perf_counter()
-            num_frames = preset.chunk.num_frames("video", is_first=index == 0)
-            latent_frames = (num_frames + 3) // 4
-            chunk = Chunk(
-                index=index,
-                first_frame=first_frame,
-                num_frames=num_frames,
-                num_latent_frames=latent_frames,
-                position=position,
-                prompt_block=0,
-                transition=None,
-                transition_method="linear",
-                reset=index == 0,
-                seed=index,
-                noise_scale=0.8,
-                denoising_steps=steps,
-            )
-            video = torch.from_numpy(read(first_frame, num_frames))
+            video = torch.from_numpy(read(chunk.first_frame, chunk.num_frames))
             (frames,) = stream.render([(chunk, ChunkInputs(video=video))])
             write(frames.cpu().numpy())
-            first_frame, position = first_frame + num_frames, position + latent_frames
         total = time.perf_counter() - begin
         seconds = clock.seconds()
         writer.abort()
