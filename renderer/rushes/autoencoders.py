@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import nn
 
 from rushes.errors import CheckpointError
 from rushes.models.autoencoder import Autoencoder
@@ -33,15 +32,18 @@ def load_autoencoder(
     Raises: CheckpointError when the file does not hold exactly the weights of this one.
     """
     state = read_state_dict(path)
-    network: nn.Module
-    with torch.device("meta"):
-        if vae_type in ("wan", "lightvae"):
-            network = StreamVAE(vae_config(preset, vae_type))
-        else:
-            network = TinyVAE(tiny_vae_config(preset, vae_type))
+    network = empty_autoencoder(preset, vae_type)
     _refuse_another_kind(preset, state, vae_type, path)
     load_strictly(network, state, str(path))
     return cast("Autoencoder", network.to(device=device, dtype=dtype).eval())
+
+
+def empty_autoencoder(preset: Preset, vae_type: VaeType) -> StreamVAE | TinyVAE:
+    """Return the network of an autoencoder without values, on the meta device."""
+    with torch.device("meta"):
+        if vae_type in ("wan", "lightvae"):
+            return StreamVAE(vae_config(preset, vae_type))
+        return TinyVAE(tiny_vae_config(preset, vae_type))
 
 
 def vae_config(preset: Preset, vae_type: VaeType) -> VaeConfig:

@@ -14,15 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rushes.autoencoders import tiny_vae_config, vae_config
+from rushes.autoencoders import empty_autoencoder
 from rushes.catalogue import imported
 from rushes.downloads import Record
 from rushes.errors import CheckpointError, ConflictError
 from rushes.models import text_encoder
 from rushes.models.checkpoint import read_state_dict, refuse_misfit
 from rushes.models.dit import CausalDit
-from rushes.models.stream_vae import StreamVAE
-from rushes.models.tiny_vae import TinyVAE
 from rushes.models.vace import VaceBranch
 from rushes.presets import Preset
 from rushes.weights import dit_config, text_encoder_config
@@ -152,8 +150,8 @@ def _refuse_other_weights(
                 network = CausalDit(dit_config(preset))
             case "vace":
                 network = VaceBranch(dit_config(preset))
-            case "tae" | "lighttae":
-                network = TinyVAE(tiny_vae_config(preset, part))
+            case "lightvae" | "tae" | "lighttae":
+                network = empty_autoencoder(preset, part)
             case _:
-                network = StreamVAE(vae_config(preset, "lightvae" if part == "lightvae" else "wan"))
+                network = empty_autoencoder(preset, "wan")
     refuse_misfit(network, state, origin)
