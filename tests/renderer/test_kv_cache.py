@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
-import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
+from renderer.tiny_caches import BLOCKS, HEADS, TOKENS, WIDTH, Session, sessions, telling, told_by
 from rushes.errors import ShapeError
 from rushes.models.kv_cache import RollingKVCache
-
-BLOCKS, HEADS, WIDTH, TOKENS = 2, 2, 3, 2
 
 
 def open_cache(window: int = 6, sinks: int = 3) -> RollingKVCache:
@@ -27,42 +21,10 @@ def open_cache(window: int = 6, sinks: int = 3) -> RollingKVCache:
     )
 
 
-def frames_of(values: list[int]) -> Tensor:
-    """Return tokens that tell their frame: [1, T * TOKENS, N, D]."""
-    return (
-        torch.tensor(values, dtype=torch.float32)
-        .repeat_interleave(TOKENS)[None, :, None, None]
-        .expand(1, -1, HEADS, WIDTH)
-    )
-
-
-def told_by(tokens: Tensor) -> list[int]:
-    frames = tokens.unflatten(1, (-1, TOKENS))
-    assert (frames == frames[:, :, :1, :1, :1]).all()
-    return [int(value) for value in frames[0, :, 0, 0, 0]]
-
-
 def write(cache: RollingKVCache, values: list[int], block: int = 0) -> tuple[list[int], list[int]]:
     """Make one pass of a chunk; return what its queries see, by keys and by values."""
-    k, v = cache.write(block, frames_of(values), frames_of([-value for value in values]))
-    return told_by(k), told_by(v)
-
-
-@dataclass(frozen=True)
-class Session:
-    window: int
-    sinks: int
-    chunks: tuple[int, ...]  # frames of each
-    passes: int
-
-
-@st.composite
-def sessions(draw: st.DrawFn) -> Session:
-    """Windows, sinks and chunks that fit between the sinks and the window's end."""
-    window = draw(st.integers(1, 8))
-    sinks = draw(st.integers(0, window - 1))
-    chunks = draw(st.lists(st.integers(1, window - sinks), min_size=1, max_size=20))
-    return Session(window, sinks, tuple(chunks), draw(st.integers(1, 3)))
+    k, v = cache.write(block, telling([values]), telling([[-value for value in values]]))
+    return told_by(k)[0], told_by(v)[0]
 
 
 @given(sessions())
@@ -139,7 +101,7 @@ def test_memory_stays_where_it_is_and_shapes_stop_changing() -> None:
     lengths = []
     for position in range(12):
         cache.begin_chunk(position, 1)
-        k, _ = cache.write(0, frames_of([position]), frames_of([position]))
+        k, _ = cache.write(0, telling([[position]]), telling([[position]]))
         lengths.append(k.shape[1] // TOKENS)
     assert lengths == [1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6]
     assert cache.frames.data_ptr() == address

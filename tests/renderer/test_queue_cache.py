@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from renderer.slot_caches import BLOCKS, direction, sizes, telling, told
+from renderer.tiny_caches import BLOCKS, direction, sizes, telling, told
 from rushes.errors import ShapeError
 from rushes.models.queue_cache import QueueKVCache
 from rushes.models.ring_cache import RingKVCache

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from renderer.slot_caches import BLOCKS, direction, sizes, telling, told
+from renderer.tiny_caches import BLOCKS, Session, direction, sessions, sizes, telling, told
 from rushes.errors import ShapeError
 from rushes.models.ring_cache import RingKVCache
 
@@ -32,22 +29,6 @@ def stream(cache: RingKVCache, chunks: list[int], passes: int = 1) -> list[int]:
             (seen,) = write(cache, list(range(position, position + length)))
         position += length
     return seen
-
-
-@dataclass(frozen=True)
-class Session:
-    window: int
-    sinks: int
-    chunks: tuple[int, ...]
-    passes: int
-
-
-@st.composite
-def sessions(draw: st.DrawFn) -> Session:
-    window = draw(st.integers(1, 8))
-    sinks = draw(st.integers(0, window - 1))
-    chunks = draw(st.lists(st.integers(1, window - sinks), min_size=1, max_size=20))
-    return Session(window, sinks, tuple(chunks), draw(st.integers(1, 3)))
 
 
 @given(sessions())

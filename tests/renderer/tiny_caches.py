@@ -1,8 +1,11 @@
-"""Tiny caches of slots, and frames that tell what they are, for the tests of both ring caches."""
+"""Tiny caches, frames that tell what they are, and random sessions, for tests of all caches."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
 from rushes.models.kv_cache import Seen
@@ -33,15 +36,36 @@ def told(seen: Seen) -> list[list[int]]:
     k, v, *rest = seen
     lengths = rest[0] if rest and rest[0] is not None else [k.shape[1]] * len(k)
     assert torch.equal(k, v)
-    frames = k.unflatten(1, (-1, TOKENS))
+    return [values[: length // TOKENS] for values, length in zip(told_by(k), lengths, strict=True)]
+
+
+def told_by(tokens: Tensor) -> list[list[int]]:
+    """Return the values of all frames of each row; every token of a frame tells the same."""
+    frames = tokens.unflatten(1, (-1, TOKENS))
     assert (frames == frames[:, :, :1, :1, :1]).all()
-    return [
-        [int(value) for value in row[: length // TOKENS, 0, 0, 0]]
-        for row, length in zip(frames, lengths, strict=True)
-    ]
+    return [[int(value) for value in row] for row in frames[:, :, 0, 0, 0]]
 
 
 def direction(*values: float) -> Tensor:
     """One frame whose tokens all point one way, for comparisons: [1, TOKENS, N, D]."""
     tokens = torch.tensor(values, dtype=torch.float32)
     return tokens.expand(1, TOKENS, HEADS, WIDTH).clone()
+
+
+@dataclass(frozen=True)
+class Session:
+    """A cache's window and sinks, the frames of each chunk, and the passes over each."""
+
+    window: int
+    sinks: int
+    chunks: tuple[int, ...]
+    passes: int
+
+
+@st.composite
+def sessions(draw: st.DrawFn) -> Session:
+    """Windows, sinks and chunks that fit between the sinks and the window's end."""
+    window = draw(st.integers(1, 8))
+    sinks = draw(st.integers(0, window - 1))
+    chunks = draw(st.lists(st.integers(1, window - sinks), min_size=1, max_size=20))
+    return Session(window, sinks, tuple(chunks), draw(st.integers(1, 3)))
