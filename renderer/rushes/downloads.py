@@ -25,6 +25,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented,
 from rushes.catalogue import CatalogueEntry, CatalogueFile, imported, is_here
 from rushes.errors import CheckpointError, DownloadError, MissingFileError, UnreachableError
 from rushes.file_hash import sha256_of, write_atomically
+from rushes.readable import readable_bytes
 
 _NETWORK_ERRORS = (OSError, errors.HTTPError)  # type: ignore[attr-defined]  # of its HTTP library
 _SPARE_BYTES = 1 << 28  # left free on the disk
@@ -115,15 +116,6 @@ def download(
                     say(f"{file.name} from {found.repository}, {readable_bytes(found.size)}")
                     _fetch(file, found, entry.path(file, models_dir), Records(models_dir))
     return [_present(entry.path(file, models_dir)) for file in entry.files]
-
-
-def readable_bytes(count: float) -> str:
-    """Write a number of bytes for people: 507.6 MB."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def _present(path: Path) -> Path:

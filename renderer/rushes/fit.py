@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rushes.errors import ConfigError, MemoryShortError
 from rushes.memory_estimate import DeviceMemory, MemoryEstimate, Quantise, estimate_memory
 from rushes.presets import Preset
+from rushes.readable import readable_bytes
 from rushes.timeline.document import VaeType
 from rushes.timeline.render_plan import RenderPlan
 from rushes.timeline.steps import PATCH
@@ -125,14 +126,9 @@ def choose_fit(
     proposal = next((f"{options} would fit" for options in fitting), "use another device")
     raise MemoryShortError(
         f"preset {preset.name} at {plan.width}x{plan.height} needs about "
-        f"{gigabytes(wanted.rendering)} on {device}, where {gigabytes(memory.free)} are free; "
-        f"{proposal}"
+        f"{readable_bytes(wanted.rendering)} on {device}, where {readable_bytes(memory.free)} are "
+        f"free; {proposal}"
     )
-
-
-def gigabytes(count: int) -> str:
-    """Write bytes for people, as ``12.3 GB``."""
-    return f"{count / 1e9:.1f} GB"
 
 
 def _quantise(plan: RenderPlan) -> Quantise | None:

@@ -87,7 +87,7 @@ def test_json_is_the_plan(file: Path) -> None:
 
 def test_the_memory_of_a_gpu_is_estimated(file: Path) -> None:
     line = plan(file).stdout.splitlines()[-1]
-    assert re.match(r"memory of a GPU, in bfloat16: about \d\.\d GB \(weights .*, KV cache ", line)
+    assert re.match(r"memory of a GPU, in bfloat16: about \d+\.\d MB \(weights .*, KV cache ", line)
     memory = as_data(file)["memory"]
     assert memory["rendering"] > memory["kv_cache"] > 0
     quantised = as_data(file, "--quantise", "fp8", "--vae", "tae")

@@ -13,7 +13,7 @@ import pytest
 
 from farm.hub_server import COMMIT, Hub, running_hub
 from rushes.catalogue import CatalogueEntry, CatalogueFile
-from rushes.downloads import Record, Records, download, readable_bytes
+from rushes.downloads import Record, Records, download
 from rushes.errors import CheckpointError, DownloadError, MissingFileError, UnreachableError
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
@@ -193,11 +193,3 @@ def test_a_damaged_file_of_records_counts_as_none(tmp_path: Path) -> None:
     assert Records(tmp_path).get(tmp_path / "a.pt") is None
     (tmp_path / "rushes-hashes.json").write_text('{"a.pt": {"size": 1}}')
     assert Records(tmp_path).get(tmp_path / "a.pt") is None
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (507_609_880, "507.6 MB"), (11_361_920_418, "11.4 GB")],
-)
-def test_sizes_are_written_for_people(count: int, text: str) -> None:
-    assert readable_bytes(count) == text

@@ -38,7 +38,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def list_models(places: FolderFlags, as_json: AsJson = False) -> None:
     """Show the catalogue and what is here of it."""
     from rushes.catalogue import load_catalogue
-    from rushes.downloads import readable_bytes
+    from rushes.readable import readable_bytes
 
     folders = places.folders()
     catalogue = load_catalogue()

@@ -121,7 +121,7 @@ def _totals(plan: RenderPlan) -> str:
 
 
 def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:
-    from rushes.fit import gigabytes
+    from rushes.readable import readable_bytes
 
     parts = {
         "weights": memory.dit + memory.vace + memory.vae,
@@ -129,8 +129,8 @@ def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:
         "autoencoder's caches": memory.vae_caches,
         "workspace": memory.workspace,
     }
-    listed = ", ".join(f"{name} {gigabytes(count)}" for name, count in parts.items())
+    listed = ", ".join(f"{name} {readable_bytes(count)}" for name, count in parts.items())
     return (
-        f"memory of a GPU, in bfloat16: about {gigabytes(memory.rendering)} ({listed}); "
-        f"{gigabytes(memory.encoding_prompts)} while new prompts are encoded there"
+        f"memory of a GPU, in bfloat16: about {readable_bytes(memory.rendering)} ({listed}); "
+        f"{readable_bytes(memory.encoding_prompts)} while new prompts are encoded there"
     )
