@@ -80,9 +80,9 @@ def write_safetensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtyp
     digest = hashlib.sha256()
     try:
         with os.fdopen(descriptor, "wb") as file:
-            for block in _blocks(state, kinds):
-                file.write(block)
-                digest.update(block)
+            for piece in _pieces(state, kinds):
+                file.write(piece)
+                digest.update(piece)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -93,7 +93,7 @@ def write_safetensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtyp
     return digest.hexdigest()
 
 
-def _blocks(
+def _pieces(
     state: Mapping[str, Tensor], kinds: Mapping[str, torch.dtype]
 ) -> Iterator[bytes | memoryview]:
     """Yield a safetensors file: the length of its header, the header, the tensors."""

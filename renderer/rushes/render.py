@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -81,7 +81,7 @@ def render(
     begin = time.time()
     clock = StageClock(pipeline.models.device)
     with ExitStack() as stack:
-        reader = stack.enter_context(ChunkReader(plan, request))
+        reader = stack.enter_context(closing(ChunkReader(plan, request)))
         sources_sha256 = hash_sources(plan, request)
         timeline_sha256 = sha256_of(request.timeline)  # now: it may be edited meanwhile
         staging: Path | None = None

@@ -146,7 +146,6 @@ REFUSALS = {
     "result with too long a name": Refusal(
         f"shot.json -o {'a' * 300}.mp4", 1, "File name too long", TEXT_SHOT
     ),
-    "unknown pipeline": Refusal("shot.json --pipeline other", 2, "streamdiffusionv2", TEXT_SHOT),
     "result below a file": Refusal(
         "shot.json -o shot.json/out.mp4", 1, "is not a folder", TEXT_SHOT
     ),
@@ -160,7 +159,6 @@ REFUSALS = {
     "kind of result that is none, before the weights are looked for": Refusal(
         "shot.json --preset streamdiffusionv2-1.3b -o out.avi", 3, "is no kind", TEXT_SHOT
     ),
-    "no length": Refusal("shot.json --duration 0", 2, "duration is 0; write", TEXT_SHOT),
     "size that is none": Refusal("shot.json --size big", 2, "is no size", TEXT_SHOT),
     "seeds beside takes": Refusal(
         "shot.json --seeds 1,2 --takes 2", 2, "--seeds stands alone", TEXT_SHOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def files(studio: Studio) -> dict[str, str]:
 
 def inputs_of(studio: Studio, plan_and_request: tuple[Any, Any]) -> list[Any]:
     plan, request = plan_and_request
-    with ChunkReader(plan, request) as reader:
+    with closing(ChunkReader(plan, request)) as reader:
         return [reader.read(chunk).inputs for chunk in plan.chunks]
 
 
