@@ -1,8 +1,8 @@
 """The long form of the tests of the farm: ``make chaos``.
 
-Its parts are random runs, in which workers are mistreated at random instants, and the fault
-scenarios of ``tests/integration`` at their full length, on a folder and on a bucket. All of them
-run unless some are named: ``python -m farm.chaos freeze faults``.
+Its parts are random runs, in which workers are mistreated at random instants, and the tests of
+running farms with faults of full length, on a folder and on a bucket. All of them run unless some
+are named: ``python -m farm.chaos freeze faults``.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from farm.running import ROOT
 from farm.s3_server import bucket_settings
 
 SCENARIOS = "faults"
+_FILES = (
+    "tests/integration",
+    *(f"tests/queue/test_{name}.py" for name in ("reconcile", "cli_fetch", "commands_on_s3")),
+)
 _SECONDS_A_SCENARIO = 900  # at most
 
 
@@ -46,7 +50,7 @@ class RandomRun:
 RANDOM_RUNS = {
     "kill": RandomRun(50, 200, ("kill child", "kill worker")),
     "terminate": RandomRun(20, 80, ("terminate",)),
-    "freeze": RandomRun(20, 40, ("freeze",)),
+    "freeze": RandomRun(60, 40, ("freeze",)),
     "mixed": RandomRun(20, 80),
     "bucket": RandomRun(20, 80, on_bucket=True),
 }
@@ -73,7 +77,7 @@ def run_scenarios(arguments: list[str]) -> dict[str, Any]:
         begin = time.monotonic()
         done = subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "tests/integration", "--verbosity=1"),
+                *(sys.executable, "-m", "pytest", *_FILES, "--verbosity=1"),
                 *("-o", f"timeout={_SECONDS_A_SCENARIO}", f"--junitxml={report}", *arguments),
             ],
             cwd=ROOT,
@@ -136,13 +140,13 @@ def main() -> int:
             run = replace(run, jobs=options.jobs or run.jobs, faults=options.faults or run.faults)
             parts[name] = run_at_random(run, options.seed, console.print)
         if options.output is not None:
-            _replace(options.output, {name: parts[name]})
+            _write(options.output, {name: parts[name]})
     console.print(table_of(parts))
     console.print(f"{os.cpu_count()} cores")
     return 0 if all(part["is_good"] for part in parts.values()) else 1
 
 
-def _replace(file: Path, parts: dict[str, Any]) -> None:
+def _write(file: Path, parts: dict[str, Any]) -> None:
     before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     file.write_text(json.dumps(before | parts, indent=1) + "\n", encoding="utf-8")
 

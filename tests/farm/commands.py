@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -95,15 +96,24 @@ class Farm:
         return read_document(self.storage, job)
 
 
-def open_farm(store: JobStore, url: str, folder: Path) -> Farm:
-    """Return a farm below a folder, with the broker of a store."""
-    storage = folder / "storage"
+def open_farm(
+    store: JobStore, url: str, folder: Path, settings: Mapping[str, str] | None = None
+) -> Farm:
+    """Return a farm below a folder, with the broker of a store; ``settings`` are variables."""
     environment = {
         "RUSHES_BROKER_URL": url,
-        "RUSHES_STORAGE_URL": str(storage),
+        "RUSHES_STORAGE_URL": str(folder / "storage"),
         "XDG_CONFIG_HOME": str(folder / "config"),
         "COLUMNS": "200",
+        **(settings or {}),
     }
     files = folder / "files"
     files.mkdir()
-    return Farm(store, open_storage(str(storage)), environment, files)
+    return Farm(store, open_farm_storage(environment), environment, files)
+
+
+def open_farm_storage(settings: Mapping[str, str]) -> Storage:
+    """Open the storage that variables name."""
+    return open_storage(
+        settings["RUSHES_STORAGE_URL"], s3_endpoint=settings.get("RUSHES_S3_ENDPOINT")
+    )

@@ -35,7 +35,8 @@ class SmallDisk:
         _mount("-o", f"remount,size={mebibytes}m", str(self.folder))
 
     def refuse_writes(self) -> None:
-        _mount("-o", "remount,ro", str(self.folder))
+        while _mount("-o", "remount,ro", str(self.folder)):
+            pass  # while a file is open to be written, it may not be done
 
     def accept_writes(self) -> None:
         _mount("-o", "remount,rw", str(self.folder))

@@ -22,6 +22,7 @@ from farm.servers import RunningServer
 from rushes_queue.cli import app
 from rushes_queue.health import read_health
 from rushes_queue.record import JobRecord
+from rushes_queue.saved_work import work_key
 from rushes_queue.states import FINISHED, State
 from rushes_queue.storage import Storage, open_storage
 from rushes_queue.store import JobStore
@@ -29,7 +30,7 @@ from rushes_queue.store import JobStore
 ROOT = Path(__file__).parents[2]
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
 _ONLY_TINY = ("--gpu", "cpu", "--models", "tiny")
-PATIENCE_SECONDS = 120.0  # the machine may be busy
+PATIENCE_SECONDS = 240.0  # the machine may be busy
 
 _rendered: dict[str, tuple[str, bytes]] = {}  # by the text of the timeline
 
@@ -187,14 +188,20 @@ class RunningFarm:
         return found
 
     def wait_for_chunk(self, job: str, chunk: int) -> JobRecord:
-        """Wait until a job runs and has come so far."""
+        """Wait until a job runs and has a save point that far, which is seen at once.
+
+        Its record is renewed each second only; on a fast machine that is half of a test's job.
+        """
         record = self.store.get(job)
+        points = f"{work_key(job)}/points"
 
         def is_there() -> bool:
             nonlocal record
             record = self.store.get(job)
             assert record.state not in FINISHED, f"{job} is {record.state} too early"
-            return record.state is State.RUNNING and record.chunk >= chunk
+            names = [entry.key.rpartition("/")[2] for entry in self.storage.list(points)]
+            saved = [int(name[:9]) for name in names if name.endswith(f"-{record.fence}.json")]
+            return record.state is State.RUNNING and max(saved, default=-1) >= chunk
 
         wait_until(is_there, lambda: self.describe([job]))
         return record

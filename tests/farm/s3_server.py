@@ -19,6 +19,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from farm.long_form import IS_LONG
+
 # It prints its port, and ends when whoever started it does.
 _SERVER = """
 import sys
@@ -29,6 +31,9 @@ print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
 """
 _PAGE = 7  # keys that a listing returns at once, so that every longer one takes several requests
+
+PLACES = ["folder", "bucket"]  # of a storage
+LONG_PLACES = PLACES if IS_LONG else PLACES[:1]  # a bucket takes its time
 
 Behaviour = Literal["answer", "busy", "full", "forbid", "lose answer", "cut answer"]
 _STATUS = {"busy": 503, "full": 507, "forbid": 403}

@@ -17,7 +17,7 @@ from rushes.errors import ConfigError
 from rushes_queue.broker import connect
 from rushes_queue.local_server import find_server
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 def server_binary() -> str:

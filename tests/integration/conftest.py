@@ -7,17 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from farm.long_form import IS_LONG
 from farm.running import RunningFarm, running_farm
-from farm.s3_server import bucket_settings
+from farm.s3_server import LONG_PLACES, PLACES, bucket_settings
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run tests marked ``anywhere`` on a folder and on a bucket; in the long form all of them."""
     if "running" in metafunc.fixturenames:
-        is_anywhere = IS_LONG or metafunc.definition.get_closest_marker("anywhere")
-        places = ["folder", "bucket"] if is_anywhere else ["folder"]
-        metafunc.parametrize("running", places, indirect=True)
+        is_anywhere = metafunc.definition.get_closest_marker("anywhere")
+        metafunc.parametrize("running", PLACES if is_anywhere else LONG_PLACES, indirect=True)
 
 
 @pytest.fixture(scope="session")

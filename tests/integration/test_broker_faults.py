@@ -76,7 +76,7 @@ def test_commands_do_not_wait_long_for_a_broker_that_is_silent(running: RunningF
     result = running.run("jobs")
     assert result.exit_code == 5
     assert len(result.stderr.splitlines()) == 1
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 30
 
 
 def test_connections_that_are_cut_in_the_middle_of_a_message(running: RunningFarm) -> None:
@@ -116,13 +116,14 @@ def test_a_broker_without_memory_refuses_new_jobs_and_keeps_the_old(running: Run
 def test_messages_that_come_again_while_the_job_is_rendered(running: RunningFarm) -> None:
     for _ in range(2):
         running.start_worker(RUSHES_VISIBILITY_SECONDS="1")
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=300))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=3000))
     begun = running.wait_for_chunk(job, 1).started_ms
-    # Kombu gives back what was not acknowledged for so long, every ten seconds.
-    record = running.wait([job])[job]
-    assert record.state is State.DONE
+    time.sleep(15)  # every ten kombu gives back what is not acknowledged
+    record = running.store.get(job)
+    assert record.state is State.RUNNING
     assert (record.attempts, record.started_ms) == (1, begun)
-    assert len(running.results()) == 3
+    assert running.run("cancel", job).exit_code == 0
+    assert running.wait([job])[job].attempts == 1
 
 
 def test_a_message_that_got_lost_is_rung_again(running: RunningFarm) -> None:

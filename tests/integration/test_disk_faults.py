@@ -80,24 +80,24 @@ def test_a_disk_that_is_full_when_the_result_is_joined(running: RunningFarm) -> 
 
 @pytest.mark.parametrize("num_stored", [0, 1])
 def test_a_storage_that_is_full_when_the_result_is_published(
-    running: RunningFarm, num_stored: int
+    shared_cache: Path, num_stored: int
 ) -> None:
     """Of the files of a result there is room for none, or for the video only."""
-    shot = write_shot(running.folder / "shot.json", chunks=40)
-    frames, video = running.render_here(shot)
-    kibibytes = num_stored * -(-len(video) // 4096) * 4 + 4  # whole pages, and one for the folder
-    results = Path(running.environment["RUSHES_STORAGE_URL"]) / "results"
-    with small_disk(results, kibibytes) as disk:
-        running.start_worker()
-        (job,) = running.submit(shot)
-        wait_until(lambda: failed_once(running, job), lambda: running.describe([job]))
-        error = running.store.get(job).error
-        assert running.results() == []
-        disk.grow(80)
-        record = running.wait([job])[job]
-        assert error is not None
-        assert error.kind is FailureKind.RESOURCE
-        assert running.manifest(record)["frames_sha256"] == frames
-        assert running.video(record) == video
-        assert len(running.results()) == 3
-        assert not list(running.storage.leftovers(before=running.storage_now()))
+    with running_farm(cache=shared_cache) as farm:
+        shot = write_shot(farm.folder / "shot.json", chunks=40)
+        frames, video = farm.render_here(shot)
+        kibibytes = num_stored * -(-len(video) // 4096) * 4 + 4  # pages, and one for the folder
+        with small_disk(farm.folder / "storage" / "results", kibibytes) as disk:
+            farm.start_worker()
+            (job,) = farm.submit(shot)
+            wait_until(lambda: failed_once(farm, job), lambda: farm.describe([job]))
+            error = farm.store.get(job).error
+            assert farm.results() == []
+            disk.grow(80)
+            record = farm.wait([job])[job]
+            assert error is not None
+            assert error.kind is FailureKind.RESOURCE
+            assert farm.manifest(record)["frames_sha256"] == frames
+            assert farm.video(record) == video
+            assert len(farm.results()) == 3
+            assert not list(farm.storage.leftovers(before=farm.storage_now()))

@@ -27,7 +27,7 @@ from rushes_queue.settings import LoadedSettings, read_settings
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
 STAND_IN = (sys.executable, "-P", str(Path(__file__).parents[1] / "farm" / "stand_in_worker.py"))
-SECONDS_TO_START = 30.0
+SECONDS_TO_START = 90.0
 
 
 class Machine:
@@ -182,7 +182,7 @@ def test_a_farm_killed_as_a_whole_comes_back_with_its_data(machine: Machine) -> 
     port = machine.spec.port
     for slot in machine.slots():
         slot.kill()
-    assert wait_until_free(machine.slots(), 5)
+    assert wait_until_free(machine.slots(), 30)
     for file in machine.farm.folder.glob("*.pid"):
         file.write_text(f"{os.getpid()}\n")
     assert machine.up()

@@ -95,7 +95,7 @@ def test_a_job_outlives_the_farm_twice(user: User) -> None:
     slots = [user.farm.supervisor, user.farm.server, *user.farm.workers()]
     for slot in slots:
         slot.kill()
-    assert wait_until_free(slots, 5)
+    assert wait_until_free(slots, 30)
 
     user.types("up")
     record = user.wait_for(job, CHUNKS + 1)

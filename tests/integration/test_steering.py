@@ -45,7 +45,7 @@ def test_a_running_job_is_seen_steered_and_fetched(
     running: RunningFarm, told: tuple[str, list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     worker = running.start_worker(RUSHES_NOTIFY=told[0])
-    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=250))
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=300))
     running.wait_for_chunk(job, 2)
     assert read_state(running.storage, job).state is State.RUNNING
 
@@ -59,7 +59,7 @@ def test_a_running_job_is_seen_steered_and_fetched(
     assert running.run("pause", job).exit_code == 0
     running.wait([job], frozenset({State.PAUSED}))
     assert running.run("resume", job).exit_code == 0
-    watched = running.run("watch", job, "--timeout", 120)
+    watched = running.run("watch", job, "--timeout", 240)
     assert watched.exit_code == 0, watched.stderr
 
     result = running.run("fetch", job, "-o", tmp_path / "new")
@@ -72,7 +72,7 @@ def test_a_running_job_is_seen_steered_and_fetched(
     assert attempts[0]["first_chunk"] == 0
     # A chunk that is still being written is saved, but not reported yet.
     assert 0 < attempts[1]["first_chunk"] <= attempts[0]["last_chunk"] + 1
-    assert attempts[1]["last_chunk"] == 250
+    assert attempts[1]["last_chunk"] == 300
 
     totals = read_totals(running.store.client, running.store.prefix)
     assert (totals.jobs, totals.attempts) == ({"done": 1}, {"settle": 1, "finish": 1})
@@ -86,7 +86,7 @@ def test_a_running_job_is_seen_steered_and_fetched(
 def test_a_worker_puts_back_the_record_that_the_broker_lost(running: RunningFarm) -> None:
     running.start_worker()
     job, waiting = running.submit(
-        write_shot(running.folder / "a.json", chunks=400),
+        write_shot(running.folder / "a.json", chunks=300),
         write_shot(running.folder / "b.json", seed=2),
     )
     running.wait_for_chunk(job, 2)

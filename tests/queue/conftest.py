@@ -12,8 +12,10 @@ import typer.testing
 from redis import Redis
 from typer.main import get_command
 
-from farm.commands import Farm, open_farm
+from farm.commands import Farm, open_farm, open_farm_storage
+from farm.s3_server import PLACES, bucket_settings
 from farm.servers import RunningServer
+from rushes_queue.storage import Storage, open_storage
 from rushes_queue.store import JobStore
 
 
@@ -60,6 +62,25 @@ def store(redis_client: Redis) -> JobStore:
 
 
 @pytest.fixture
-def farm(redis_server: RunningServer, store: JobStore, tmp_path: Path) -> Farm:
-    """An empty farm: broker, storage, and the commands that talk to them."""
-    return open_farm(store, redis_server.url, tmp_path)
+def farm(
+    request: pytest.FixtureRequest, redis_server: RunningServer, store: JobStore, tmp_path: Path
+) -> Iterator[Farm]:
+    """An empty farm: broker, storage, and the commands that talk to them.
+
+    Its storage is a folder, or a bucket for tests that name their places.
+    """
+    if getattr(request, "param", "folder") == "folder":
+        yield open_farm(store, redis_server.url, tmp_path)
+    else:
+        with bucket_settings() as settings:
+            yield open_farm(store, redis_server.url, tmp_path, settings)
+
+
+@pytest.fixture(params=PLACES)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    """An empty storage: a folder, and a bucket."""
+    if request.param == "folder":
+        yield open_storage(str(tmp_path / "storage"))
+    else:
+        with bucket_settings() as settings:
+            yield open_farm_storage(settings)

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from farm.commands import Farm
+from farm.s3_server import LONG_PLACES
 from rushes_queue.preview import is_wanted, store_frame
+
+pytestmark = pytest.mark.parametrize("farm", LONG_PLACES, indirect=True)
 
 NAMES = {"output": "results/a/a.mp4", "manifest": "a", "contact_sheet": "a"}
 

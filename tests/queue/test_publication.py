@@ -6,18 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from farm.documents import document
 from rushes.request import RenderRequest
 from rushes_queue.publication import Attempted, describe, publish, published
 from rushes_queue.result_names import DEFAULT_TEMPLATE, result_key
-from rushes_queue.storage import Storage, open_storage
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return open_storage(str(tmp_path / "storage"))
+from rushes_queue.storage import Storage
 
 
 def finished(folder: Path, content: bytes = b"video") -> tuple[RenderRequest, dict[str, Any]]:

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from farm.commands import Farm
+from farm.s3_server import LONG_PLACES
 from rushes_queue.job_files import document_key, read_state, save_state, state_key
 from rushes_queue.reconcile import reconcile
 from rushes_queue.record import FailureKind, JobRecord
 from rushes_queue.states import State
+
+pytestmark = pytest.mark.parametrize("farm", LONG_PLACES, indirect=True)
 
 
 @pytest.fixture

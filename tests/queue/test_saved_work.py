@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from rushes_queue.saved_work import SavedWork
-from rushes_queue.storage import Storage, open_storage
+from rushes_queue.storage import Storage
 
 JOB = "a" * 16
-
-
-@pytest.fixture
-def storage(tmp_path: Path) -> Storage:
-    return open_storage(str(tmp_path / "storage"))
 
 
 def make_save(folder: Path, chunk: int, segments: int) -> Path:
