@@ -32,6 +32,7 @@ from renderer.shots import (
     write_sound,
     write_timeline,
 )
+from rushes_queue.cli.render import interruptible
 
 ROOT = Path(__file__).parents[2]
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
@@ -406,6 +407,19 @@ def test_a_signal_ends_a_render_cleanly(name: str, rushes: Rushes, tmp_path: Pat
     assert f"/{LONG_SECONDS * 16};" in last
     assert "Traceback" not in stderr
     assert files(tmp_path) == ["shot.json"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_was_dropped_is_raised_again() -> None:
+    class Destroyed:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    with interruptible() as raise_if_asked:
+        raise_if_asked()
+        Destroyed()
+        with pytest.raises(KeyboardInterrupt):
+            raise_if_asked()
 
 
 def test_an_input_that_is_deleted_halfway_ends_the_render(rushes: Rushes, tmp_path: Path) -> None:

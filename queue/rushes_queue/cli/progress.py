@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -20,9 +21,13 @@ _PROMPT_WIDTH = 48
 
 
 class ProgressDisplay:
-    """Shows the progress of one render on stderr; call it with each report."""
+    """Shows the progress of one render on stderr; call it with each report.
 
-    def __init__(self) -> None:
+    ``raise_if_asked`` is called with each, so that a render ends at last where it was told to.
+    """
+
+    def __init__(self, raise_if_asked: Callable[[], None]) -> None:
+        self._raise_if_asked = raise_if_asked
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -53,6 +58,7 @@ class ProgressDisplay:
 
     def __call__(self, progress: RenderProgress) -> None:
         self.latest = progress
+        self._raise_if_asked()
         speed = shown_speed(progress.frames_per_second, progress.seconds_left)
         prompt = shortened(printable(progress.prompt), _PROMPT_WIDTH)
         if self._bar is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from rushes_queue.cli.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlag
 from rushes_queue.cli.shots import Takes, make_shots, refuse_contradictions, warn_of
 
 if TYPE_CHECKING:
+    from rushes.fitted_render import FittedRenderer
     from rushes.folders import Folders
     from rushes.presets import Preset
     from rushes.request import RenderRequest
@@ -65,31 +66,38 @@ def render_all(
     as_json: bool,
 ) -> None:
     """Load the networks once, render one take after another, and name the files made."""
+    from rushes_queue.cli.progress import ProgressDisplay, where
+
+    display: ProgressDisplay | None = None
+    try:
+        with interruptible() as raise_if_asked:
+            renderer = open_renderer(preset, folders, work, force)
+            for request, plan in work:
+                display = ProgressDisplay(raise_if_asked)
+                with display:
+                    manifest = renderer.render(plan, request, force=force, report=display)
+                name_results(request, plan, manifest, as_json)
+    except KeyboardInterrupt as error:
+        latest = display and display.latest
+        far = f"at {where(latest)}" if latest else "before the first chunk"
+        say(f"interrupted {far}; the unfinished result was removed")
+        raise typer.Exit(exit_codes.INTERRUPTED) from error
+
+
+def open_renderer(
+    preset: Preset, folders: Folders, work: list[tuple[RenderRequest, RenderPlan]], force: bool
+) -> FittedRenderer:
+    """Refuse what cannot be rendered, then choose the device; networks are loaded when needed."""
     from rushes.device import choose_device, choose_dtype, reuse_freed_memory
     from rushes.fitted_render import FittedRenderer
     from rushes.render import check
-    from rushes_queue.cli.progress import ProgressDisplay, where
 
     for request, plan in work:
         check(plan, request, force=force)
     device = choose_device(work[0][0].device)
     if device.type == "cpu":
         reuse_freed_memory()
-    display = ProgressDisplay()
-    try:
-        with terminating_as_interrupt():
-            renderer = FittedRenderer(
-                preset, folders, device, choose_dtype(work[0][0].dtype, device)
-            )
-            for request, plan in work:
-                display = ProgressDisplay()
-                with display:
-                    manifest = renderer.render(plan, request, force=force, report=display)
-                name_results(request, plan, manifest, as_json)
-    except KeyboardInterrupt as error:
-        far = f"at {where(display.latest)}" if display.latest else "before the first chunk"
-        say(f"interrupted {far}; the unfinished result was removed")
-        raise typer.Exit(exit_codes.INTERRUPTED) from error
+    return FittedRenderer(preset, folders, device, choose_dtype(work[0][0].dtype, device))
 
 
 def name_results(
@@ -117,14 +125,30 @@ def name_results(
 
 
 @contextmanager
-def terminating_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a render as cleanly as Ctrl-C does."""
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM end a render as cleanly as Ctrl-C does, unless who started it ignores Ctrl-C.
+
+    Yields a function that raises KeyboardInterrupt once more if one was asked for: what a handler
+    raises while a destructor runs, or a library in C imports another, is dropped.
+    """
+    is_asked = False
 
     def interrupt(*_: Any) -> None:
+        nonlocal is_asked
+        is_asked = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def raise_if_asked() -> None:
+        if is_asked:
+            raise KeyboardInterrupt
+
+    before = {
+        each: signal.signal(each, interrupt)
+        for each in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(each) is not signal.SIG_IGN
+    }
     try:
-        yield
+        yield raise_if_asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
