@@ -62,7 +62,7 @@ class Worker:
         from celery import signals
         from celery.exceptions import SecurityWarning
 
-        from rushes_queue.tasks import QuietWorker, SturdyConsumer, install_task
+        from rushes_queue.tasks import ChildPool, QuietWorker, SturdyConsumer, install_task
         from rushes_queue.transport import on_unreadable
 
         self._links.store.now_ms()
@@ -79,6 +79,7 @@ class Worker:
             app=app,
             hostname=self._options.name,
             queues=",".join(self._options.queues()),
+            pool=ChildPool,
             consumer_cls=SturdyConsumer,
             loglevel="WARNING",
             quiet=True,  # no banner: standard output is for data
