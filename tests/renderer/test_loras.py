@@ -115,6 +115,7 @@ def test_keyframes_set_the_strength_chunk_by_chunk(lab: Studio) -> None:
     document = with_loras(lora("film"), ext=schedule("film", (0, 0), (0.5, 1)))
     plan, _ = lab.prepare(document)
     assert [chunk.lora_scales for chunk in plan.chunks] == [(0,), (0,), (1,), (1,)]
+    assert [chunk.reset for chunk in plan.chunks] == [True, False, False, False]
     assert plan.loras[0].merge_mode == "runtime_peft"
     plain, moving = lab.frames(timeline()), lab.frames(document)
     assert np.array_equal(moving[:9], plain[:9])

@@ -120,7 +120,7 @@ def writing_error(path: Path, error: OSError) -> WriteError:
                 f"{path}: cannot be written, the disk is full ({error.strerror}); "
                 "free some space or write elsewhere"
             )
-        case errno.ENOENT:
+        case errno.ENOENT if not path.parent.is_dir():
             return WriteError(f"{path}: the folder {path.parent} does not exist; make it first")
         case errno.ENOTDIR:
             return WriteError(f"{path}: {path.parent} is not a folder; write elsewhere")
