@@ -13,5 +13,5 @@ only_in_the_long_form = pytest.mark.skipif(not IS_LONG, reason="only in the long
 
 
 def lasting(short: float, long: float) -> float:
-    """Return how long a fault lasts, in seconds."""
+    """Return how long something lasts, in seconds."""
     return long if IS_LONG else short

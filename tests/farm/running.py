@@ -18,6 +18,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from farm.long_form import lasting
 from farm.servers import RunningServer
 from rushes_queue.cli import app
 from rushes_queue.health import read_health
@@ -30,7 +31,7 @@ from rushes_queue.store import JobStore
 ROOT = Path(__file__).parents[2]
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
 _ONLY_TINY = ("--gpu", "cpu", "--models", "tiny")
-PATIENCE_SECONDS = 240.0  # the machine may be busy
+PATIENCE_SECONDS = lasting(240.0, 800.0)  # the machine may be busy
 
 _rendered: dict[str, tuple[str, bytes]] = {}  # by the text of the timeline
 

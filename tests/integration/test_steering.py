@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from farm.running import RunningFarm, wait_until
+from farm.running import PATIENCE_SECONDS, RunningFarm, wait_until
 from farm.timelines import SIDE, write_shot
 from rushes_queue.job_files import read_state
 from rushes_queue.states import State
@@ -59,7 +59,7 @@ def test_a_running_job_is_seen_steered_and_fetched(
     assert running.run("pause", job).exit_code == 0
     running.wait([job], frozenset({State.PAUSED}))
     assert running.run("resume", job).exit_code == 0
-    watched = running.run("watch", job, "--timeout", 240)
+    watched = running.run("watch", job, "--timeout", PATIENCE_SECONDS)
     assert watched.exit_code == 0, watched.stderr
 
     result = running.run("fetch", job, "-o", tmp_path / "new")
