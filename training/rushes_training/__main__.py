@@ -46,13 +46,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--weights", type=Path, default=data_folder("pocket"), help="for the result"
     )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--vae-steps", type=int, default=1500)
-    parser.add_argument("--decoder-steps", type=int, default=1000)
-    parser.add_argument("--motions", type=int, default=160, help="in the bank of films")
+    parser.add_argument("--vae-steps", type=int, default=4000)
+    parser.add_argument("--decoder-steps", type=int, default=1500)
+    parser.add_argument("--motions", type=int, default=480, help="in the bank of films")
     parser.add_argument(
         "--latent-frames", type=int, default=NUM_LATENT_FRAMES, help="of a clip, up to the default"
     )
-    parser.add_argument("--dit-steps", type=int, default=4000)
+    parser.add_argument("--dit-steps", type=int, default=7000)
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(arguments)
