@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from rushes.device import reuse_freed_memory
+from rushes.folders import Folders
 from rushes.metrics.steadiness import drift, style, warp_error
-from rushes.pipeline import Folders, Pipeline, load_pipeline
+from rushes.pipeline import Pipeline, load_pipeline
 from rushes.presets import load_preset
 from rushes_training.bank import opening_motion
 from rushes_training.probe import locate, recognise
@@ -48,8 +49,8 @@ class Trial:
 def draw_trial(seed: int, num_frames: int) -> Trial:
     generator = torch.Generator().manual_seed(seed)
     motion = random_motion(num_frames, generator)
-    looks = [random_look(generator) for _ in range(3)]
-    return Trial(motion, *looks, seed)
+    source, first, second = (random_look(generator) for _ in range(3))
+    return Trial(motion, source, first, second, seed)
 
 
 def every(motion: Motion, frames: Tensor) -> Motion:
