@@ -53,12 +53,6 @@ def draw_trial(seed: int, num_frames: int) -> Trial:
     return Trial(motion, source, first, second, seed)
 
 
-def every(motion: Motion, frames: Tensor) -> Motion:
-    """Return some of the frames of a motion, by index."""
-    tracks = ("x", "y", "size", "facing", "phase", "shake")
-    return replace(motion, **{name: getattr(motion, name)[frames] for name in tracks})
-
-
 def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
@@ -75,7 +69,7 @@ def obedience(pipeline: Pipeline, size: int, seeds: range, noise_scale: float) -
         )
         frames = render_shot(pipeline, shot, film(trial.source, trial.motion, size, size))
         settled = torch.arange(21 + 4 * SETTLED_CHUNKS, 49, 4)
-        reading = recognise(frames[settled], every(trial.motion, settled))
+        reading = recognise(frames[settled], trial.motion.part(settled))
         for name in ATTRIBUTES:
             found[name] += reading.shows(name, trial.second).float().tolist()
     return {name: mean(values) for name, values in found.items()}
@@ -118,7 +112,7 @@ def structure(pipeline: Pipeline, size: int, seeds: range, noise_scale: float) -
         )
         frames = render_shot(pipeline, shot, film(trial.source, trial.motion, size, size))
         looked_at = torch.arange(8, 33, 4)
-        motion = every(trial.motion, looked_at)
+        motion = trial.motion.part(looked_at)
         seen.append(locate(frames[looked_at], trial.first, motion))
         wanted.append(motion.x)
     both = torch.stack([torch.cat(wanted), torch.cat(seen)])
@@ -140,7 +134,7 @@ def transition(pipeline: Pipeline, size: int, seeds: range, steps: int) -> list[
         )
         frames = render_shot(pipeline, shot, film(trial.source, trial.motion, size, size))
         looked_at = torch.arange(21 + 2, 69, 4)
-        reading = recognise(frames[looked_at], every(trial.motion, looked_at))
+        reading = recognise(frames[looked_at], trial.motion.part(looked_at))
         curves.append(reading.chance("place", second.place))
     return [round(value, 3) for value in torch.stack(curves).mean(0).tolist()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from rushes.pipeline import Folders, Pipeline, load_pipeline
 from rushes.presets import load_preset
 from rushes.resources import data_folder
-from rushes_training.probe import recognise
+from rushes_training.probe import locate, recognise
 from rushes_training.trial import Shot, render_shot
 from rushes_training.world import Look, film, random_motion
 
@@ -44,14 +45,37 @@ def test_a_prompt_that_changes_the_place_changes_the_picture(pocket: Pipeline, p
     clip = film(Look("cat", "ginger", "snow"), motion, SIZE, SIZE)
     shot = Shot([(9, "a ginger cat in the meadow"), (20, f"a ginger cat at the {place}")])
     frames = render_shot(pocket, shot, clip)
-    before = recognise(frames[8:9], motion.part(8, 9))
+    before = recognise(frames[8:9], motion.part(slice(8, 9)))
     assert before.chance("place", "meadow").item() > 0.5
-    after = recognise(frames[28:29], motion.part(28, 29))
+    after = recognise(frames[28:29], motion.part(slice(28, 29)))
     assert after.chance("place", place).item() > 0.5
 
 
 def test_text_alone_shows_its_place(pocket: Pipeline) -> None:
     frames = render_shot(pocket, Shot([(13, "a black cat stands in the snow")]), None)
     motion = random_motion(13, torch.Generator().manual_seed(11), shaken=False)
-    reading = recognise(frames[12:], motion.part(12, 13))
+    reading = recognise(frames[12:], motion.part(slice(12, 13)))
     assert reading.chance("place", "snow").item() > 0.5
+
+
+def test_a_transition_takes_its_chunks(pocket: Pipeline) -> None:
+    """From frame 9 on, four chunks of four frames: not yet there after one, there after all."""
+    motion = random_motion(33, torch.Generator().manual_seed(11), shaken=False)
+    clip = film(Look("cat", "ginger", "meadow"), motion, SIZE, SIZE)
+    prompts = [(9, "a ginger cat in the meadow"), (24, "a ginger cat in the snow")]
+    frames = render_shot(pocket, Shot(prompts, transition_steps=4), clip)
+    seen = torch.tensor([11, 32])
+    early, late = recognise(frames[seen], motion.part(seen)).chance("place", "snow").tolist()
+    assert early < 0.5 < late
+
+
+def test_the_subject_stands_where_that_of_the_input_does(pocket: Pipeline) -> None:
+    look, found = Look("cat", "ginger", "meadow"), []
+    for x in (-0.3, 0.3):
+        motion = random_motion(9, torch.Generator().manual_seed(11), shaken=False)
+        motion = replace(motion, x=torch.full((9,), x))
+        shot = Shot([(9, "a ginger cat in the meadow")], noise_scale=0.4)
+        frames = render_shot(pocket, shot, film(look, motion, SIZE, SIZE))
+        found.append(locate(frames[8:9], look, motion.part(slice(8, 9))).item())
+    left, right = found
+    assert left < -0.1 < 0.1 < right

@@ -85,7 +85,7 @@ def test_motions_do_what_their_verb_says(verb: str) -> None:
 def test_a_part_of_a_motion_films_a_part_of_the_clip() -> None:
     motion, look = random_motion(9, seeded(1)), Look("bird", "white", "city")
     whole = film(look, motion, SIZE, SIZE)
-    torch.testing.assert_close(film(look, motion.part(4, 7), SIZE, SIZE), whole[4:7])
+    torch.testing.assert_close(film(look, motion.part(slice(4, 7)), SIZE, SIZE), whole[4:7])
 
 
 def test_a_caption_names_all_that_is_to_be_seen() -> None:

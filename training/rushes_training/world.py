@@ -52,10 +52,10 @@ class Motion:
     def __len__(self) -> int:
         return len(self.x)
 
-    def part(self, start: int, end: int) -> Motion:
-        """Return some of the frames."""
+    def part(self, frames: slice | Tensor) -> Motion:
+        """Return some of the frames, by index."""
         tracks = ("x", "y", "size", "facing", "phase", "shake")
-        return replace(self, **{name: getattr(self, name)[start:end] for name in tracks})
+        return replace(self, **{name: getattr(self, name)[frames] for name in tracks})
 
 
 def random_look(generator: torch.Generator) -> Look:
@@ -107,7 +107,7 @@ def film(look: Look, motion: Motion, height: int, width: int) -> Tensor:
         returns: [T, 3, height, width], float32 in [-1, 1]
     """
     pieces = [
-        _draw(look, motion.part(start, start + _FRAMES_AT_ONCE), height, width)
+        _draw(look, motion.part(slice(start, start + _FRAMES_AT_ONCE)), height, width)
         for start in range(0, len(motion), _FRAMES_AT_ONCE)
     ]
     return torch.cat(pieces)
