@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -75,13 +75,19 @@ class LoadFlags:
 
     def load(self, file: Path) -> LoadedTimeline:
         """Read a file; all its problems are in the answer."""
+        loaded = self._load(file, ())
+        if loaded.timeline is not None and not loaded.timeline.settings.loras:
+            return loaded  # without the settings, whose import takes long
+        return self._load(file, self.lora_folders)
+
+    def _load(self, file: Path, lora_folders: Sequence[Path]) -> LoadedTimeline:
         from rushes.timeline.load import load_timeline
 
         return load_timeline(
             file,
             strict=self.strict,
             allow_version=self.allow_version,
-            lora_folders=self.lora_folders,
+            lora_folders=lora_folders,
             pipeline=self.pipeline,
         )
 
