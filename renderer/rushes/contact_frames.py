@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rushes.publish import PendingOutput, make_folder
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.contact_sheet import Tile, choose_blocks
-from rushes.video.publish import PendingOutput, make_folder
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3]
 

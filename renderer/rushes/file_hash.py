@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rushes.video.publish import PendingOutput, make_folder
+from rushes.publish import PendingOutput, make_folder
 
 
 def sha256_of(path: Path) -> str:

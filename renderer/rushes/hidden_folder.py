@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from rushes.video.publish import written_as
+from rushes.publish import written_as
 
 _PREFIX, _SUFFIX = ".rushes-render-", ".tmp"
 _SECONDS_TO_LOCK = 60.0  # a folder this young may not be locked yet

@@ -23,6 +23,7 @@ from rushes.manifest import build_manifest
 from rushes.models.adapted_layers import AdaptedLayers
 from rushes.pipeline import Pipeline
 from rushes.presets import ChunkSpec
+from rushes.publish import PendingOutput, make_folder
 from rushes.render_loop import Output, Report, Saver, run_loop
 from rushes.request import RenderRequest, refuse_conflicts, refuse_missing
 from rushes.save_points import SavePoints, SavePolicy
@@ -41,7 +42,6 @@ from rushes.timeline.render_plan import RenderPlan
 from rushes.video.audio import AudioSource, holds_sound
 from rushes.video.contact_sheet import save_contact_sheet
 from rushes.video.names import result_path
-from rushes.video.publish import PendingOutput, make_folder
 from rushes.video.writer import VideoWriter, choose_format, open_writer
 
 

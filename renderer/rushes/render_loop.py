@@ -18,12 +18,12 @@ from torch import Tensor
 
 from rushes.chunk_reader import ChunkReader, ChunkSource
 from rushes.contact_frames import ContactFrames, caption
+from rushes.publish import written_as
 from rushes.save_points import SavePoint, SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.render_plan import Chunk, RenderPlan
 from rushes.video.frame_hash import FrameHash
-from rushes.video.publish import written_as
 from rushes.video.writer import VideoWriter
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3]

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from rushes.errors import ConfigError, ConflictError, MissingFileError
+from rushes.publish import require_folder
 from rushes.timeline.options import PlanOptions
 from rushes.timeline.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
-from rushes.video.publish import require_folder
 
 Fit = Literal["stretch", "crop", "pad"]
 

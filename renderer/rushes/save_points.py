@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 
 from rushes.file_hash import sha256_of
 from rushes.models.snapshot import Snapshot
-from rushes.video.publish import PendingOutput, make_folder
+from rushes.publish import PendingOutput, make_folder
 
 logger = logging.getLogger(__name__)
 

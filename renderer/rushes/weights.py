@@ -27,11 +27,11 @@ from rushes.models.text_encoder import (
     load_tokenizer,
 )
 from rushes.presets import Preset
+from rushes.publish import make_folder, written_as
 from rushes.resources import data_folder
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
-from rushes.video.publish import make_folder, written_as
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from renderer.full_disk import largest_file
 from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError
+from rushes.publish import writing_error
 from rushes.video.codecs import available_codecs
 from rushes.video.frame_hash import FrameHash
 from rushes.video.probe import probe_video
-from rushes.video.publish import writing_error
 from rushes.video.reader import VideoReader
 from rushes.video.writer import VideoWriter, open_writer
 

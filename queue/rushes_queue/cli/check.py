@@ -12,12 +12,12 @@ from rushes.errors import MissingFileError, RushesError
 from rushes_queue.cli import exit_codes
 from rushes_queue.cli.console import print_json
 from rushes_queue.cli.flags import LoadFlags, takes_flags
+from rushes_queue.cli.shots import REAL_PRESET
 
 if TYPE_CHECKING:
     from rushes.presets import Preset
     from rushes.timeline.problems import Problem
 
-DEFAULT_PRESET = "streamdiffusionv2-1.3b"
 STYLES: dict[str, dict[str, Any]] = {
     "error": {"fg": "red", "bold": True},
     "warning": {"fg": "yellow"},
@@ -37,7 +37,7 @@ def check(
     """
     from rushes.presets import load_preset
 
-    preset = load_preset(DEFAULT_PRESET)
+    preset = load_preset(REAL_PRESET)
     reports = []
     codes = set()
     for file in files:

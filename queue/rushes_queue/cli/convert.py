@@ -65,7 +65,7 @@ def _write(file: Path, text: str, *, force: bool) -> None:
 
     Raises: ConflictError; WriteError.
     """
-    from rushes.video.publish import PendingOutput
+    from rushes.publish import PendingOutput
 
     if file.exists() and not force:
         raise ConflictError(f"{file}: exists already; choose another name or pass --force")

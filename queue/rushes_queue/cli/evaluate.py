@@ -27,7 +27,7 @@ def evaluate(
         raise ConfigError(f"--plot {plot}: ends in {plot.suffix!r}; use .png, .jpg or .webp")
     from rushes.metrics.compare import compare_files
     from rushes.metrics.plot import save_plot
-    from rushes.video.publish import require_folder
+    from rushes.publish import require_folder
 
     if plot is not None:
         require_folder(plot)

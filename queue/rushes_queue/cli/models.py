@@ -12,13 +12,13 @@ from rushes.errors import MissingFileError
 from rushes_queue.cli import exit_codes
 from rushes_queue.cli.console import print_json, print_table, say
 from rushes_queue.cli.flags import FolderFlags, takes_flags
+from rushes_queue.cli.shots import REAL_PRESET
 
 if TYPE_CHECKING:
     from rushes.catalogue import CatalogueEntry, CatalogueFile
     from rushes.folders import Folders
 
 SCHEMA_VERSION = 1
-DEFAULT_PRESET = "streamdiffusionv2-1.3b"
 
 models = typer.Typer(
     add_completion=False,
@@ -89,7 +89,7 @@ def download(
     if not sys.stderr.isatty():
         disable_progress_bars()
     folders = places.folders()
-    entries = choose_entries(load_catalogue(), names or [DEFAULT_PRESET], folders.models)
+    entries = choose_entries(load_catalogue(), names or [REAL_PRESET], folders.models)
     records, hashes = Records(folders.models), HashCache(folders.cache / "hashes.json")
     paths: dict[str, list[str]] = {}
     for name, entry in entries.items():
@@ -152,7 +152,7 @@ def import_model(
         Path | None,
         typer.Argument(help="Checkpoint; without one, all pickled ones of the preset."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="Whose network it must fit.")] = DEFAULT_PRESET,
+    preset: Annotated[str, typer.Option(help="Whose network it must fit.")] = REAL_PRESET,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Store float32 weights as bfloat16: half the size.")
     ] = False,

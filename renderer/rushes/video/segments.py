@@ -18,11 +18,11 @@ from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from rushes.errors import VideoError
+from rushes.publish import PendingOutput
 from rushes.video.codecs import Encoder
 from rushes.video.container import open_container
 from rushes.video.convert import Picture
 from rushes.video.encoder import FrameEncoder
-from rushes.video.publish import PendingOutput
 
 SEGMENT_FRAMES = 64
 # QuickTime files keep time exactly and hold every codec of ours but VP9 and AV1, MP4 files those.

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, ConflictError, ShapeError, VideoError, WriteError
+from rushes.publish import PendingOutput, written_as
 from rushes.video.audio import AudioSource, holds_sound
 from rushes.video.codecs import LOSSLESS, Encoder, choose_encoder
 from rushes.video.container import MUXERS
@@ -25,7 +26,6 @@ from rushes.video.gif import refuse_rate, write_gif
 from rushes.video.movie import write_movie
 from rushes.video.names import folder_and_pattern
 from rushes.video.png_sequence import holds_other_files, write_pictures
-from rushes.video.publish import PendingOutput, written_as
 from rushes.video.segments import SEGMENT_FRAMES, SegmentWriter
 
 _EXTENSIONS = (*MUXERS, ".gif", ".png")
