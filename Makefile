@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 
 # Two files of tests at a time, one thread each: faster than one on all cores.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check

@@ -11,6 +11,25 @@ import pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class FailuresAtOnce:
+    """Shows each failure when it happens: a run that is cut off has no summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._terminal.write_line(f"\n{report.nodeid} failed in its {report.when}:", red=True)
+            self._terminal.write_line(report.longreprtext)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    is_one_of_several = hasattr(config, "workerinput")  # then who started it tells
+    if terminal is not None and not is_one_of_several:
+        config.pluginmanager.register(FailuresAtOnce(terminal))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _without_local_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hide the farm that may run on this machine, whose broker would be found."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,32 @@ def workers(services: dict[str, Any]) -> dict[str, Any]:
 def compose(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("docker") is None:
         pytest.skip("there is no docker")
-    command = ["docker", "compose"]
-    if subprocess.run([*command, "version"], capture_output=True, check=False).returncode:
+    if run(["docker", "compose", "version"], dict(os.environ)).returncode:
         pytest.skip("docker has no compose plug-in")
     kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    for profile in PROFILES:
-        command += ["--profile", profile]
-    return subprocess.run(
-        [*command, "--env-file", os.devnull, *arguments],
+    profiles = [part for profile in PROFILES for part in ("--profile", profile)]
+    command = ["docker", "compose", *profiles, "--env-file", os.devnull, *arguments]
+    return run(command, kept | environment)
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run docker; its plug-in is a process of its own, and must not outlive it."""
+    with subprocess.Popen(
+        command,
         cwd=ROOT,
-        env=kept | environment,
-        capture_output=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=60)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 def test_compose_accepts_the_file() -> None:

@@ -35,8 +35,11 @@ class SmallDisk:
         _mount("-o", f"remount,size={mebibytes}m", str(self.folder))
 
     def refuse_writes(self) -> None:
-        while _mount("-o", "remount,ro", str(self.folder)):
-            pass  # while a file is open to be written, it may not be done
+        # While a file is open to be written, it may not be done.
+        for _ in range(2000):
+            if not _mount("-o", "remount,ro", str(self.folder)):
+                return
+        raise AssertionError(f"{self.folder} is written to all the time")
 
     def accept_writes(self) -> None:
         _mount("-o", "remount,rw", str(self.folder))

@@ -30,7 +30,7 @@ def run(script: str, *arguments: object) -> Any:
         [sys.executable, str(BENCHMARKS / script), *map(str, arguments[:-1]), "--json", str(file)],
         check=True,
         stdout=subprocess.PIPE,
-        timeout=1800,
+        timeout=540,
     )
     return json.loads(Path(str(file)).read_text())
 
@@ -88,7 +88,7 @@ def test_keys_and_shapes_are_those_of_the_public_generators(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(600)
 def test_a_full_size_checkpoint_loads_in_little_more_memory_than_its_file(tmp_path: Path) -> None:
     if shutil.disk_usage(tmp_path).free < DISK:
         pytest.skip(f"less than {DISK / 1e9:.0f} GB free")
@@ -106,7 +106,7 @@ def test_a_full_size_checkpoint_loads_in_little_more_memory_than_its_file(tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(600)
 def test_wide_blocks_agree_in_float32_and_bfloat16(tmp_path: Path) -> None:
     found = run("two_blocks.py", "--size", "64x64", "--vae", "tae", tmp_path / "two.json")
     assert found["frames"] == 5
