@@ -40,7 +40,9 @@ def bank() -> Bank:
     )
     is_footage = torch.arange(MOTIONS) % 4 == 0
     opening = torch.where((torch.arange(MOTIONS) % 4 == 1)[:, None], 0.5, 0.0).expand(-1, 2)
-    return Bank(latents, Labels(looks, torch.arange(MOTIONS) % 4, is_footage, opening))
+    subjects = torch.arange(MOTIONS)[:, None, None, None].expand(-1, NUM_LATENT_FRAMES, 4, 4)
+    labels = Labels(looks, torch.arange(MOTIONS) % 4, is_footage, opening)
+    return Bank(latents, labels, subjects)
 
 
 def draw(bank: Bank, words: WordTable, from_text: bool, batch: int = 64, seed: int = 0) -> Lesson:
@@ -54,6 +56,12 @@ def test_the_same_randomness_draws_the_same_lesson(
     first, second = (draw(bank, words, from_text) for _ in range(2))
     torch.testing.assert_close(first.noisy, second.noisy, rtol=0, atol=0)
     torch.testing.assert_close(first.prompts, second.prompts, rtol=0, atol=0)
+
+
+def test_the_subject_is_where_the_motion_has_it(bank: Bank, words: WordTable) -> None:
+    lesson = draw(bank, words, from_text=False)
+    motion = lesson.target[:, :, 0, 0, 0].div(NUM_LOOKS).floor()
+    assert (lesson.subject == motion[:, :, None, None]).all()
 
 
 def test_footage_is_never_what_a_prompt_asks_for(bank: Bank, words: WordTable) -> None:

@@ -12,8 +12,20 @@ pytestmark = pytest.mark.slow
 
 
 def small(work: Path) -> list[str]:
-    sizes = "--motions 4 --vae-steps 2 --decoder-steps 1 --latent-frames 2 --dit-steps 7"
-    return [*sizes.split(), "--threads", "1", "--device", "cpu", "--work", str(work)]
+    steps = "--vae-steps 2 --decoder-steps 1 --dit-steps 7 --refine-steps 2"
+    return [
+        "--motions",
+        "4",
+        "--latent-frames",
+        "2",
+        *steps.split(),
+        "--threads",
+        "1",
+        "--device",
+        "cpu",
+        "--work",
+        str(work),
+    ]
 
 
 def test_all_parts_run_and_write_the_files_of_the_preset(tmp_path: Path) -> None:
@@ -35,6 +47,6 @@ def test_all_parts_run_and_write_the_files_of_the_preset(tmp_path: Path) -> None
 
 def test_what_is_not_trained_is_not_exported(tmp_path: Path) -> None:
     weights = tmp_path / "weights"
-    with pytest.raises(SystemExit, match="dit not trained there yet"):
+    with pytest.raises(SystemExit, match="dit, refine not trained there yet"):
         main(["films", "export", *small(tmp_path / "work"), "--weights", str(weights)])
     assert not weights.exists()

@@ -25,15 +25,16 @@ from rushes_training.bank import (
     encode_films,
     load_parts,
     save_parts,
+    subjects_of,
 )
 from rushes_training.clips import load_footage
 from rushes_training.networks import centre_latents, export, new_dit, new_vae, text_encoder
 from rushes_training.prompts import WordTable
 from rushes_training.run import Run
-from rushes_training.train_dit import prepare, train_dit
+from rushes_training.train_dit import prepare, refine_dit, train_dit
 from rushes_training.train_vae import as_pixels, train_decoder, train_vae
 
-PARTS = ("films", "vae", "latents", "decoder", "dit", "export")
+PARTS = ("films", "vae", "latents", "decoder", "dit", "refine", "export")
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -53,6 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--latent-frames", type=int, default=NUM_LATENT_FRAMES, help="of a clip, up to the default"
     )
     parser.add_argument("--dit-steps", type=int, default=7000)
+    parser.add_argument("--refine-steps", type=int, default=6000)
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(arguments)
@@ -62,10 +64,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def load_bank(work: Path) -> Bank:
+def load_bank(work: Path, footage_frames: int, seed: int) -> Bank:
     labels = load_parts(work / "films.pt")
     del labels["films"]
-    return Bank(load_parts(work / "latents.pt")["latents"], Labels(**labels))
+    latents = load_parts(work / "latents.pt")["latents"]
+    return Bank(latents, Labels(**labels), subjects_of(footage_frames, seed, latents))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -102,14 +105,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dit = new_dit(preset, args.seed).to(device)
     prepare(dit)
     dit_run = Run(work, "dit", args.seed, args.dit_steps)
-    if "dit" in parts:
-        words = WordTable(text_encoder(work / "tokenizer"))
-        schedule = FlowSchedule(shift=preset.schedule.shift)
-        train_dit(dit_run, dit, load_bank(work), words, schedule)
-    dit_run.resume(dit, [])
+    refine_run = Run(work, "refine", args.seed, args.refine_steps)
+    for run, train in ((dit_run, train_dit), (refine_run, refine_dit)):
+        if run.name in parts:
+            words = WordTable(text_encoder(work / "tokenizer"))
+            schedule = FlowSchedule(shift=preset.schedule.shift)
+            train(run, dit, load_bank(work, len(footage), args.seed), words, schedule)
+        run.resume(dit, [])
 
     if "export" in parts:
-        missing = [run.name for run in (vae_run, decoder_run, dit_run) if not run.path.exists()]
+        runs = (vae_run, decoder_run, dit_run, refine_run)
+        missing = [run.name for run in runs if not run.path.exists()]
         if missing:
             sys.exit(f"{work}: {', '.join(missing)} not trained there yet; run without PART")
         export(preset, args.weights, vae.cpu(), dit.cpu())

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE
-from rushes_training.clips import cut_footage, footage_motion, random_framing
+from rushes_training.clips import Framing, cut_footage, footage_motion, random_framing
 from rushes_training.creatures import COATS, KINDS
 from rushes_training.places import PLACES
 from rushes_training.train_vae import SIZE, as_pixels
@@ -54,10 +54,68 @@ class Bank:
 
     Shapes:
         latents: [M, NUM_LOOKS, T, 16, H/8, W/8], float16
+        subjects: [M, T, H/8, W/8], 1 where the subject may be, else 0
     """
 
     latents: Tensor
     labels: Labels
+    subjects: Tensor
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What happens in the films of one motion.
+
+    ``opening`` is a row of ``Labels``; ``cut`` is where in the shipped film the first version is.
+    """
+
+    motion: Motion
+    opening: Tensor
+    cut: tuple[int, Framing] | None = None
+
+
+def draw_scene(index: int, footage_frames: int, generator: torch.Generator) -> Scene:
+    """Make up the motion of this number."""
+    if index % FOOTAGE_EVERY == 0:
+        start = int(torch.randint(footage_frames, (), generator=generator))
+        framing = random_framing(generator)
+        motion = footage_motion(start, NUM_FRAMES, footage_frames, framing)
+        return Scene(motion, torch.zeros(2), (start, framing))
+    if index % OPENING_EVERY == 0:
+        return Scene(*opening_motion(NUM_FRAMES, generator))
+    return Scene(random_motion(NUM_FRAMES, generator), torch.zeros(2))
+
+
+def subjects_of(footage_frames: int, seed: int, latents: Tensor) -> Tensor:
+    """Return where in the latents the subject is; the scenes are drawn again, not their films.
+
+    Shapes:
+        latents: [M, NUM_LOOKS, T, 16, H/8, W/8]
+        returns: [M, T, H/8, W/8], 1 in the square around the subject, else 0
+    """
+    num_frames, (height, width) = latents.shape[2], latents.shape[-2:]
+    last = 4 * torch.arange(num_frames)  # of the frames that a latent frame stands for
+    found = []
+    for index in range(len(latents)):
+        motion = draw_scene(index, footage_frames, _generator(seed, index)).motion
+        found.append(subject_square(motion.part(last), height, width))
+    return torch.stack(found)
+
+
+def subject_square(motion: Motion, height: int, width: int) -> Tensor:
+    """Return which cells of a grid over the frame the subject may reach: [T, height, width]."""
+
+    def reaches(middle: Tensor, cells: int) -> Tensor:
+        centres = (torch.arange(cells) + 0.5) / cells * 2 - 1
+        return ((centres - middle[:, None]).abs() < motion.size[:, None]).float()
+
+    rows = reaches(motion.y + motion.shake[:, 1], height)
+    columns = reaches(motion.x + motion.shake[:, 0], width)
+    return rows[:, :, None] * columns[:, None, :]
+
+
+def _generator(seed: int, index: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + index)
 
 
 def draw_films(footage: Tensor, num_motions: int, seed: int) -> tuple[Tensor, Labels]:
@@ -68,24 +126,18 @@ def draw_films(footage: Tensor, num_motions: int, seed: int) -> tuple[Tensor, La
     """
     films, looks, verbs, openings = [], [], [], []
     for index in range(num_motions):
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + index)
-        opening = torch.zeros(2)
+        generator = _generator(seed, index)
+        scene = draw_scene(index, len(footage), generator)
         versions = []
-        if index % FOOTAGE_EVERY == 0:
-            start = int(torch.randint(len(footage), (), generator=generator))
-            framing = random_framing(generator)
-            motion = footage_motion(start, NUM_FRAMES, len(footage), framing)
+        if scene.cut is not None:
+            start, framing = scene.cut
             versions.append(cut_footage(footage, start, NUM_FRAMES, framing, SIZE))
-        elif index % OPENING_EVERY == 0:
-            motion, opening = opening_motion(NUM_FRAMES, generator)
-        else:
-            motion = random_motion(NUM_FRAMES, generator)
         shown = [random_look(generator) for _ in range(NUM_LOOKS)]
-        versions += [film(look, motion, SIZE, SIZE) for look in shown[len(versions) :]]
+        versions += [film(look, scene.motion, SIZE, SIZE) for look in shown[len(versions) :]]
         films.append(((torch.stack(versions) + 1) * 127.5).round().byte())
         looks.append(torch.tensor([look_indices(look) for look in shown]))
-        verbs.append(MOTIONS.index(motion.verb))
-        openings.append(opening)
+        verbs.append(MOTIONS.index(scene.motion.verb))
+        openings.append(scene.opening)
         if index % 20 == 19:
             print(f"films of {index + 1}/{num_motions} motions", flush=True)
     labels = Labels(

@@ -40,6 +40,7 @@ class Lesson:
         timesteps, sigma, weight: [B, T]
         prompts: [B, T, P, E_text]
         positions: [B, T]
+        subject: [B, T, H/8, W/8], 1 where the subject may be, else 0
     """
 
     target: Tensor
@@ -49,6 +50,7 @@ class Lesson:
     weight: Tensor
     prompts: Tensor
     positions: Tensor
+    subject: Tensor
     chunks: Chunks
 
     def to(self, device: torch.device) -> Lesson:
@@ -102,6 +104,7 @@ def draw_lesson(
         weight=weight,
         prompts=prompts,
         positions=_positions(batch, num_frames, generator),
+        subject=bank.subjects[motion],
         chunks=chunks_of(num_frames, from_text),
     )
 

@@ -31,6 +31,8 @@ BATCH = 8
 ALONE_UNTIL = 0.4  # share of all steps in which chunks have no past
 _TEXT_EVERY = 3  # steps
 OWN_PAST_FROM = 0.75  # share of all steps
+_REFINING_RATE = 3e-3
+_SUBJECT_WEIGHT = 4.0  # of a cell that the subject may be in, over that of another
 
 
 def prepare(dit: CausalDit) -> None:
@@ -50,10 +52,10 @@ def prepare(dit: CausalDit) -> None:
             nn.init.zeros_(weight)
 
 
-def optimisers_of(dit: CausalDit) -> list[torch.optim.Optimizer]:
+def optimisers_of(dit: CausalDit, rate: float = 4e-3) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the blocks, AdamW for all else."""
     matrices = [p for p in dit.blocks.parameters() if p.ndim == 2]
-    return keep_initial_rates(*optimisers_for(dit, matrices, rate=4e-3, adam_rate=3e-3))
+    return keep_initial_rates(*optimisers_for(dit, matrices, rate=rate, adam_rate=0.75 * rate))
 
 
 def train_dit(
@@ -80,6 +82,27 @@ def train_dit(
     run.train(dit, optimisers_of(dit), loss, lambda run: None, sample_every=10**9)
 
 
+def refine_dit(
+    run: Run, dit: CausalDit, bank: Bank, words: WordTable, schedule: FlowSchedule
+) -> None:
+    """Train a trained network on its own past alone; what it gets wrong of the subject counts most.
+
+    The place fills most of a picture, so the plain loss is small long before subjects are right.
+    """
+    device = next(dit.parameters()).device
+    rotary = RotaryEmbedding(dit.config.head_dim, device)
+
+    def loss(run: Run) -> Tensor:
+        from_text = run.step % _TEXT_EVERY == 0
+        lesson = draw_lesson(bank, words, schedule, BATCH, from_text, run.generator()).to(device)
+        own = lesson_clean(dit, lesson, rotary)
+        lesson = with_own_start(lesson, own, run.generator(2))
+        return lesson_loss(dit, lesson, own, rotary, _SUBJECT_WEIGHT)
+
+    optimisers = optimisers_of(dit, _REFINING_RATE)
+    run.train(dit, optimisers, loss, lambda run: None, sample_every=10**9)
+
+
 def predict(dit: CausalDit, lesson: Lesson, past: Tensor | None, rotary: RotaryEmbedding) -> Tensor:
     """Return the clean latents that the network sees in the noisy ones."""
     flow = forced_flow(
@@ -96,10 +119,16 @@ def predict(dit: CausalDit, lesson: Lesson, past: Tensor | None, rotary: RotaryE
 
 
 def lesson_loss(
-    dit: CausalDit, lesson: Lesson, past: Tensor | None, rotary: RotaryEmbedding
+    dit: CausalDit,
+    lesson: Lesson,
+    past: Tensor | None,
+    rotary: RotaryEmbedding,
+    subject_weight: float = 1.0,
 ) -> Tensor:
     """Compare the prediction with the target, latents being about as large as 1."""
-    error = (predict(dit, lesson, past, rotary) - lesson.target).square().mean(dim=(2, 3, 4))
+    error = (predict(dit, lesson, past, rotary) - lesson.target).square().mean(dim=2)
+    share = 1 + (subject_weight - 1) * lesson.subject  # [B, T, H/8, W/8]
+    error = (error * share).sum(dim=(2, 3)) / share.sum(dim=(2, 3))
     return (error * lesson.weight).mean()
 
 
