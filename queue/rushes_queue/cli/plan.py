@@ -10,6 +10,7 @@ import typer
 
 from rushes_queue.cli.console import print_json, print_table, say
 from rushes_queue.cli.flags import LoadFlags, PlanFlags, takes_flags
+from rushes_queue.cli.shots import REAL_PRESET
 
 if TYPE_CHECKING:
     from rushes.memory_estimate import MemoryEstimate
@@ -37,8 +38,11 @@ def plan(
     planned: PlanFlags,
     loading: LoadFlags,
     preset: Annotated[
-        str, typer.Option(help="Pipeline preset, or a .yaml file.")
-    ] = "streamdiffusionv2-1.3b",
+        str,
+        typer.Option(
+            help="Pipeline preset, or a .yaml file; unlike render it needs no weights to be here."
+        ),
+    ] = REAL_PRESET,
     seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
     every_chunk: Annotated[
         bool, typer.Option("--every-chunk", help="One row a chunk, alike or not.")
