@@ -115,7 +115,6 @@ def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFa
     assert running.store.get(job).losses == 0
 
 
-@pytest.mark.anywhere
 def test_a_frozen_worker_that_wakes_publishes_nothing(running: RunningFarm) -> None:
     frozen = running.start_worker()
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
@@ -195,7 +194,6 @@ def test_an_input_that_changed_in_the_storage_fails_the_job(running: RunningFarm
     assert "holds other content" in record.error.message
 
 
-@pytest.mark.anywhere
 def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm) -> None:
     shot = write_shot(running.folder / "shot.json", chunks=80)
     worker = running.start_worker()
@@ -214,7 +212,6 @@ def test_a_damaged_save_point_falls_back_to_the_one_before(running: RunningFarm)
     assert running.manifest(record)["frames_sha256"] == running.render_here(shot)[0]
 
 
-@pytest.mark.anywhere
 def test_a_damaged_segment_costs_what_was_made_since(running: RunningFarm) -> None:
     """It is made again; then save points are of use as before."""
     shot = write_shot(running.folder / "shot.json", chunks=80)

@@ -54,7 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--latent-frames", type=int, default=NUM_LATENT_FRAMES, help="of a clip, up to the default"
     )
     parser.add_argument("--dit-steps", type=int, default=7000)
-    parser.add_argument("--refine-steps", type=int, default=6000)
+    parser.add_argument("--refine-steps", type=int, default=5500)
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:N")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(arguments)

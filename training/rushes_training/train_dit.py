@@ -31,7 +31,7 @@ BATCH = 8
 ALONE_UNTIL = 0.4  # share of all steps in which chunks have no past
 _TEXT_EVERY = 3  # steps
 OWN_PAST_FROM = 0.75  # share of all steps
-_REFINING_RATE = 3e-3
+_REFINING_RATE = 2e-3
 _SUBJECT_WEIGHT = 4.0  # of a cell that the subject may be in, over that of another
 
 
