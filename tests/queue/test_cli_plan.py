@@ -208,3 +208,18 @@ def test_a_scale_out_of_bounds_is_refused(file: Path) -> None:
     result = plan(file, "--control-scale", "3")
     assert result.exit_code == 2
     assert "control_scale" in result.output
+
+
+def test_the_input_that_a_timeline_names_is_looked_at(file: Path) -> None:
+    document = json.loads(file.read_text()) | {
+        "ext": {"schema": 1, "inputs": [{"uri": "clip.mp4"}]}
+    }
+    document["settings"]["inputMode"] = "video"
+    file.write_text(json.dumps(document))
+    missing = plan(file)
+    assert missing.exit_code == 0
+    assert f"its input {file.parent / 'clip.mp4'} is not here" in missing.stderr
+    write_clip(file.parent / "clip.mp4", fps=Fraction(25))
+    found = plan(file, "--json")
+    assert found.stderr.count("input") == 0
+    assert json.loads(found.stdout)["fps"] == 25

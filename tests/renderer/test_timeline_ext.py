@@ -32,6 +32,7 @@ def test_everything_on_offer_is_read() -> None:
         "schema": 1,
         "prefix": "film",
         "suffix": "grain",
+        "inputs": [{"id": "a", "uri": "../cat.mp4"}],
         "audio": "input",
         "output": {"fps": "30000/1001", "codec": "h264", "crf": 18, "name": "boats"},
         "schedules": {"noise_scale": [{"t": 0, "v": 0.8}, {"t": 9.2, "v": 0.6, "ease": "in"}]},
@@ -46,6 +47,7 @@ def test_everything_on_offer_is_read() -> None:
     timeline = loaded.require()
     assert loaded.problems == ()
     assert (timeline.ext.prefix, timeline.ext.suffix) == ("film", "grain")
+    assert timeline.ext.input == "../cat.mp4"
     assert timeline.ext.audio == Audio("input")
     assert timeline.ext.output == OutputOptions(Fraction(30000, 1001), "h264", 18, "boats")
     schedule = timeline.ext.noise_schedule
@@ -119,6 +121,12 @@ def test_another_edition_is_refused(schema: Any) -> None:
         ({"prefx": "x"}, "prefx"),
         ({"unit": "beats"}, "unit"),
         ({"prefix": 3}, "prefix"),
+        ({"inputs": "cat.mp4"}, "inputs"),
+        ({"inputs": ["cat.mp4"]}, "inputs"),
+        ({"inputs": [{"uri": "a.mp4"}, {"uri": "b.mp4"}]}, "inputs"),
+        ({"inputs": [{}]}, "inputs[0].uri"),
+        ({"inputs": [{"uri": ""}]}, "inputs[0].uri"),
+        ({"inputs": [{"url": "a.mp4", "uri": "a.mp4"}]}, "inputs[0].url"),
         ({"audio": "loud"}, "audio"),
         ({"audio": {"offset": 1}}, "audio.uri"),
         ({"audio": {"uri": "a.wav", "gain": 1}}, "audio.gain"),
@@ -164,7 +172,7 @@ def test_a_wrong_key_of_a_block_is_refused(block: dict[str, Any], path: str) -> 
     ("top", "block"),
     [
         ({"bpm": 120}, {}),
-        ({"inputs": []}, {}),
+        ({"inputs": [{"uri": "a.mp4", "start": 2}]}, {}),
         ({"negative_prompt": "x"}, {}),
         ({}, {"input": "a"}),
         ({}, {"transition": {"from_ratio": 0.5}}),

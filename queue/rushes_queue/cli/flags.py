@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -15,6 +15,8 @@ from rushes.errors import ConfigError
 
 if TYPE_CHECKING:
     from rushes.folders import Folders
+    from rushes.presets import Preset
+    from rushes.timeline.document import Timeline
     from rushes.timeline.load import LoadedTimeline
     from rushes.timeline.options import AtEnd, PlanOptions
 
@@ -113,7 +115,10 @@ class PlanFlags:
     """What decides the chunks of a render."""
 
     input_video: Annotated[
-        Path | None, typer.Option("--input", help="Input video, for video to video.")
+        Path | None,
+        typer.Option(
+            "--input", help="Input video, for video to video; else the one that the timeline names."
+        ),
     ] = None
     profile: Annotated[
         Literal["scope", "scope-2025-10", "upstream", "upstream-exact"],
@@ -182,6 +187,17 @@ class PlanFlags:
         Literal["linear", "slerp"] | None,
         typer.Option(help="Interpolation of transitions where the file says nothing."),
     ] = None
+
+    def with_input_of(self, timeline: Timeline, folder: Path, preset: Preset) -> PlanFlags:
+        """Take the input video that the timeline names, where one is wanted and none was given."""
+        from rushes.timeline.job_settings import input_mode
+
+        named = timeline.ext.input
+        if named is None or self.input_video is not None:
+            return self
+        if input_mode(timeline, self.mode, preset) == "text":
+            return self
+        return replace(self, input_video=folder / named)
 
     def options(self, seed: int | None, pipeline: str | None) -> PlanOptions:
         """Check the flags and look at the input video, if there is one.

@@ -54,14 +54,19 @@ def plan(
     from rushes.presets import load_preset
     from rushes.timeline.plan import plan_render
 
-    options = planned.options(seed, loading.pipeline)
     chosen = load_preset(preset)
-    render_plan = plan_render(loading.load(file).require(), options, chosen)
+    timeline = loading.load(file).require()
+    named = planned.with_input_of(timeline, file.parent, chosen)
+    if named is planned or (named.input_video and named.input_video.exists()):
+        planned = named
+    else:
+        say(f"warning: {file}: its input {named.input_video} is not here")
+    render_plan = plan_render(timeline, planned.options(seed, loading.pipeline), chosen)
     memory = estimate_plan(chosen, render_plan)
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
     if render_plan.takes_input and planned.input_video is None and planned.fps is None:
-        say("note: no --input, so its frame rate and length are not known")
+        say("note: there is no input, so its frame rate and length are not known")
     if as_json:
         print_json(render_plan.to_dict() | {"memory": memory.to_dict()})
     else:

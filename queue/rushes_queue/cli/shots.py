@@ -53,9 +53,10 @@ def make_shots(
     from rushes.timeline.plan import plan_render
 
     loaded = loading.load(timeline).require(to_render=True)
+    preset = load_preset(result.preset or default_preset(folders))
+    planned = planned.with_input_of(loaded, timeline.parent, preset)
     wanted = choose_seeds(loaded.settings.seed, takes)
     options = [planned.options(seed, loading.pipeline) for seed in wanted]
-    preset = load_preset(result.preset or default_preset(folders))
     plans = [plan_render(loaded, each, preset) for each in options]
     return preset, [
         (

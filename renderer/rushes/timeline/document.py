@@ -183,6 +183,7 @@ class Extensions:
     control: ControlVideo = ControlVideo()
     prefix: str = ""
     suffix: str = ""
+    input: str | None = None
     audio: Audio | None = None
     output: OutputOptions = OutputOptions()
 

@@ -40,7 +40,9 @@ MOST_IMAGES = 16
 LONGEST_PATH = 4096
 LENGTH_UNITS: tuple[LengthUnit, ...] = ("seconds", "frames", "chunks")
 
-_TOP_KEYS = ("schema", "unit", "prefix", "suffix", "audio", "output", "schedules", "control")
+_TOP_KEYS = (
+    *("schema", "unit", "prefix", "suffix", "inputs", "audio", "output", "schedules", "control"),
+)
 _BLOCK_KEYS = ("transition", "params", "cache", "vace", "startFrame", "endFrame", "note")
 _SCHEDULES = ("noise_scale", VACE_SCALE, LORA_SCALE)
 _CONTROL_KEYS = ("input", "mask", "scale")
@@ -49,8 +51,9 @@ _NOT_OFFERED_YET = {
     "bpm",
     "from_ratio",
     "input",
-    "inputs",
+    "loop",
     "negative_prompt",
+    "start",
 }
 _NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")
 _CODEC = re.compile(r"[A-Za-z0-9_-]{1,40}")
@@ -89,6 +92,7 @@ def read_top_ext(document: Fields) -> Extensions:
         control=_read_control(ext.object("control")),
         prefix=ext.text("prefix") or "",
         suffix=ext.text("suffix") or "",
+        input=_read_inputs(ext),
         audio=_read_audio(ext),
         output=_read_output(ext.object("output")),
     )
@@ -230,6 +234,26 @@ def _is_file(name: Any) -> bool:
 def _scale(fields: Fields) -> float | None:
     scale = fields.number("scale", 0, MOST_VACE_SCALE)
     return None if scale is None else float(scale)
+
+
+def _read_inputs(ext: Fields) -> str | None:
+    """Read the input video; the format has room for several."""
+    inputs = ext.array("inputs")
+    if not inputs:
+        return None
+    if len(inputs) > 1:
+        ext.wrong("inputs", "one clip; several are not offered yet")
+        return None
+    if not isinstance(inputs[0], dict):
+        ext.wrong("inputs", 'an array with one object, such as [{"uri": "cat.mp4"}]')
+        return None
+    fields = Fields(inputs[0], f"{ext.path_of('inputs')}[0]", ext.problems)
+    if fields.data.get("uri") is None:
+        fields.problems.error(fields.path_of("uri"), "is missing; name a video file")
+    uri = _file(fields, "uri")
+    fields.text("id")
+    refuse_unread(fields, ("id", "uri"))
+    return uri
 
 
 def _read_audio(ext: Fields) -> Audio | None:

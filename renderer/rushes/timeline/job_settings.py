@@ -10,7 +10,7 @@ from rushes.errors import ConfigError
 from rushes.presets import Preset
 from rushes.timeline.document import ControlVideo, Method, Mode, Ramp, Timeline, VaeType
 from rushes.timeline.options import PlanOptions
-from rushes.timeline.pipelines import OURS, PIPELINES
+from rushes.timeline.pipelines import OURS, PIPELINES, Pipeline
 from rushes.timeline.profiles import PROFILES, Profile
 from rushes.timeline.steps import LEAST_SIDE, round_side
 from rushes.timeline.times import is_rate, show_rate
@@ -58,15 +58,15 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     """
     settings = timeline.settings
     profile = PROFILES[options.profile]
-    pipeline = PIPELINES.get(settings.pipeline_id or preset.pipeline_id, PIPELINES[OURS])
-    input_mode = options.mode or settings.input_mode or pipeline.default_mode
-    takes_input = input_mode == "video"
+    pipeline = _pipeline(timeline, preset)
+    asked_mode = input_mode(timeline, options.mode, preset)
+    takes_input = asked_mode == "video"
     control = ControlVideo(
         options.control or timeline.ext.control.video, options.mask or timeline.ext.control.mask
     )
     uses_input = settings.vace_enabled and settings.vace_use_input_video and not control.video
     input_is_control = takes_input and uses_input
-    mode: Mode = "text" if input_is_control else input_mode
+    mode: Mode = "text" if input_is_control else asked_mode
     has_control_video = bool(input_is_control or control.video)
     has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
     is_steered = bool(has_control_video or has_images)
@@ -112,6 +112,15 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
         stream_batch=_stream_batch(timeline, options, profile, is_steered),
     )
+
+
+def input_mode(timeline: Timeline, asked: Mode | None, preset: Preset) -> Mode:
+    """Say whether a render takes an input video; ``asked`` is the command line's wish."""
+    return asked or timeline.settings.input_mode or _pipeline(timeline, preset).default_mode
+
+
+def _pipeline(timeline: Timeline, preset: Preset) -> Pipeline:
+    return PIPELINES.get(timeline.settings.pipeline_id or preset.pipeline_id, PIPELINES[OURS])
 
 
 def _stream_batch(
