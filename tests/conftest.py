@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-# Who is started in the background of a shell ignores interrupts, and so would all its children.
+# Whoever starts the tests may ignore interrupts, as a shell in the background does, or have blocked
+# signals; all children would do likewise, and no time limit of a test would be heard.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class FailuresAtOnce:
