@@ -25,6 +25,7 @@ class FailuresAtOnce:
             self._terminal.write_line(report.longreprtext)
 
 
+@pytest.hookimpl(trylast=True)  # the terminal reporter comes first
 def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.get_plugin("terminalreporter")
     is_one_of_several = hasattr(config, "workerinput")  # then who started it tells
