@@ -12,20 +12,9 @@ pytestmark = pytest.mark.slow
 
 
 def small(work: Path) -> list[str]:
-    steps = "--vae-steps 2 --decoder-steps 1 --dit-steps 7 --refine-steps 2"
-    return [
-        "--motions",
-        "4",
-        "--latent-frames",
-        "2",
-        *steps.split(),
-        "--threads",
-        "1",
-        "--device",
-        "cpu",
-        "--work",
-        str(work),
-    ]
+    sizes = "--motions 4 --latent-frames 2 --vae-steps 2 --decoder-steps 1"
+    how = "--dit-steps 7 --refine-steps 2 --threads 1 --device cpu"
+    return [*sizes.split(), *how.split(), "--work", str(work)]
 
 
 def test_all_parts_run_and_write_the_files_of_the_preset(tmp_path: Path) -> None:

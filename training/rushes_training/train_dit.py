@@ -87,7 +87,7 @@ def refine_dit(
 ) -> None:
     """Train a trained network on its own past alone; what it gets wrong of the subject counts most.
 
-    The place fills most of a picture, so the plain loss is small long before subjects are right.
+    By then places are nearly right; what is left to learn lies in the square around the subject.
     """
     device = next(dit.parameters()).device
     rotary = RotaryEmbedding(dit.config.head_dim, device)

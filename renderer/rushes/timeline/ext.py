@@ -248,8 +248,7 @@ def _read_inputs(ext: Fields) -> str | None:
         ext.wrong("inputs", 'an array with one object, such as [{"uri": "cat.mp4"}]')
         return None
     fields = Fields(inputs[0], f"{ext.path_of('inputs')}[0]", ext.problems)
-    if fields.data.get("uri") is None:
-        fields.problems.error(fields.path_of("uri"), "is missing; name a video file")
+    fields.take("uri", required=True)
     uri = _file(fields, "uri")
     fields.text("id")
     refuse_unread(fields, ("id", "uri"))

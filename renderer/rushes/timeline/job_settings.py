@@ -115,7 +115,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
 
 
 def input_mode(timeline: Timeline, asked: Mode | None, preset: Preset) -> Mode:
-    """Say whether a render takes an input video; ``asked`` is the command line's wish."""
+    """Return what a render is made from; ``asked`` is the command line's wish."""
     return asked or timeline.settings.input_mode or _pipeline(timeline, preset).default_mode
 
 
