@@ -25,7 +25,7 @@ check: $(VENV)/.installed
 	$(BIN)/python -m pytest -q tests/test_layout.py
 
 chaos: $(VENV)/.installed
-	PYTHONPATH=tests $(BIN)/python -m farm.chaos
+	PYTHONPATH=tests/support $(BIN)/python -m farm.chaos
 
 train-pocket: $(VENV)/.installed
 	PYTHONPATH=training $(BIN)/python -m rushes_training

@@ -26,24 +26,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rushes.presets import load_preset
-from rushes.request import RenderRequest
-from rushes.timeline.load import parse_timeline
-from rushes.timeline.options import PlanOptions
-from rushes.timeline.plan import plan_render
-from rushes_queue.farm_links import FarmLinks
-from rushes_queue.job import JobDocument
-from rushes_queue.local_server import find_server
-from rushes_queue.settings import load_settings
-from rushes_queue.settings_model import Settings
-from rushes_queue.states import State
-from rushes_queue.submission import JobOptions, Shot, hand_in
-from rushes_queue.worker import Worker
-from rushes_queue.worker_options import WorkerOptions
+from rushes.presets.preset import load_preset
+from rushes.render.request import RenderRequest
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_render
+from rushes.timeline.read.load import parse_timeline
+from rushes_queue.farm.connections import FarmLinks
+from rushes_queue.farm.submit import JobOptions, Shot, hand_in
+from rushes_queue.jobs.document import JobDocument
+from rushes_queue.jobs.states import State
+from rushes_queue.local.server import find_server
+from rushes_queue.settings.model import Settings
+from rushes_queue.settings.sources import load_settings
+from rushes_queue.worker.options import WorkerOptions
+from rushes_queue.worker.worker import Worker
 
 if TYPE_CHECKING:
-    from rushes.render import Work
-    from rushes.render_loop import Report
+    from rushes.render.loop import Report
+    from rushes.render.render import Work
 
 SLEEP_SECONDS = 0.001
 LONGER_SLEEP_SECONDS = 0.1  # for what a second worker brings

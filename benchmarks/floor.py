@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from rushes.autoencoders import vae_config
+from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
-from rushes.models.feature_cache import FeatureCache
-from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.stream_vae import StreamVAE
-from rushes.presets import Preset
-from rushes.weights import dit_config
+from rushes.presets.preset import Preset
+from rushes.weights.autoencoders import vae_config
+from rushes.weights.networks import dit_config
 
 
 @dataclass(frozen=True)

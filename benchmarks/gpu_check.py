@@ -31,18 +31,18 @@ import torch
 from torch import Tensor
 
 from public_weights import fill
-from rushes.autoencoders import vae_config
-from rushes.device import choose_device, device_name
-from rushes.manifest import peak_memory, versions
-from rushes.memory_estimate import estimate_memory
+from rushes.memory.estimate import estimate_memory
 from rushes.models.attention import SDPA, attend_plainly, chosen_kernel, load_kernel
 from rushes.models.dit import CausalDit
 from rushes.models.quantise import quantise_blocks
 from rushes.models.stream_vae import StreamVAE
-from rushes.presets import Preset, load_preset
+from rushes.presets.preset import Preset, load_preset
+from rushes.render.manifest import peak_memory, versions
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
-from rushes.weights import dit_config
+from rushes.weights.autoencoders import vae_config
+from rushes.weights.device import choose_device, device_name
+from rushes.weights.networks import dit_config
 from short_stream import render_chunks
 from stages import commit, measure
 

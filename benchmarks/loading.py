@@ -25,12 +25,12 @@ from typing import Any
 import torch
 
 from public_weights import write_checkpoint
-from rushes.import_weights import import_weights
-from rushes.manifest import versions
 from rushes.models.checkpoint import load_strictly, read_state_dict
 from rushes.models.dit import CausalDit
-from rushes.presets import Preset, load_preset
-from rushes.weights import dit_config
+from rushes.presets.preset import Preset, load_preset
+from rushes.render.manifest import versions
+from rushes.weights.convert import import_weights
+from rushes.weights.networks import dit_config
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

@@ -20,11 +20,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rushes.device import reuse_freed_memory
-from rushes.folders import Folders
+from rushes.files.folders import Folders
 from rushes.metrics.steadiness import drift, style, warp_error
-from rushes.pipeline import Pipeline, load_pipeline
-from rushes.presets import load_preset
+from rushes.presets.preset import load_preset
+from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.weights.device import reuse_freed_memory
 from rushes_training.bank import opening_motion
 from rushes_training.probe import locate, recognise
 from rushes_training.trial import FPS, Shot, render_shot

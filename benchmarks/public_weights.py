@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from rushes.import_weights import write_safetensors
+from rushes.weights.convert import write_safetensors
 
 M = TypeVar("M", bound=nn.Module)
 _POOL = 1 << 24  # random values, of which every weight takes some

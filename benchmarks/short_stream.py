@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from rushes.presets import Preset
+from rushes.presets.preset import Preset
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
 from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Prompt
-from rushes.timeline.render_plan import Chunk
+from rushes.timeline.plan.render_plan import Chunk
 
 NOISE_SCALE = 0.8
 

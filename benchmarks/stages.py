@@ -25,18 +25,18 @@ import torch
 from torch import nn
 
 from floor import GPUS, floor
-from rushes.autoencoders import vae_config
-from rushes.device import choose_device, choose_dtype, device_name, reuse_freed_memory
-from rushes.manifest import peak_memory, versions
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE
-from rushes.presets import Preset, load_preset
+from rushes.presets.preset import Preset, load_preset
+from rushes.render.manifest import peak_memory, versions
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models
-from rushes.video.reader import VideoReader
-from rushes.video.writer import open_writer
-from rushes.weights import dit_config
+from rushes.video.read.reader import VideoReader
+from rushes.video.write.writer import open_writer
+from rushes.weights.autoencoders import vae_config
+from rushes.weights.device import choose_device, choose_dtype, device_name, reuse_freed_memory
+from rushes.weights.networks import dit_config
 from short_stream import make_chunks, open_stream
 
 MEADOW = Path(__file__).parents[1] / "timelines" / "meadow.mp4"

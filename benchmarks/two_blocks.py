@@ -22,17 +22,17 @@ from torch import Tensor
 
 from loading import processor
 from public_weights import fill
-from rushes.autoencoders import tiny_vae_config, vae_config
 from rushes.models.autoencoder import Autoencoder
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.dit import CausalDit
-from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE
 from rushes.models.tiny_vae import TinyVAE
-from rushes.presets import Preset, load_preset
+from rushes.presets.preset import Preset, load_preset
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
 from rushes.timeline.document import VaeType
-from rushes.weights import dit_config
+from rushes.weights.autoencoders import tiny_vae_config, vae_config
+from rushes.weights.networks import dit_config
 from short_stream import render_chunks
 
 CPU = torch.device("cpu")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from checkout import ROOT
 
 
 def test_every_stage_is_measured_beside_its_floor() -> None:

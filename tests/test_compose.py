@@ -7,13 +7,13 @@ import re
 import shutil
 import signal
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from checkout import ROOT
+
 SECRETS = {"RUSHES_BROKER_PASSWORD": "a" * 64, "RUSHES_S3_SECRET": "b" * 64}
 PROFILES = ("cpu", "gpu", "gpu2", "client")
 

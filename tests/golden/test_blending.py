@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from golden.cases import Case, cases_of
+from references.cases import Case, cases_of
 from rushes.stream.blending import blend, normalise_weights
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
+from references.cases import Case, cases_of
+from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit, DitConfig, PromptKeys
-from rushes.models.kv_cache import RollingKVCache
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.schedule import FlowSchedule, flow_to_clean

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from golden.cases import Case, cases_of
+from references.cases import Case, cases_of
 from rushes.stream.noise import ChunkNoise, cover
 from rushes.stream.schedule import FlowSchedule, add_noise, flow_to_clean
 

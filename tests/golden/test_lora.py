@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
 from golden.test_causal_dit import build_dit
-from rushes.models.adapted_layers import AdaptedLayers, Adapter
+from references.cases import Case, cases_of
+from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
+from rushes.models.adapters.lora import LoraPair, LoraWeights, RawPair, linear_layers, read_pairs
+from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
-from rushes.models.kv_cache import RollingKVCache
-from rushes.models.lora import LoraPair, LoraWeights, RawPair, linear_layers, read_pairs
 from rushes.models.rope import RotaryEmbedding
 
 _KEPT = {"self_attn": "self#attn", "cross_attn": "cross#attn"}

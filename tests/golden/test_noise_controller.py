@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
+from references.cases import Case, cases_of
 from rushes.stream.noise_controller import (
     ScopeNoiseController,
     SmoothedNoiseController,

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
-from golden.scope_caller import (
+from golden.test_causal_dit import build_dit
+from references.cases import Case, cases_of
+from references.scope_caller import (
     PaddedChunk,
     ScopeArguments,
     ScopePrompts,
     SharedStreamEncoder,
     stretched,
 )
-from golden.test_causal_dit import build_dit
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.dit import CausalDit
-from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.vace import VaceBranch
 from rushes.stream.conditioning import Conditioning
@@ -33,7 +33,7 @@ from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
 from rushes.stream.variants import DriverOptions
-from rushes.timeline.render_plan import Chunk
+from rushes.timeline.plan.render_plan import Chunk
 
 DEFAULT_SCALE = 1.0  # of VACE hints
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from golden.cases import Case
-from golden.ring_replay import RingReplay
 from golden.test_causal_dit import network_cases
+from references.cases import Case
+from references.ring_replay import RingReplay
 
 
 @pytest.mark.parametrize("case", network_cases("ring"))

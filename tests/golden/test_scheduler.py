@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
+from references.cases import Case, cases_of
 from rushes.stream.schedule import FlowSchedule, add_noise, clean_to_flow, flow_to_clean
 
 # The constructor of the reference has other defaults than the pipelines that use it.

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import UMT5Config
 from transformers.models.umt5.modeling_umt5 import UMT5Attention
 
-from golden.cases import GOLDEN_DIR, Case, cases_of
+from references.cases import GOLDEN_DIR, Case, cases_of
 from rushes.models.text_encoder import (
     TextEncoder,
     TextEncoderConfig,

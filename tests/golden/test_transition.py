@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
-from golden.scope_caller import ScopePrompts, prompts_of
+from references.cases import Case, cases_of
+from references.scope_caller import ScopePrompts, prompts_of
 from rushes.stream.conditioning import Conditioning
 from rushes.timeline.document import Prompt
 

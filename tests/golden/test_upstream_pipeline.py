@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case, cases_of
 from golden.test_pipeline import assert_output
-from golden.upstream_replay import UpstreamReplay
-from rushes.models.queue_cache import QueueKVCache
+from references.cases import Case, cases_of
+from references.upstream_replay import UpstreamReplay
+from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.stream.row import Row
 from rushes.stream.step_batch import StepBatch
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.cases import Case
-from golden.ring_replay import RecordedNoise
 from golden.test_pipeline import assert_output
 from golden.test_upstream_pipeline import assert_final_cache, upstream_cases
-from golden.upstream_replay import UpstreamReplay
+from references.cases import Case
+from references.ring_replay import RecordedNoise
+from references.upstream_replay import UpstreamReplay
+from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.dit import PromptKeys
-from rushes.models.queue_cache import QueueKVCache
 from rushes.models.rope import RotaryFactors
 from rushes.models.stages import Stage
 from rushes.stream.denoise import Denoiser

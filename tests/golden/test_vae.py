@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from golden.cases import Case, cases_of
-from rushes.models.feature_cache import FeatureCache
+from references.cases import Case, cases_of
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.stream_vae import (
     AttentionBlock,
     CausalConv3d,

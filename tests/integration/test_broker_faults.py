@@ -10,7 +10,7 @@ from farm.long_form import lasting, only_in_the_long_form
 from farm.proxy import CuttingProxy
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
-from rushes_queue.states import State
+from rushes_queue.jobs.states import State
 
 
 def test_a_broker_that_is_killed_while_a_job_is_rendered(running: RunningFarm) -> None:

@@ -9,7 +9,7 @@ from farm.long_form import only_in_the_long_form
 from farm.running import running_farm
 from farm.s3_server import Behaviour, Proxy, bucket_settings, running_s3_server, s3_credentials
 from farm.timelines import write_shot
-from rushes_queue.states import State
+from rushes_queue.jobs.states import State
 
 
 @only_in_the_long_form

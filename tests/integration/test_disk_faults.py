@@ -11,8 +11,8 @@ from farm.disks import small_disk
 from farm.long_form import lasting
 from farm.running import RunningFarm, running_farm, wait_until
 from farm.timelines import write_shot
-from rushes_queue.record import FailureKind
-from rushes_queue.states import State
+from rushes_queue.jobs.record import FailureKind
+from rushes_queue.jobs.states import State
 
 DISK_KIBIBYTES = 80 * 1024  # above what a worker wants to be free before it begins
 

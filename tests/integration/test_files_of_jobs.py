@@ -10,10 +10,10 @@ from PIL import Image
 
 from farm.running import RunningFarm
 from farm.timelines import SIDE, write_shot
-from renderer.shots import moving, write_clip
-from renderer.test_loras import write_lora
-from rushes_queue.job_files import read_document
-from rushes_queue.states import State
+from renderer.weights.test_lora_files import write_lora
+from renders.shots import moving, write_clip
+from rushes_queue.archive.job_files import read_document
+from rushes_queue.jobs.states import State
 
 
 def write_files(folder: Path) -> list[str]:

@@ -14,19 +14,20 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from checkout import ROOT
 from farm.servers import free_port, server_binary
 from farm.timelines import write_shot
 from rushes.errors import ConfigError, TransientError
 from rushes_queue.cli import app
-from rushes_queue.local_control import alone, bring_down, bring_up, open_store, plan_farm
-from rushes_queue.local_farm import FarmSpec, LocalFarm
-from rushes_queue.process_slot import Slot, stop_all, wait_until_free
-from rushes_queue.settings import LoadedSettings, read_settings
+from rushes_queue.local.control import alone, bring_down, bring_up, open_store, plan_farm
+from rushes_queue.local.farm_file import FarmSpec, LocalFarm
+from rushes_queue.local.process_slot import Slot, stop_all, wait_until_free
+from rushes_queue.settings.sources import LoadedSettings, read_settings
 
 # The supervisor is to outlive who starts it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
 
-STAND_IN = (sys.executable, "-P", str(Path(__file__).parents[1] / "farm" / "stand_in_worker.py"))
+STAND_IN = (sys.executable, "-P", str(ROOT / "tests" / "support" / "farm" / "stand_in_worker.py"))
 SECONDS_TO_START = 90.0
 
 

@@ -15,8 +15,8 @@ from farm.running import ROOT, wait_until
 from farm.servers import server_binary
 from farm.timelines import write_shot
 from rushes_queue.cli import app
-from rushes_queue.local_farm import LocalFarm
-from rushes_queue.process_slot import wait_until_free
+from rushes_queue.local.farm_file import LocalFarm
+from rushes_queue.local.process_slot import wait_until_free
 
 # The supervisor is to outlive who starts it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from checkout import ROOT
 from rushes_queue.cli import app
 
-ROOT = Path(__file__).parents[2]
 FOLDER = Path(os.environ.get("DATA_DIR", ROOT.parent / "shared" / "data"))
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no sample files in {FOLDER}")

@@ -15,9 +15,9 @@ from PIL import Image
 
 from farm.running import PATIENCE_SECONDS, RunningFarm, wait_until
 from farm.timelines import SIDE, write_shot
-from rushes_queue.job_files import read_state
-from rushes_queue.states import State
-from rushes_queue.totals import read_totals
+from rushes_queue.archive.job_files import read_state
+from rushes_queue.broker.totals import read_totals
+from rushes_queue.jobs.states import State
 
 
 @pytest.fixture

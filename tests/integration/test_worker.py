@@ -10,8 +10,8 @@ import pytest
 
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
-from rushes_queue.states import State
-from rushes_queue.storage_errors import MissingKeyError
+from rushes_queue.jobs.states import State
+from rushes_queue.storage.errors import MissingKeyError
 
 PAUSED = frozenset({State.PAUSED})
 QUEUED = frozenset({State.QUEUED})

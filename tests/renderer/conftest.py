@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from renderer.studio import Studio
-from rushes.folders import Folders
-from rushes.pipeline import Pipeline, load_pipeline
-from rushes.presets import Preset, load_preset
+from renders.studio import Studio
+from rushes.files.folders import Folders
+from rushes.presets.preset import Preset, load_preset
+from rushes.render.pipeline import Pipeline, load_pipeline
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renderer.tiny_models import normal, seeded
+from renders.tiny_models import normal, seeded
 from rushes_training.bank import NUM_FRAMES, draw_films, draw_scene, subject_square, subjects_of
 from rushes_training.creatures import KINDS
 from rushes_training.world import Look, film, random_motion

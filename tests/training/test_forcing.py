@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from renderer.tiny_models import empty_cache, normal, seeded
+from renders.tiny_models import empty_cache, normal, seeded
 from rushes.models.checkpoint import load_strictly
 from rushes.models.dit import CausalDit, DitConfig
-from rushes.models.random_weights import random_dit
 from rushes.models.rope import RotaryEmbedding
+from rushes.weights.random_weights import random_dit
 from rushes_training.forcing import Chunks, forced_flow
 
 DIT = DitConfig(dim=24, ffn_dim=32, num_heads=2, num_layers=2, text_dim=10, text_len=6, freq_dim=8)

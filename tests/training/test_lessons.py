@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from renderer.tiny_models import normal, seeded
+from renders.tiny_models import normal, seeded
 from rushes.stream.schedule import FlowSchedule
 from rushes_training.bank import NUM_LATENT_FRAMES, NUM_LOOKS, Bank, Labels, opening_motion
 from rushes_training.lessons import (

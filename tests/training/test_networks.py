@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from renderer.tiny_models import normal, tiny_vae
-from rushes.models.feature_cache import FeatureCache
+from renders.tiny_models import normal, tiny_vae
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE, VaeConfig
-from rushes.presets import load_preset
-from rushes.weights import WeightPaths, load_models, load_text_encoder
+from rushes.presets.preset import load_preset
+from rushes.weights.networks import WeightPaths, load_models, load_text_encoder
 from rushes_training.networks import centre_latents, export, new_dit, new_vae
 from rushes_training.train_vae import begin_as_a_pyramid
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from rushes.pipeline import Folders, Pipeline, load_pipeline
-from rushes.presets import load_preset
-from rushes.resources import data_folder
+from checkout import ROOT
+from rushes.files.resources import data_folder
+from rushes.presets.preset import load_preset
+from rushes.render.pipeline import Folders, Pipeline, load_pipeline
 from rushes_training.probe import locate, recognise
 from rushes_training.trial import Shot, render_shot
 from rushes_training.world import Look, film, random_motion
 
 SIZE = 80
-CARD = Path(__file__).parents[2] / "docs" / "pocket.md"
+CARD = ROOT / "docs" / "pocket.md"
 FILES = sorted(data_folder("pocket").rglob("*.safetensors"))
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from renderer.tiny_models import normal
+from renders.tiny_models import normal
 from rushes_training.muon import even_out, optimisers_for
 from rushes_training.run import Run, keep_initial_rates, learning_rate_share, save_sheet
 

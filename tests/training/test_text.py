@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from rushes.files.resources import data_folder
 from rushes.models.text_encoder import TextEncoder
-from rushes.resources import data_folder
 from rushes_training.networks import text_encoder
 from rushes_training.prompts import WordTable
 from rushes_training.text import SYMBOLS

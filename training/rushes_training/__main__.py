@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from rushes.device import choose_device, reuse_freed_memory
-from rushes.presets import load_preset
-from rushes.resources import data_folder
+from rushes.files.resources import data_folder
+from rushes.presets.preset import load_preset
 from rushes.stream.schedule import FlowSchedule
+from rushes.weights.device import choose_device, reuse_freed_memory
 from rushes_training.bank import (
     NUM_LATENT_FRAMES,
     Bank,

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from rushes.models.feature_cache import FeatureCache
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE
 from rushes_training.clips import Framing, cut_footage, footage_motion, random_framing
 from rushes_training.creatures import COATS, KINDS

@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rushes.autoencoders import vae_config
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.dit import CausalDit
-from rushes.models.feature_cache import FeatureCache
 from rushes.models.stream_vae import StreamVAE
 from rushes.models.text_encoder import TextEncoder, load_text_network, load_tokenizer
-from rushes.presets import Preset
-from rushes.weights import dit_config
+from rushes.presets.preset import Preset
+from rushes.weights.autoencoders import vae_config
+from rushes.weights.networks import dit_config
 from rushes_training.text import ENCODER, TEXT_LEN, encoder_weights, write_tokenizer
 
 

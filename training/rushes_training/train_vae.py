@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rushes.models.feature_cache import FeatureCache
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.stream_vae import (
     AttentionBlock,
     CausalConv3d,

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rushes.pipeline import Pipeline
+from rushes.render.pipeline import Pipeline
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale, NoiseController, ScopeNoiseController
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
 from rushes.stream.variants import DriverOptions
-from rushes.timeline.load import parse_timeline
-from rushes.timeline.options import PlanOptions
-from rushes.timeline.plan import plan_render
-from rushes.timeline.render_plan import RenderPlan
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_render
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.timeline.read.load import parse_timeline
 
 FPS = 16
 

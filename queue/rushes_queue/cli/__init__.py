@@ -16,8 +16,8 @@ from typer.core import TyperGroup
 
 import rushes
 from rushes.errors import RushesError
-from rushes_queue.cli import exit_codes
 from rushes_queue.cli.command_table import CommandTable
+from rushes_queue.cli.flags import exit_codes
 
 
 class Commands(TyperGroup):

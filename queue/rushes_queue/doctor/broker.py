@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from rushes_queue.broker import address_of, broker_errors, connect
+from rushes_queue.broker.connection import address_of, broker_errors, connect
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
-from rushes_queue.local_server import OLDEST_VERSION
-from rushes_queue.settings import LoadedSettings
+from rushes_queue.local.server import OLDEST_VERSION
+from rushes_queue.settings.sources import LoadedSettings
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -149,7 +149,7 @@ def _security(client: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
 
 def _redelivery(_: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
     """Compare two times: a doorbell that comes again while its job is leased is dropped."""
-    from rushes_queue.app import celery_settings
+    from rushes_queue.doorbell.app import celery_settings
 
     visible = celery_settings(loaded.settings)["broker_transport_options"]["visibility_timeout"]
     lease = loaded.settings.lease_seconds

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rushes.errors import ConfigError
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
-from rushes_queue.settings import LoadedSettings
+from rushes_queue.settings.sources import LoadedSettings
 
 _NEEDED = "h264"  # what a result is by default
 
@@ -15,7 +15,7 @@ def check_software(_: LoadedSettings) -> Iterator[Finding]:
     """Encode a frame with each codec that a result can have."""
     import av
 
-    from rushes.video.codecs import CODECS, try_codec
+    from rushes.video.write.codecs import CODECS, try_codec
 
     yield ok("pyav", f"{av.__version__}, FFmpeg {av.ffmpeg_version_info}")
     for name in CODECS:
@@ -30,7 +30,7 @@ def check_software(_: LoadedSettings) -> Iterator[Finding]:
 
 def check_hardware(_: LoadedSettings) -> Iterator[Finding]:
     """Open NVENC; that FFmpeg lists it says nothing about the GPU."""
-    from rushes.video.codecs import HARDWARE_CODECS, try_codec
+    from rushes.video.write.codecs import HARDWARE_CODECS, try_codec
 
     working = []
     for name in HARDWARE_CODECS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rushes_queue.doctor.finding import Check, Finding, ok, warning
-from rushes_queue.settings import LoadedSettings
-from rushes_queue.settings_model import LOCAL_FARM
+from rushes_queue.settings.model import LOCAL_FARM
+from rushes_queue.settings.sources import LoadedSettings
 
 
 def check_origins(loaded: LoadedSettings) -> Iterator[Finding]:
@@ -23,7 +23,7 @@ def check_local_farm(loaded: LoadedSettings) -> Iterator[Finding]:
     folder = loaded.settings.state_dir / LOCAL_FARM
     if not folder.is_dir():
         return
-    from rushes_queue.local_farm import LocalFarm
+    from rushes_queue.local.farm_file import LocalFarm
 
     shared = LocalFarm(folder).shared_variables()
     if not shared:

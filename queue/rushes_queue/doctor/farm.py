@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import rushes
 from rushes.timeline.problems import printable
+from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
-from rushes_queue.heartbeat import LiveWorker
-from rushes_queue.job import SCHEMA_VERSION
-from rushes_queue.settings import LoadedSettings
-from rushes_queue.states import FINISHED, State
-from rushes_queue.store import JobStore
+from rushes_queue.jobs.document import SCHEMA_VERSION
+from rushes_queue.jobs.states import FINISHED, State
+from rushes_queue.settings.sources import LoadedSettings
 
 _OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rushes_queue.doctor.finding import Check, Finding, ok, warning
-from rushes_queue.settings import LoadedSettings
+from rushes_queue.settings.sources import LoadedSettings
 
 if TYPE_CHECKING:
-    from rushes.presets import Preset
+    from rushes.presets.preset import Preset
 
 _WIDTH, _HEIGHT = 832, 480  # what the public checkpoints were trained for
 _GIB = 2**30
 
 
 def check_presets(loaded: LoadedSettings) -> Iterator[Finding]:
-    from rushes.presets import load_preset, preset_names
-    from rushes_queue.gpus import list_gpus
+    from rushes.presets.preset import load_preset, preset_names
+    from rushes_queue.worker.gpus import list_gpus
 
     largest = max((gpu.memory_bytes for gpu in list_gpus()), default=None)
     for name in preset_names():
@@ -29,8 +29,8 @@ def check_presets(loaded: LoadedSettings) -> Iterator[Finding]:
 
 
 def _judge(loaded: LoadedSettings, preset: Preset, largest: int | None) -> Finding:
-    from rushes.catalogue import is_installed
-    from rushes.memory_estimate import estimate_memory
+    from rushes.memory.estimate import estimate_memory
+    from rushes.presets.catalogue import is_installed
 
     memory = estimate_memory(preset, _WIDTH, _HEIGHT)
     needed = max(memory.rendering, memory.encoding_prompts)

@@ -12,9 +12,9 @@ from torch import Tensor
 from rushes.errors import VideoError
 from rushes.metrics.likeness import LEAST_SIDE
 from rushes.metrics.report import PIECE_FRAMES, Curves, measure
-from rushes.video.convert import Fit
-from rushes.video.probe import probe_video
-from rushes.video.reader import VideoReader
+from rushes.video.read.convert import Fit
+from rushes.video.read.probe import probe_video
+from rushes.video.read.reader import VideoReader
 
 
 @torch.inference_mode()

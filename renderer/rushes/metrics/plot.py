@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from rushes.files.publish import PendingOutput
 from rushes.metrics.report import Curves
-from rushes.publish import PendingOutput
 
 _WIDTH, _PANEL, _MARGIN = 900, 130, 14
 _PAPER, _INK, _LINE, _GRID = "white", "#222222", "#2a6fb0", "#dddddd"

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from rushes.models.feature_cache import FeatureCache
+from rushes.models.caches.feature_cache import FeatureCache
 
 
 class Autoencoder(Protocol):

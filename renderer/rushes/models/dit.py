@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from rushes.errors import ShapeError
 from rushes.models.attention import attend
-from rushes.models.kv_cache import KVCache
+from rushes.models.caches.kv_cache import KVCache
 from rushes.models.rope import RotaryFactors, rotate
 
 PATCH = 2  # latent pixels a side that make one token

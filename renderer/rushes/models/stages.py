@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from rushes.models.caches.kv_cache import KVCache
 from rushes.models.dit import PATCH, CausalDit, PromptKeys, unpatchify
-from rushes.models.kv_cache import KVCache
 from rushes.models.rope import RotaryFactors
 
 

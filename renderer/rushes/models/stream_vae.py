@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.errors import ShapeError
-from rushes.models.feature_cache import FeatureCache
+from rushes.models.caches.feature_cache import FeatureCache
 
 # Where PyTorch's convolution in three dimensions is slow (CPU), or new and partial (Metal).
 _WITHOUT_CONV3D = ("cpu", "mps")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rushes.errors import ShapeError
-from rushes.models.feature_cache import FeatureCache
+from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.stream_vae import LATENT_MEAN, LATENT_STD, fold_frames, unfold_frames
 
 _NUM_MEMORIES = 3  # memory blocks of each stage

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rushes.models.caches.kv_cache import KVCache
 from rushes.models.dit import PATCH, Block, DitConfig, PromptKeys
-from rushes.models.kv_cache import KVCache
 from rushes.models.rope import RotaryFactors
 
 LATENT_CHANNELS = 16

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from torch import Tensor
 
-from rushes.models.snapshot import Snapshot
+from rushes.models.caches.snapshot import Snapshot
 from rushes.stream.blending import blend, interpolate, normalise_weights
 from rushes.timeline.document import Method, Prompt
 

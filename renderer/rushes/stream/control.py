@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rushes.models.feature_cache import FeatureCache
-from rushes.models.snapshot import Snapshot
+from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.caches.snapshot import Snapshot
 from rushes.models.vace import control_context, reference_context
 from rushes.stream.pixels import cover_image, to_pixels
 

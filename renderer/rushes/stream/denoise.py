@@ -8,8 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rushes.models.caches.kv_cache import KVCache
 from rushes.models.dit import Control, PromptKeys
-from rushes.models.kv_cache import KVCache
 from rushes.models.rope import RotaryFactors
 from rushes.stream.schedule import FlowSchedule, add_noise, flow_to_clean
 

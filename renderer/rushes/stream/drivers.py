@@ -11,10 +11,10 @@ from typing import Protocol
 
 from torch import Tensor
 
+from rushes.models.caches.kv_cache import RollingKVCache, RowCache
+from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import PATCH
-from rushes.models.kv_cache import RollingKVCache, RowCache
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
-from rushes.models.snapshot import Snapshot
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row
 from rushes.stream.stage_clock import StageClock

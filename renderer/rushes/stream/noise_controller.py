@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rushes.models.snapshot import Snapshot
+from rushes.models.caches.snapshot import Snapshot
 
 _FULL_MOTION = 0.2  # root mean square difference of frames that counts as fastest
 

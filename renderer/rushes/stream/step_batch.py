@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from rushes.errors import ConfigError
+from rushes.models.caches.kv_cache import RowCache
+from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import PromptKeys
-from rushes.models.kv_cache import RowCache
 from rushes.models.rope import RotaryEmbedding
-from rushes.models.snapshot import Snapshot
 from rushes.stream.denoise import Denoiser
 from rushes.stream.drivers import OneByOne, rotary_of
 from rushes.stream.noise import ChunkNoise

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from rushes.errors import CheckpointError
-from rushes.models.adapted_layers import AdaptedLayers
+from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
+from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import CausalDit, PromptKeys
-from rushes.models.feature_cache import FeatureCache
 from rushes.models.rope import RotaryEmbedding
-from rushes.models.snapshot import Snapshot
 from rushes.models.vace import Control, VaceBranch
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
@@ -27,7 +27,7 @@ from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.variants import DriverOptions, open_driver
 from rushes.timeline.document import Prompt
-from rushes.timeline.render_plan import Chunk
+from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.steps import first_timestep
 
 VAE_SCALE = 8  # pixels a side of one latent

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.queue_cache import QueueKVCache
+from rushes.models.caches.ring_cache import RingKVCache
+from rushes.models.caches.slots import SlotSizes
 from rushes.models.dit import CausalDit, PromptKeys
-from rushes.models.kv_cache import RollingKVCache
-from rushes.models.queue_cache import QueueKVCache
-from rushes.models.ring_cache import RingKVCache
 from rushes.models.rope import RotaryEmbedding
-from rushes.models.slots import SlotSizes
 from rushes.stream.denoise import Denoiser
 from rushes.stream.drivers import CleanPass, OneByOne
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.step_batch import StepBatch
-from rushes.timeline.profiles import Variant
+from rushes.timeline.plan.profiles import Variant
 
 
 @dataclass(frozen=True)

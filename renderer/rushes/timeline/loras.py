@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from rushes.errors import MissingFileError
-from rushes.file_hash import sha256_of
+from rushes.files.hashes import sha256_of
 from rushes.timeline.document import MERGE_MODES, Lora, MergeMode
 from rushes.timeline.fields import Fields
 

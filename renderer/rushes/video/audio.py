@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.stream import Disposition
 
 from rushes.errors import InputError
-from rushes.video.input_file import open_input
+from rushes.video.read.input_file import open_input
 
 # What players expect in each container; Matroska takes whatever FFmpeg can put there.
 _COPIED = {

@@ -1,0 +1,1 @@
+"""What the storage keeps of jobs: documents, save points, results."""

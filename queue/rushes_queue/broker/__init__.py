@@ -1,0 +1,1 @@
+"""What the broker keeps: the records of jobs and workers, in Redis."""

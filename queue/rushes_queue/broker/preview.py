@@ -1,0 +1,108 @@
+"""The last frame of a running job, for whoever looks at it; without one it costs nothing.
+
+Who looks says so in the broker, for a while. The worker asks when it renews its lease, and only
+then makes a picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from typing import TYPE_CHECKING
+
+from rushes_queue.broker.connection import broker_errors
+from rushes_queue.errors import JobConflictError, JobError
+from rushes_queue.jobs.states import State
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from redis import Redis
+
+    from rushes_queue.broker.job_records import JobStore
+
+LOOK_SECONDS = 30  # for which one look counts
+FRAME_SECONDS = 10  # for which a picture is kept; the worker renews it while somebody looks
+
+_LONGEST_SIDE = 960  # pixels
+_JPEG_QUALITY = 85
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+
+class NoFrameError(JobError):
+    """A worker has sent no picture in time."""
+
+    exit_code = 8
+
+
+def ask(client: Redis, prefix: str, job: str) -> None:
+    """Say that somebody looks at a job.
+
+    Raises: BrokerError.
+    """
+    with broker_errors(client):
+        client.set(f"{prefix}look:{job}", "1", ex=LOOK_SECONDS)
+
+
+def is_wanted(client: Redis, prefix: str, job: str) -> bool:
+    """Say whether somebody looks at a job.
+
+    Raises: BrokerError.
+    """
+    with broker_errors(client):
+        return bool(client.exists(f"{prefix}look:{job}"))
+
+
+def to_jpeg(frame: NDArray[np.uint8]) -> bytes:
+    """Return a frame as JPEG, made smaller if it is large.
+
+    Shapes:
+        frame: [H, W, 3], uint8 RGB
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(frame)
+    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=_JPEG_QUALITY)
+    return data.getvalue()
+
+
+def store_frame(client: Redis, prefix: str, job: str, jpeg: bytes) -> None:
+    """Keep the last frame of a job for a while.
+
+    Raises: BrokerError, BrokerFullError.
+    """
+    text = base64.b64encode(jpeg).decode()  # the client decodes what it reads
+    with broker_errors(client):
+        client.set(f"{prefix}frame:{job}", text, ex=FRAME_SECONDS)
+
+
+def read_frame(client: Redis, prefix: str, job: str) -> bytes | None:
+    """Return the last frame of a job as JPEG, if there is one.
+
+    Raises: BrokerError.
+    """
+    with broker_errors(client):
+        text = client.get(f"{prefix}frame:{job}")
+    return base64.b64decode(str(text)) if text else None
+
+
+def wait_for_frame(store: JobStore, job: str, timeout_seconds: float) -> bytes:
+    """Ask for the last frame of a job and wait for it.
+
+    Raises: JobConflictError when the job does not run; NoFrameError; BrokerError.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        ask(store.client, store.prefix, job)
+        if jpeg := read_frame(store.client, store.prefix, job):
+            return jpeg
+        state = store.get(job).state
+        if state is not State.RUNNING:
+            hint = "; rushes fetch brings its video" if state is State.DONE else ""
+            raise JobConflictError(f"job {job}: is {state}, so there is no new frame{hint}")
+        if time.monotonic() >= deadline:
+            raise NoFrameError(f"job {job}: its worker sent no frame within {timeout_seconds:g} s")
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

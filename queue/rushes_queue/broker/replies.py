@@ -1,0 +1,80 @@
+"""What the store answers to those who change a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from rushes_queue.jobs.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Bell:
+    """A doorbell to ring: in this queue there is a job to be claimed."""
+
+    job: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of a job.
+
+    ``before`` is ``None`` for a new job, ``after`` for one that is forgotten. Unless
+    ``is_change`` it was so already. ``bells`` are for the job itself and those that waited for it.
+    """
+
+    job: str
+    before: State | None
+    after: State | None
+    is_change: bool
+    bells: tuple[Bell, ...] = ()
+
+
+class RenewAnswer(StrEnum):
+    """What an attempt is told when it renews its lease.
+
+    ``cancel`` and ``pause``: stop at the next chunk and settle; the lease is renewed. ``fenced``:
+    another attempt may hold the job, so nothing may be published. ``unknown``: the broker has lost
+    the record; the job may go on, and be adopted.
+    """
+
+    OK = "ok"
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    FENCED = "fenced"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What a sweep found: jobs whose lease was over, with their state now, and bells to ring.
+
+    ``untold`` are jobs that ended while no worker had them; nobody else hears of these.
+    """
+
+    lost: tuple[tuple[str, State], ...]
+    bells: tuple[Bell, ...]
+    untold: tuple[str, ...]
+
+
+def to_change(job: str, reply: list[Any]) -> Change:
+    """Read the answer of a script that changes a job."""
+    outcome, before, after, bells = reply
+    return Change(
+        job,
+        State(before) if before else None,
+        State(after) if after else None,
+        is_change=outcome in ("ok", "created"),
+        bells=to_bells(bells),
+    )
+
+
+def to_bells(flat: list[str]) -> tuple[Bell, ...]:
+    return tuple(Bell(job, queue) for job, queue in pair_up(flat))
+
+
+def pair_up(flat: list[str]) -> list[tuple[str, str]]:
+    """Return the pairs of a flat list, as the scripts answer them."""
+    return list(zip(flat[::2], flat[1::2], strict=True))

@@ -1,0 +1,170 @@
+"""``rushes workers``, ``stats``, ``metrics`` and ``flower``: the farm as a whole."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.errors import ConfigError
+from rushes.timeline.problems import printable
+from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes_queue.cli.flags.farm_flags import FarmFlags
+from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.jobs.job_view import SHORT_ID, age, clock
+from rushes_queue.jobs.public_json import SCHEMA_VERSION, iso_time
+from rushes_queue.jobs.states import State
+
+if TYPE_CHECKING:
+    from rushes_queue.broker.live_workers import LiveWorker
+
+DEFAULT_PORT = 9463
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@takes_flags
+def workers(farm: FarmFlags, as_json: AsJson = False) -> None:
+    """List the workers that were heard of lately, and what they do."""
+    store = farm.open_store()
+    now_ms, found = store.now_ms(), store.live_workers()
+    if as_json:
+        listed = [_worker_json(worker) for worker in found]
+        print_json({"schema_version": SCHEMA_VERSION, "workers": listed})
+        return
+    if not found:
+        say("no workers; rushes worker starts one")
+        return
+    header = ("worker", "status", "gpu", "holds", "loaded", "up", "heard", "version", "note")
+    print_table(header, [_worker_row(worker, now_ms) for worker in found])
+
+
+@takes_flags
+def stats(farm: FarmFlags, as_json: AsJson = False) -> None:
+    """Count jobs, queues and workers, and what got done within the last hour."""
+    from collections import Counter
+
+    from rushes_queue.broker.census import take_census
+
+    store = farm.open_store()
+    census = take_census(store)
+    statuses = Counter(worker.info.status for worker in store.live_workers())
+    if as_json:
+        print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "states": {str(state): number for state, number in census.states.items()},
+                "queues": dict(census.depths),
+                "num_aside": census.num_aside,
+                "oldest_waiting_seconds": census.waiting_seconds,
+                "workers": dict(statuses),
+                "fps": census.fps,
+                "window_seconds": census.window_seconds,
+                "jobs_done": census.num_done,
+                "frames_done": census.num_frames,
+            }
+        )
+        return
+    states = ", ".join(f"{n:,} {state}" for state, n in census.states.items() if n) or "none"
+    lines = {
+        "jobs": states,
+        "aside": f"{census.num_aside:,} wait for a time or for other jobs",
+        "oldest waiting": clock(census.waiting_seconds) if census.depths else "nothing waits",
+        "workers": ", ".join(f"{n} {status}" for status, n in statuses.items()) or "none",
+        "speed": f"{census.fps:.1f} fps, {census.states[State.RUNNING]} running",
+        "last hour": f"{census.num_done:,} jobs done, {census.num_frames:,} frames",
+    }
+    for label, text in lines.items():
+        typer.echo(f"{label:15} {text}")
+    for queue, depth in census.depths.items():
+        typer.echo(f"{'queue':15} {queue}: {depth:,}")
+
+
+@takes_flags
+def metrics(
+    farm: FarmFlags,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port on which to serve /metrics.")
+    ] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    once: Annotated[bool, typer.Option("--once", help="Print them and end.")] = False,
+) -> None:
+    """Serve the farm's numbers for Prometheus, until Ctrl-C."""
+    from rushes_queue.farm.metrics import metrics_text, serve_metrics
+
+    store = farm.open_store()
+    if once:
+        store.now_ms()  # a broker that is away is an error here
+        typer.echo(metrics_text(store), nl=False)
+        return
+    try:
+        server, _ = serve_metrics(store, port, host)
+    except OSError as error:
+        raise ConfigError(
+            f"--port {port}: cannot be listened on: {error}; choose another"
+        ) from error
+    say(f"serving http://{host}:{port}/metrics; Ctrl-C ends it")
+    try:
+        while True:
+            time.sleep(3600)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@takes_flags
+def flower(farm: FarmFlags, context: typer.Context) -> None:
+    """Show workers and doorbells in Flower's web pages, which must be installed.
+
+    Other options are Flower's own: rushes flower --port=5555. Jobs are what rushes jobs shows.
+    """
+    from importlib.util import find_spec
+
+    from rushes_queue.doorbell.app import make_app
+
+    if find_spec("flower") is None:
+        raise ConfigError("Flower is not installed: pip install flower")
+    from tornado.options import Error
+
+    # Whoever reaches it can stop workers, so it is for this machine unless said otherwise.
+    arguments = ["flower", "--address=127.0.0.1", *context.args]
+    try:
+        make_app(farm.settings()).start(arguments)
+    except Error as error:
+        raise typer.BadParameter(f"{error}; write options as --port=5555") from error
+
+
+def _worker_row(worker: LiveWorker, now_ms: int) -> tuple[str, ...]:
+    info = worker.info
+    row = (
+        info.name,
+        info.status,
+        info.gpu or "cpu",
+        " ".join(job[:SHORT_ID] for job in worker.holds),
+        info.preset or "",
+        age(info.started_ms, now_ms),
+        f"{age(worker.beat_ms, now_ms)} ago",
+        info.version,
+        info.note,
+    )
+    return tuple(map(printable, row))
+
+
+def _worker_json(worker: LiveWorker) -> dict[str, Any]:
+    info = worker.info
+    return {
+        "name": info.name,
+        "host": info.host,
+        "pid": info.pid,
+        "status": info.status,
+        "gpu": info.gpu,
+        "gpu_class": info.gpu_class,
+        "preset": info.preset,
+        "queues": list(info.queues),
+        "holds": list(worker.holds),
+        "version": info.version,
+        "max_schema": info.max_schema,
+        "started_at": iso_time(info.started_ms),
+        "heard_at": iso_time(worker.beat_ms),
+        "note": info.note,
+    }

@@ -1,0 +1,53 @@
+"""Where the farm is: the options of every command that talks to broker and storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.settings.sources import Settings
+    from rushes_queue.storage.storage import Storage
+
+
+@dataclass(frozen=True)
+class FarmFlags:
+    """Broker and storage; what is not given comes from the settings."""
+
+    broker: Annotated[
+        str | None,
+        typer.Option(help="The farm's Redis: redis://host:6379/0. Also RUSHES_BROKER_URL."),
+    ] = None
+    storage: Annotated[
+        str | None,
+        typer.Option(help="The farm's storage: a folder or s3://bucket. Also RUSHES_STORAGE_URL."),
+    ] = None
+
+    def settings(self) -> Settings:
+        """Return the settings that count.
+
+        Raises: ConfigError.
+        """
+        from rushes_queue.settings.sources import load_settings
+
+        return load_settings({"broker_url": self.broker, "storage_url": self.storage})
+
+    def open_store(self) -> JobStore:
+        """Open the records of all jobs; the first call to them connects.
+
+        Raises: ConfigError.
+        """
+        from rushes_queue.broker.job_records import JobStore
+
+        settings = self.settings()
+        return JobStore.open(settings.broker_url.get_secret_value(), settings.key_prefix)
+
+    def open_storage(self) -> Storage:
+        """Open the storage; nothing is read yet.
+
+        Raises: ConfigError.
+        """
+        return self.settings().open_storage()

@@ -1,0 +1,313 @@
+"""Options that several commands share, as dataclasses that a command takes as one parameter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+
+from rushes.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rushes.files.folders import Folders
+    from rushes.presets.preset import Preset
+    from rushes.timeline.document import Timeline
+    from rushes.timeline.plan.options import AtEnd, PlanOptions
+    from rushes.timeline.read.load import LoadedTimeline
+
+
+def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Replace every dataclass parameter of a command by its fields, as options of their own."""
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, Any] = {name: hint for name, hint in hints.items() if is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in groups:
+            parameters += _parameters_of(groups[parameter.name])
+        else:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+
+    @wraps(command)
+    def with_groups(**values: Any) -> None:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    parameters.sort(key=lambda parameter: parameter.kind)
+    with_groups.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return with_groups
+
+
+def _parameters_of(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]
+
+
+@dataclass(frozen=True)
+class LoadFlags:
+    """How timeline files are read."""
+
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Unknown keys and sizes to be rounded are errors.")
+    ] = False
+    allow_version: Annotated[
+        bool, typer.Option("--allow-version", help="Accept versions that are unknown.")
+    ] = False
+    lora_dir: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder with LoRA files; may be repeated. Also RUSHES_LORA_DIR."),
+    ] = None
+    pipeline: Annotated[
+        Literal["streamdiffusionv2"] | None,
+        typer.Option(help="Render a file of another pipeline with this one."),
+    ] = None
+
+    def load(self, file: Path) -> LoadedTimeline:
+        """Read a file; all its problems are in the answer."""
+        loaded = self._load(file, ())
+        if loaded.timeline is not None and not loaded.timeline.settings.loras:
+            return loaded  # without the settings, whose import takes long
+        return self._load(file, self.lora_folders)
+
+    def _load(self, file: Path, lora_folders: Sequence[Path]) -> LoadedTimeline:
+        from rushes.timeline.read.load import load_timeline
+
+        return load_timeline(
+            file,
+            strict=self.strict,
+            allow_version=self.allow_version,
+            lora_folders=lora_folders,
+            pipeline=self.pipeline,
+        )
+
+    @cached_property
+    def lora_folders(self) -> tuple[Path, ...]:
+        """Where LoRA files are looked for."""
+        from rushes_queue.settings.sources import load_settings
+
+        return load_settings({"lora_dir": self.lora_dir or None}).lora_dir
+
+
+_PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
+    *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
+    *("on_prompt_change", "ramp", "transition_steps", "transition_method"),
+)
+
+
+_VAE_TYPES = {"wan": "wan", "light": "lightvae", "tae": "tae", "tiny-light": "lighttae"}
+
+
+@dataclass(frozen=True)
+class PlanFlags:
+    """What decides the chunks of a render."""
+
+    input_video: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", help="Input video, for video to video; else the one that the timeline names."
+        ),
+    ] = None
+    profile: Annotated[
+        Literal["scope", "scope-2025-10", "upstream", "upstream-exact"],
+        typer.Option(help="How files are played."),
+    ] = "scope"
+    stream_batch: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream-batch/--sequential",
+            help="With profile upstream: steps of several chunks in one pass (default), or not.",
+        ),
+    ] = None
+    fps: Annotated[str | None, typer.Option(help="Frames a second: 24 or 30000/1001.")] = None
+    duration: Annotated[str | None, typer.Option(help="Seconds, or 'timeline', or 'input'.")] = None
+    loop: Annotated[
+        bool, typer.Option("--loop", help="An input that ends early starts again (default).")
+    ] = False
+    hold: Annotated[
+        bool, typer.Option("--hold", help="An input that ends early stays at its last frame.")
+    ] = False
+    stop: Annotated[bool, typer.Option("--stop", help="The result ends where the input ends.")] = (
+        False
+    )
+    mode: Annotated[
+        Literal["text", "video"] | None, typer.Option(help="Text to video or video to video.")
+    ] = None
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None
+    steps: Annotated[str | None, typer.Option(help="Denoising steps, such as 700,500.")] = None
+    noise_scale: Annotated[float | None, typer.Option(help="0 to 1; replaces schedules too.")] = (
+        None
+    )
+    vae: Annotated[
+        Literal["wan", "light", "tae", "tiny-light"] | None,
+        typer.Option(help="Autoencoder: the smaller, the faster and the less exact."),
+    ] = None
+    quantise: Annotated[
+        Literal["fp8"] | None,
+        typer.Option(help="Keep the large layers in fp8: half the memory, a little less exact."),
+    ] = None
+    control: Annotated[
+        Path | None, typer.Option(help="Video, or image, that steers the render through VACE.")
+    ] = None
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="Video or image: white where the control video is made anew."),
+    ] = None
+    reference: Annotated[
+        list[Path] | None, typer.Option(help="Image to begin from; may be repeated.")
+    ] = None
+    first_frame: Annotated[Path | None, typer.Option(help="Image that it begins with.")] = None
+    last_frame: Annotated[Path | None, typer.Option(help="Image that it ends with.")] = None
+    control_scale: Annotated[
+        float | None, typer.Option(help="How strongly VACE steers, 0 to 2; usually 1.")
+    ] = None
+    on_prompt_change: Annotated[
+        Literal["auto", "reset", "keep"] | None,
+        typer.Option(help="What a hard prompt change does to the caches."),
+    ] = None
+    ramp: Annotated[
+        Literal["scope", "eager"] | None, typer.Option(help="Shape of transitions.")
+    ] = None
+    transition_steps: Annotated[
+        int | None, typer.Option(help="Chunks of a transition where the file says nothing.")
+    ] = None
+    transition_method: Annotated[
+        Literal["linear", "slerp"] | None,
+        typer.Option(help="Interpolation of transitions where the file says nothing."),
+    ] = None
+
+    def with_input_of(self, timeline: Timeline, folder: Path, preset: Preset) -> PlanFlags:
+        """Take the input video that the timeline names, where one is wanted and none was given."""
+        from rushes.timeline.plan.job_settings import input_mode
+
+        named = timeline.ext.input
+        if named is None or self.input_video is not None:
+            return self
+        if input_mode(timeline, self.mode, preset) == "text":
+            return self
+        return replace(self, input_video=folder / named)
+
+    def options(self, seed: int | None, pipeline: str | None) -> PlanOptions:
+        """Check the flags and look at the input video, if there is one.
+
+        Raises: typer.BadParameter when a value is not allowed; MissingFileError, InputError.
+        """
+        from rushes.timeline.plan.options import make_options, parse_size, parse_steps
+
+        values: dict[str, Any] = {name: getattr(self, name) for name in _PASSED_ON}
+        try:
+            if self.size is not None:
+                values["width"], values["height"] = parse_size(self.size)
+            if self.steps is not None:
+                values["denoising_steps"] = parse_steps(self.steps)
+            if self.vae is not None:
+                values["vae_type"] = _VAE_TYPES[self.vae]
+            if self.quantise is not None:
+                values["quantization"] = "fp8_e4m3fn"
+            values |= self._steering()
+            values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
+            options = make_options(**values)
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from error
+        if self.input_video is None and self.control is None:
+            return options
+        return options.model_copy(update=self._input)
+
+    def _steering(self) -> dict[str, Any]:
+        """The files that steer the render, wherever the timeline lies, and how strongly."""
+        files = {
+            "control": self.control,
+            "mask": self.mask,
+            "first_frame": self.first_frame,
+            "last_frame": self.last_frame,
+        }
+        values: dict[str, Any] = {
+            name: str(path.absolute()) for name, path in files.items() if path is not None
+        }
+        values["references"] = tuple(str(path.absolute()) for path in self.reference or ())
+        return values | {"control_scale": self.control_scale}
+
+    @cached_property
+    def _input(self) -> dict[str, Any]:
+        """What a plan has to know of the input video, or else of the control video."""
+        from rushes.video.read.probe import probe_video
+
+        path = self.input_video or self.control
+        assert path is not None
+        info = probe_video(path)
+        return {
+            "input_fps": info.fps,
+            "input_frames": info.num_frames,
+            "input_duration": info.duration,
+        }
+
+    def _at_end(self) -> AtEnd:
+        chosen: list[AtEnd] = []
+        if self.loop:
+            chosen.append("loop")
+        if self.hold:
+            chosen.append("hold")
+        if self.stop:
+            chosen.append("stop")
+        if len(chosen) > 1:
+            raise ConfigError(f"--{' and --'.join(chosen)} exclude each other; give one")
+        return chosen[0] if chosen else "loop"
+
+
+@dataclass(frozen=True)
+class FolderFlags:
+    """Where this machine keeps weights, and what can be made again."""
+
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the public weights. Also RUSHES_MODELS_DIR."),
+    ] = None
+    cache_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for what can be made again. Also RUSHES_CACHE_DIR."),
+    ] = None
+
+    def folders(self) -> Folders:
+        from rushes.files.folders import Folders
+        from rushes_queue.settings.sources import load_settings
+
+        settings = load_settings({"models_dir": self.models_dir, "cache_dir": self.cache_dir})
+        return Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
+
+
+@dataclass(frozen=True)
+class ResultFlags:
+    """Which network makes the pictures, and what file they become."""
+
+    preset: Annotated[
+        str | None, typer.Option(help="Pipeline preset or .yaml file; see configs/.")
+    ] = None
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    dtype: Annotated[
+        str, typer.Option(help="auto, float32, bfloat16 or float16; auto is float32 on a CPU.")
+    ] = "auto"
+    fit: Annotated[
+        Literal["stretch", "crop", "pad"], typer.Option(help="How the input meets the size.")
+    ] = "stretch"
+    codec: Annotated[
+        str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")
+    ] = None
+    crf: Annotated[int | None, typer.Option(help="Quality of the codec, lower is better.")] = None
+    hardware: Annotated[
+        bool, typer.Option("--hardware-encoder", help="Encode on the GPU (NVENC).")
+    ] = False
+    audio: Annotated[
+        str | None, typer.Option(help="'input', 'none' or a file; default by the timeline.")
+    ] = None

@@ -1,0 +1,152 @@
+"""``rushes cancel``, ``pause``, ``resume``, ``retry`` and ``priority``: jobs take another way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from rushes.errors import RushesError
+from rushes_queue.cli.flags.console import print_json
+from rushes_queue.cli.flags.farm_flags import FarmFlags
+from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, confirm, end_with, faults_json
+from rushes_queue.jobs.public_json import SCHEMA_VERSION
+from rushes_queue.jobs.states import Event, State
+
+if TYPE_CHECKING:
+    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.replies import Bell, Change
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+_STORAGE_PATIENCE_SECONDS = 5.0  # the broker is the truth, and a person waits
+_MOST_UNASKED = 1  # jobs that a choice may cancel without a question
+
+
+@takes_flags
+def cancel(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End jobs; one that runs stops at its next chunk. They can be rendered again with retry."""
+    _change(farm, choice, job, Event.CANCEL, lambda store, each: store.cancel(each), as_json, yes)
+
+
+@takes_flags
+def pause(
+    choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
+) -> None:
+    """Set jobs aside; one that runs is saved at its next chunk."""
+    _change(farm, choice, job, Event.PAUSE, lambda store, each: store.pause(each), as_json)
+
+
+@takes_flags
+def resume(
+    choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
+) -> None:
+    """Queue paused jobs again, or take a pause back."""
+    _change(farm, choice, job, Event.RESUME, lambda store, each: store.resume(each), as_json)
+
+
+@takes_flags
+def retry(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Forget the save points; render all of it again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queue failed, cancelled or quarantined jobs again, from save points that are left."""
+    _change(
+        farm,
+        choice,
+        job,
+        Event.RETRY,
+        lambda store, each: store.retry(each, from_start=from_start),
+        as_json,
+    )
+
+
+@takes_flags
+def priority(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    *,
+    job: JobsArgument = None,
+    level: Annotated[Literal["high", "normal", "low"], typer.Argument(help="How urgent.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make jobs more or less urgent; one that runs keeps its worker."""
+    _change(
+        farm,
+        choice,
+        job,
+        Event.SET_PRIORITY,
+        lambda store, each: store.set_priority(each, level),
+        as_json,
+    )
+
+
+def _change(
+    farm: FarmFlags,
+    choice: ChoiceFlags,
+    given: list[str] | None,
+    event: Event,
+    act: Callable[[JobStore, str], Change],
+    as_json: bool,
+    is_agreed: bool = True,
+) -> None:
+    """Do one thing to each job, say what became of it, and write down the new states."""
+    from rushes_queue.archive.job_files import save_state
+    from rushes_queue.farm.connections import FarmLinks
+
+    patience = {"storage_patience_seconds": _STORAGE_PATIENCE_SECONDS}
+    links = FarmLinks.open(farm.settings().model_copy(update=patience))
+    store = links.store
+    chosen = choice.choose(store, given, event)
+    if not given and len(chosen.jobs) > _MOST_UNASKED:
+        confirm(f"{event} {len(chosen.jobs):,} jobs?", is_agreed)
+    results: list[dict[str, Any]] = []
+    faults: list[RushesError] = list(chosen.faults)
+    bells: list[Bell] = []
+    is_storage_there = True
+    for job in chosen.jobs:
+        try:
+            change = act(store, job)
+        except RushesError as error:
+            faults.append(error)
+            continue
+        if change.is_change and is_storage_there:
+            is_storage_there = save_state(store, links.storage, job)
+        bells += change.bells
+        results.append(_to_json(change))
+        if not as_json:
+            typer.echo(f"{job}  {_describe(event, change)}")
+    links.ring(bells)
+    if as_json:
+        errors = faults_json(faults)
+        print_json({"schema_version": SCHEMA_VERSION, "jobs": results, "errors": errors})
+    end_with(faults, len(results))
+
+
+def _describe(event: Event, change: Change) -> str:
+    if not change.is_change:
+        return f"{change.after}; there was nothing to do"
+    if change.after is State.RUNNING and event in (Event.CANCEL, Event.PAUSE):
+        return f"running; asked to {event} at its next chunk"
+    return str(change.after)
+
+
+def _to_json(change: Change) -> dict[str, Any]:
+    return {
+        "id": change.job,
+        "changed": change.is_change,
+        "before": change.before,
+        "after": change.after,
+    }

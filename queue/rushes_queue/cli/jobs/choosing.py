@@ -1,0 +1,166 @@
+"""Which jobs a command is about: ids or their first characters, or all in a state or with a tag."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from rushes.errors import RushesError
+from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.console import say, say_error
+from rushes_queue.cli.jobs.job_view import shown_name
+from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
+from rushes_queue.jobs.states import Event, State, is_allowed
+
+if TYPE_CHECKING:
+    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.jobs.record import JobRecord
+
+_COMPLETION_SECONDS = 0.3
+_MOST_COMPLETIONS = 50
+_HARMFUL = re.compile(r"[^\w .,-]")  # shells evaluate what a completion prints
+
+
+def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Return ids that start so, with their names; nothing if the broker takes its time."""
+    from rushes_queue.cli.flags.farm_flags import FarmFlags
+
+    found: list[tuple[str, str]] = []
+    try:
+        store = FarmFlags(broker=ctx.params.get("broker")).open_store()
+    except RushesError:
+        return []
+    thread = threading.Thread(target=_complete, args=(store, incomplete, found), daemon=True)
+    thread.start()
+    thread.join(_COMPLETION_SECONDS)
+    return found[:]
+
+
+def _complete(store: JobStore, incomplete: str, found: list[tuple[str, str]]) -> None:
+    with suppress(RushesError):
+        records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
+        found += [
+            (record.id, f"{_HARMFUL.sub('?', shown_name(record))} ({record.state})")
+            for record in records
+            if not _HARMFUL.search(record.id)
+        ]
+
+
+JobsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="JOB...",
+        help="Ids of jobs, or their first characters (4 or more).",
+        autocompletion=complete_jobs,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The jobs that were found, and what was wrong with the rest."""
+
+    jobs: tuple[str, ...]
+    faults: tuple[JobError, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChoiceFlags:
+    """A choice of many jobs at once."""
+
+    state: Annotated[
+        list[State] | None, typer.Option(help="All jobs in this state; may be repeated.")
+    ] = None
+    tag: Annotated[
+        list[str] | None, typer.Option(help="All jobs with this tag; may be repeated.")
+    ] = None
+    all_jobs: Annotated[bool, typer.Option("--all", help="All jobs.")] = False
+
+    @property
+    def is_bulk(self) -> bool:
+        return bool(self.state or self.tag or self.all_jobs)
+
+    def select(self, store: JobStore) -> tuple[JobRecord, ...]:
+        """Return the jobs in one of the states and with one of the tags, the newest first."""
+        only = self.state[0] if self.state and len(self.state) == 1 else None
+        return tuple(
+            record
+            for record in store.list(state=only)
+            if (not self.state or record.state in self.state)
+            and (not self.tag or set(self.tag) & set(record.tags))
+        )
+
+    def choose(
+        self, store: JobStore, given: Sequence[str] | None, event: Event | None = None
+    ) -> Chosen:
+        """Return the jobs that are meant; of a choice only those to which the event can happen.
+
+        Raises: typer.BadParameter when jobs are named in both ways or in none.
+        """
+        if bool(given) == self.is_bulk:
+            raise typer.BadParameter(
+                "name jobs, or choose them with --state, --tag or --all"
+                + (", not both" if given else "")
+            )
+        if not given:
+            records = self.select(store)
+            return Chosen(
+                tuple(
+                    record.id
+                    for record in records
+                    if event is None or is_allowed(event, record.state)
+                )
+            )
+        return find_jobs(store, given)
+
+
+def find_jobs(store: JobStore, given: Sequence[str]) -> Chosen:
+    """Find each job by the start of its id; one that is wrong does not hide the others."""
+    jobs: dict[str, None] = {}
+    faults: list[JobError] = []
+    for text in given:
+        try:
+            jobs[store.find(text)] = None
+        except (UnknownJobError, AmbiguousJobError) as error:
+            faults.append(error)
+    return Chosen(tuple(jobs), tuple(faults))
+
+
+def faults_json(faults: Sequence[RushesError]) -> list[dict[str, Any]]:
+    """Return what was wrong with single jobs, for scripts."""
+    return [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
+
+
+def end_with(faults: Sequence[RushesError], num_done: int) -> NoReturn:
+    """Say what was wrong with single jobs, and end the command with the exit code for that."""
+    for fault in faults:
+        say_error(fault)
+    if not num_done and not faults:
+        say("no such jobs")
+    raise typer.Exit(code_of(num_done, [fault.exit_code for fault in faults]))
+
+
+def code_of(num_done: int, codes: Sequence[int]) -> int:
+    """Return the exit code of a command about several jobs, of which some were refused."""
+    if not codes:
+        return exit_codes.OK
+    return exit_codes.PARTIAL if num_done else codes[0]
+
+
+def confirm(question: str, is_agreed: bool) -> None:
+    """Let a person agree to what cannot be taken back.
+
+    Raises: typer.BadParameter when there is nobody to ask; typer.Abort when the answer is no.
+    """
+    if is_agreed:
+        return
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} Nobody is there to answer; give --yes")
+    typer.confirm(question, abort=True, err=True)

@@ -1,0 +1,113 @@
+"""How a job is shown to people: short texts, for tables and lines.
+
+Whatever comes from users or other machines is stripped of control characters on its way to a
+terminal.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rushes.timeline.problems import printable, shortened
+from rushes_queue.jobs.public_json import seconds_left
+from rushes_queue.jobs.states import FINISHED, State
+
+if TYPE_CHECKING:
+    from rushes_queue.jobs.record import JobRecord
+
+SHORT_ID = 8  # characters, where room is scarce
+_LONGEST_NAME = 40
+_STYLES = {
+    State.RUNNING: "cyan",
+    State.DONE: "green",
+    State.FAILED: "bold red",
+    State.QUARANTINED: "bold red",
+    State.CANCELLED: "yellow",
+    State.PAUSED: "yellow",
+}
+
+
+def share_done(record: JobRecord) -> float:
+    """Return which part of a job is made, from 0 to 1."""
+    if record.state is State.DONE:
+        return 1.0
+    return min(record.chunk / record.num_chunks, 1.0) if record.num_chunks else 0.0
+
+
+def shown_name(record: JobRecord, limit: int = _LONGEST_NAME) -> str:
+    return shortened(printable(record.name), limit)
+
+
+def shown_state(record: JobRecord) -> str:
+    """Return the state, and what about it may surprise."""
+    if record.state is State.RUNNING and record.cancel:
+        return "running, to be cancelled"
+    if record.state is State.RUNNING and record.pause:
+        return "running, to be paused"
+    if record.state is State.QUEUED and record.waiting_for:
+        return f"queued, after {', '.join(job[:SHORT_ID] for job in record.waiting_for)}"
+    if record.state is State.QUEUED and record.not_before_ms is not None:
+        return "queued, to be tried again"
+    return str(record.state)
+
+
+def state_style(record: JobRecord) -> str:
+    """Return how rich is to colour the state."""
+    return _STYLES.get(record.state, "")
+
+
+def shown_progress(record: JobRecord) -> str:
+    """Return how far the job has come, with its speed while it runs."""
+    done = f"{record.chunk}/{record.num_chunks}"
+    if record.state is not State.RUNNING or record.fps <= 0:
+        return done
+    return f"{done}, {shown_speed(record.fps, seconds_left(record))}"
+
+
+def shown_speed(fps: float, seconds: float | None) -> str:
+    """Return how fast something gets on, and how long it will still take."""
+    return f"{fps:.1f} fps, {clock(seconds)} left"
+
+
+def shown_reason(record: JobRecord) -> str:
+    """Return why a job has not got done, or does not get on; nothing if all is well."""
+    lines = []
+    if record.error is not None and record.state is not State.DONE:
+        lines.append(f"{record.error.kind}: {record.error.message}")
+    if record.state not in FINISHED:
+        lines += [f"{name}: {text}" for name, text in record.notes.items()]
+    return printable("; ".join(lines))
+
+
+def clock(seconds: float | None) -> str:
+    """Write a duration as minutes and seconds.
+
+    >>> clock(75), clock(3601), clock(None)
+    ('1:15', '1:00:01', '?')
+    """
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def age(ms: int | None, now_ms: int) -> str:
+    """Write how long ago something was, in its largest unit.
+
+    >>> age(0, 90_000), age(0, 7_200_000), age(None, 0)
+    ('1 min', '2 h', '')
+    """
+    if ms is None:
+        return ""
+    seconds = max(now_ms - ms, 0) / 1000
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def local_time(ms: int) -> str:
+    """Return a time as a person at this machine reads it."""
+    return f"{datetime.fromtimestamp(ms / 1000):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,189 @@
+"""``rushes jobs`` and ``rushes status``: what there is, and how it stands."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.timeline.problems import printable
+from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes_queue.cli.flags.farm_flags import FarmFlags
+from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with, faults_json
+from rushes_queue.cli.jobs.job_view import (
+    age,
+    local_time,
+    shown_name,
+    shown_progress,
+    shown_reason,
+    shown_state,
+)
+from rushes_queue.jobs.public_json import SCHEMA_VERSION, iso_time, to_json
+
+if TYPE_CHECKING:
+    from rushes_queue.jobs.record import Attempt, JobRecord
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@takes_flags
+def jobs(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    since: Annotated[
+        str | None, typer.Option(help="Submitted since: 90min, 2h, 3d, or 2026-01-31[T12:00].")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name like this: 'shot-*'.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Show only so many.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List jobs, the newest first."""
+    store = farm.open_store()
+    now_ms = store.now_ms()
+    since_ms = None if since is None else parse_since(since, now_ms)
+    found = [
+        record
+        for record in choice.select(store)
+        if (since_ms is None or record.created_ms >= since_ms)
+        and (name is None or fnmatchcase(record.name, name))
+    ]
+    shown = found[:limit]
+    if as_json:
+        print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "num_jobs": len(found),
+                "jobs": [to_json(record) for record in shown],
+            }
+        )
+        return
+    if not found:
+        say("no such jobs; rushes submit makes some")
+        return
+    header = ("job", "name", "state", "progress", "priority", "age", "worker", "tags")
+    print_table(header, [_row(record, now_ms) for record in shown])
+    if len(shown) < len(found):
+        say(f"and {len(found) - len(shown):,} more")
+
+
+@takes_flags
+def status(
+    choice: ChoiceFlags,
+    farm: FarmFlags,
+    job: JobsArgument = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show all that is known about jobs. Exit code 4 when one is unknown."""
+    store = farm.open_store()
+    chosen = choice.choose(store, job)
+    records = store.get_many(chosen.jobs).values()
+    found = [(record, store.attempts(record.id)) for record in records]
+    if as_json:
+        listed = [
+            to_json(record) | {"attempt_list": list(map(_attempt_json, attempts))}
+            for record, attempts in found
+        ]
+        errors = faults_json(chosen.faults)
+        print_json({"schema_version": SCHEMA_VERSION, "jobs": listed, "errors": errors})
+    elif found:
+        typer.echo("\n\n".join(_describe(record, attempts) for record, attempts in found))
+    end_with(chosen.faults, len(found))
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read a duration such as 90s, 15min, 2h, 30d or 4w.
+
+    Raises: typer.BadParameter.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 15min, 2h, 30d or 4w")
+    try:
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    except OverflowError as error:
+        raise typer.BadParameter(f"{text!r} is too long") from error
+
+
+def parse_since(text: str, now_ms: int) -> int:
+    """Read a duration before now, or a date with or without a time, here where no zone is given.
+
+    Units: milliseconds since 1970.
+    Raises: typer.BadParameter.
+    """
+    if _DURATION.fullmatch(text.strip()):
+        return now_ms - int(parse_duration(text).total_seconds() * 1000)
+    try:
+        return int(datetime.fromisoformat(text).astimezone(UTC).timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(
+            f"{text!r} is neither a duration (2h, 3d) nor a date (2026-01-31T12:00)"
+        ) from error
+
+
+def _row(record: JobRecord, now_ms: int) -> tuple[str, ...]:
+    row = (
+        record.id,
+        shown_name(record),
+        shown_state(record),
+        shown_progress(record),
+        record.priority,
+        age(record.created_ms, now_ms),
+        record.owner or "",
+        " ".join(record.tags),
+    )
+    return tuple(map(printable, row))
+
+
+def _describe(record: JobRecord, attempts: tuple[Attempt, ...]) -> str:
+    """Return the lines about one job, without those that say nothing."""
+    result = record.result or {}
+    facts = {
+        "job": record.id,
+        "name": record.name,
+        "state": shown_state(record),
+        "reason": shown_reason(record),
+        "progress": f"chunk {shown_progress(record)}; frame {record.frame}/{record.num_frames}",
+        "prompt": record.prompt,
+        "worker": record.owner or "",
+        "preset": f"{record.preset}, seed {record.seed}, take {record.take}",
+        "priority": record.priority,
+        "tags": ", ".join(record.tags),
+        "submitted": local_time(record.created_ms),
+        "started": "" if record.started_ms is None else local_time(record.started_ms),
+        "ended": "" if record.finished_ms is None else local_time(record.finished_ms),
+        "result": str(result.get("output", "")),
+        "frames_sha256": str(result.get("frames_sha256", "")),
+    }
+    lines = [f"{label:14} {printable(text)}" for label, text in facts.items() if text]
+    return "\n".join(lines + [f"{'attempt':14} {_attempt_line(attempt)}" for attempt in attempts])
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    where = " ".join(filter(None, (attempt.worker, attempt.gpu and f"({attempt.gpu})")))
+    line = f"{attempt.number}: {local_time(attempt.started_ms)} on {where}"
+    if attempt.ended_ms is None:
+        return printable(f"{line}, from chunk {attempt.first_chunk}")
+    seconds = (attempt.ended_ms - attempt.started_ms) / 1000
+    return printable(
+        f"{line}, {seconds:.1f} s, chunks {attempt.first_chunk} to {attempt.last_chunk}: "
+        f"{attempt.reason}"
+    )
+
+
+def _attempt_json(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "host": attempt.host,
+        "gpu": attempt.gpu,
+        "started_at": iso_time(attempt.started_ms),
+        "ended_at": iso_time(attempt.ended_ms),
+        "first_chunk": attempt.first_chunk,
+        "last_chunk": attempt.last_chunk,
+        "reason": attempt.reason,
+    }

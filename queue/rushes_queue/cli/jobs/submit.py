@@ -1,0 +1,185 @@
+"""``rushes submit``: timelines become jobs, which any worker of the farm renders."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.errors import RushesError
+from rushes.timeline.problems import printable
+from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.console import print_json, say
+from rushes_queue.cli.flags.farm_flags import FarmFlags
+from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.jobs.choosing import complete_jobs
+from rushes_queue.cli.timelines.shots import Takes, make_shots, refuse_contradictions, warn_of
+from rushes_queue.jobs.queue_names import GpuClass, Priority
+
+if TYPE_CHECKING:
+    from rushes.files.folders import Folders
+    from rushes_queue.broker.replies import Change
+    from rushes_queue.farm.connections import FarmLinks
+    from rushes_queue.farm.submit import JobOptions, Shot
+    from rushes_queue.jobs.document import JobDocument
+    from rushes_queue.settings.model import Limits
+
+SCHEMA_VERSION = 1
+
+
+@takes_flags
+def submit(
+    timelines: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
+    planned: PlanFlags,
+    result: ResultFlags,
+    loading: LoadFlags,
+    places: FolderFlags,
+    farm: FarmFlags,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Only its extension counts: the format of results."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces every seed of the files.")] = None,
+    takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
+    priority: Annotated[Priority, typer.Option(help="high, normal or low.")] = "normal",
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A word to find the jobs by; may be repeated.")
+    ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Wait until this job is done; may be repeated.", autocompletion=complete_jobs
+        ),
+    ] = None,
+    gpu_class: Annotated[
+        GpuClass, typer.Option(help="The smallest GPU that will do: gpu24 is one of 24 GB.")
+    ] = "any",
+    notify: Annotated[
+        list[str] | None, typer.Option(help="Web address to call at the end; may be repeated.")
+    ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Make a new job even of what was submitted before.")
+    ] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Queue the good files though others are bad.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow the jobs until they end.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to watch; then exit code 8.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check and plan timelines, store what they need, queue them, and print the jobs' ids."""
+    from rushes_queue.farm.connections import FarmLinks
+    from rushes_queue.farm.submit import JobOptions
+
+    if result.device != "auto":
+        raise typer.BadParameter("--device is for rushes render; a worker computes where it runs")
+    settings = farm.settings()
+    wanted = Takes(seed, takes, seeds)
+    shots, faults = _make_all(
+        *(timelines, places.folders(), planned, result, loading),
+        takes=wanted,
+        output=output,
+        limits=settings.limits,
+    )
+    for fault in faults:
+        say(f"error: {fault}")
+    if faults and not (keep_going and shots):
+        say("nothing was queued")
+        raise typer.Exit(max(fault.exit_code for fault in faults))
+    warn_of([shot.plan for shot in shots])
+    links = FarmLinks.open(settings)
+    options = JobOptions(
+        priority=priority,
+        tags=tuple(tag or ()),
+        after=tuple(links.store.find(job) for job in after or ()),
+        gpu_class=gpu_class,
+        notify=tuple(notify or ()),
+        nonce=secrets.token_hex(16) if new else None,
+    )
+    jobs = _hand_in_all(links, shots, options, as_json)
+    if watch:
+        from rushes_queue.cli.jobs.watching import watch_jobs
+
+        code = watch_jobs(links.store, jobs, timeout_seconds=timeout)
+        if code != exit_codes.OK:
+            raise typer.Exit(code)
+    if faults:
+        raise typer.Exit(exit_codes.PARTIAL)
+
+
+def _make_all(
+    timelines: list[Path],
+    folders: Folders,
+    planned: PlanFlags,
+    result: ResultFlags,
+    loading: LoadFlags,
+    *,
+    takes: Takes,
+    output: Path | None,
+    limits: Limits,
+) -> tuple[list[Shot], list[RushesError]]:
+    """Check and plan every file; return what can be rendered, and the faults of the others."""
+    from rushes_queue.farm.submit import Shot, check_shot
+
+    shots: list[Shot] = []
+    faults: list[RushesError] = []
+    for timeline in dict.fromkeys(timelines):
+        try:
+            _, made = make_shots(
+                *(timeline, folders, planned, result, loading), takes=takes, output=output
+            )
+            own = []
+            for number, (request, plan) in enumerate(made):
+                if request.input and not plan.takes_input and len(timelines) > 1:
+                    # One --input for many files is meant for those that take one.
+                    request = request.model_copy(update={"input": None})
+                    if number == 0:
+                        name = printable(str(timeline))
+                        say(f"note: {name}: is text to video, without the input")
+                refuse_contradictions(request, plan)
+                own.append(Shot(request, plan, number, loading.lora_folders))
+                check_shot(own[-1], limits)
+            shots += own
+        except RushesError as error:
+            faults.append(error)
+    return shots, faults
+
+
+def _hand_in_all(
+    links: FarmLinks, shots: list[Shot], options: JobOptions, as_json: bool
+) -> list[str]:
+    """Queue every job; what was queued is named even if a later one cannot be."""
+    from rushes_queue.farm.submit import hand_in
+
+    handed_in: list[tuple[Shot, JobDocument, Change]] = []
+    try:
+        for shot, document, change in hand_in(links, shots, options):
+            handed_in.append((shot, document, change))
+            if not as_json:
+                typer.echo(document.id)
+            if not change.is_change:
+                say(f"note: job {document.id} is there already ({change.after}); see --new")
+    except RushesError:
+        say(f"{len(handed_in)} of {len(shots)} jobs were queued; submit again for the rest")
+        raise
+    finally:
+        if as_json:
+            listed = [_to_json(*each) for each in handed_in]
+            print_json({"schema_version": SCHEMA_VERSION, "jobs": listed})
+    return list(dict.fromkeys(document.id for _, document, _ in handed_in))
+
+
+def _to_json(shot: Shot, document: JobDocument, change: Change) -> dict[str, Any]:
+    return {
+        "id": document.id,
+        "timeline": str(shot.request.timeline),
+        "seed": document.seed,
+        "take": document.take,
+        "state": change.after,
+        "new": change.is_change,
+    }

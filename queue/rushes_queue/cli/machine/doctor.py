@@ -1,0 +1,81 @@
+"""``rushes doctor``: what is missing here, and the cure."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.console import print_json, say
+from rushes_queue.cli.flags.farm_flags import FarmFlags
+from rushes_queue.cli.flags.flags import takes_flags
+
+if TYPE_CHECKING:
+    from rushes_queue.doctor.examine import Examined
+
+SCHEMA_VERSION = 1
+
+
+@takes_flags
+def doctor(
+    farm: FarmFlags,
+    subjects: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SUBJECT]...", help="Only these, as 'broker storage'."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Look at this machine and the farm; exit code 9 when something is at fault."""
+    from rushes_queue.doctor.examine import SUBJECTS, examine
+    from rushes_queue.doctor.finding import Level
+
+    farm.settings()  # a wrong setting is one error, not one for each subject
+    unknown = set(subjects or ()) - set(SUBJECTS)
+    if unknown:
+        known = ", ".join(SUBJECTS)
+        raise typer.BadParameter(f"no such subject: {', '.join(sorted(unknown))}; write {known}")
+    chosen = {name: module for name, module in SUBJECTS.items() if name in (subjects or SUBJECTS)}
+    all_examined = []
+    for examined in examine(chosen, _environment(farm)):
+        all_examined.append(examined)
+        if not as_json:
+            _print(examined)
+    levels = [finding.level for examined in all_examined for finding in examined.findings]
+    if as_json:
+        print_json(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "faults": levels.count(Level.FAULT),
+                "warnings": levels.count(Level.WARNING),
+                "findings": [
+                    {"subject": examined.subject, **asdict(finding)}
+                    for examined in all_examined
+                    for finding in examined.findings
+                ],
+            }
+        )
+    say(f"{levels.count(Level.FAULT)} faults, {levels.count(Level.WARNING)} warnings")
+    if Level.FAULT in levels:
+        raise typer.Exit(exit_codes.DOCTOR_FAULTS)
+
+
+def _environment(farm: FarmFlags) -> dict[str, str]:
+    """Return this process's environment with the flags in it, as a secret cannot be a flag."""
+    environment = dict(os.environ)
+    if farm.broker is not None:
+        environment.pop("RUSHES_BROKER_URL_FILE", None)
+        environment["RUSHES_BROKER_URL"] = farm.broker
+    if farm.storage is not None:
+        environment["RUSHES_STORAGE_URL"] = farm.storage
+    return environment
+
+
+def _print(examined: Examined) -> None:
+    typer.echo(examined.subject)
+    for finding in examined.findings:
+        typer.echo(f"  {finding.level:8}{finding.name}: {finding.message}")
+        if finding.cure:
+            typer.echo(f"{'':10}cure: {finding.cure}")

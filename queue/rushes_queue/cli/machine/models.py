@@ -1,0 +1,253 @@
+"""``rushes models``: the public weights, from their publishers to files that load at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.errors import MissingFileError
+from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
+from rushes_queue.cli.timelines.shots import REAL_PRESET
+
+if TYPE_CHECKING:
+    from rushes.files.folders import Folders
+    from rushes.presets.catalogue import CatalogueEntry, CatalogueFile
+
+SCHEMA_VERSION = 1
+
+models = typer.Typer(
+    add_completion=False,
+    help="List, fetch, check and convert public weights.",
+    no_args_is_help=True,
+)
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Presets, or entries of 'rushes models list'.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+@models.command("list")
+@takes_flags
+def list_models(places: FolderFlags, as_json: AsJson = False) -> None:
+    """Show the catalogue and what is here of it."""
+    from rushes.files.readable import readable_bytes
+    from rushes.presets.catalogue import load_catalogue
+
+    folders = places.folders()
+    catalogue = load_catalogue()
+    if as_json:
+        entries = {
+            name: entry.model_dump(mode="json") | {"state": entry.state(folders.models)}
+            for name, entry in catalogue.items()
+        }
+        print_json(_document(folders, entries=entries))
+        return
+    rows = [
+        (
+            name,
+            entry.state(folders.models),
+            "" if entry.size is None else readable_bytes(entry.size),
+            entry.repositories[0],
+            entry.description,
+        )
+        for name, entry in catalogue.items()
+    ]
+    print_table(("name", "state", "size", "repository", "what it is"), rows)
+    say(f"models folder: {folders.models}")
+
+
+@models.command()
+@takes_flags
+def download(
+    places: FolderFlags,
+    names: Names = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not touch the network; also HF_HUB_OFFLINE=1.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Fetch files that are here too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch what a preset lacks, or single entries; takes up interrupted downloads.
+
+    Without a name it is what streamdiffusionv2-1.3b needs. HF_TOKEN and HF_ENDPOINT count.
+    """
+    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    from rushes.files.hashes import HashCache
+    from rushes.presets.catalogue import choose_entries, load_catalogue
+    from rushes.weights.download import Records
+    from rushes.weights.download import download as fetch
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    folders = places.folders()
+    entries = choose_entries(load_catalogue(), names or [REAL_PRESET], folders.models)
+    records, hashes = Records(folders.models), HashCache(folders.cache / "hashes.json")
+    paths: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        found = fetch(
+            entry, folders.models, offline=offline or is_offline_mode(), force=force, say=say
+        )
+        for path in found:
+            if (record := records.get(path)) is not None:
+                hashes.remember(path, record.sha256)
+        paths[name] = [str(path) for path in found]
+    if as_json:
+        print_json(_document(folders, files=paths))
+        return
+    for name, files in paths.items():
+        for file in files:
+            typer.echo(f"{name}  {file}")
+    if not paths:
+        say("nothing is missing")
+
+
+@models.command()
+@takes_flags
+def verify(places: FolderFlags, names: Names = None, as_json: AsJson = False) -> None:
+    """Read files whole and compare their hashes with those published or recorded.
+
+    Without a name it is every file of the catalogue that is here. Exit code 1 when one is wrong.
+    """
+    from rushes.presets.catalogue import PICKLED, imported, load_catalogue
+
+    folders = places.folders()
+    catalogue = load_catalogue()
+    entries = _entries(names) if names else catalogue
+    reports: list[dict[str, Any]] = []
+    for name, entry in entries.items():
+        for file in entry.files:
+            path = entry.path(file, folders.models)
+            for place in (path, imported(path)) if path.suffix in PICKLED else (path,):
+                if place.is_file():
+                    reports.append(_verify(name, file if place == path else None, place, folders))
+    if names and not reports:
+        raise MissingFileError(
+            f"{', '.join(names)}: nothing of it is below {folders.models}; fetch it with "
+            f"'rushes models download {' '.join(names)}'"
+        )
+    if as_json:
+        print_json(_document(folders, files=reports))
+    else:
+        rows = [(each["name"], each["verdict"], each["path"]) for each in reports]
+        print_table(("name", "verdict", "file"), rows)
+    if any(each["verdict"] == "wrong" for each in reports):
+        say("error: files marked wrong are not what was published; fetch them with --force")
+        raise typer.Exit(exit_codes.FAILED)
+
+
+@models.command("import")
+@takes_flags
+def import_model(
+    places: FolderFlags,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Checkpoint; without one, all pickled ones of the preset."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Whose network it must fit.")] = REAL_PRESET,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16", help="Store float32 weights as bfloat16: half the size.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Convert checkpoints once to safetensors, which load at once and carry no code."""
+    import torch
+
+    from rushes.files.hashes import HashCache
+    from rushes.presets.catalogue import PICKLED
+    from rushes.presets.preset import load_preset
+    from rushes.weights.convert import import_weights
+    from rushes.weights.download import Records
+
+    folders = places.folders()
+    chosen = load_preset(preset)
+    if file is not None:
+        sources = [file]
+    else:
+        parts = (*chosen.weights, *chosen.extras)
+        paths = [folders.models / name for _, names in parts for name in names]
+        sources = [path for path in paths if path.suffix in PICKLED and path.is_file()]
+        if not sources:
+            raise MissingFileError(
+                f"preset {preset}: no .pt or .pth file of it below {folders.models}; name a FILE"
+            )
+    made: list[dict[str, Any]] = []
+    for source in sources:
+        say(f"importing {source}")
+        dtype = torch.bfloat16 if bfloat16 else None
+        path, record = import_weights(source, chosen, folders.models, dtype=dtype, force=force)
+        Records(folders.models).put(path, record)
+        HashCache(folders.cache / "hashes.json").remember(path, record.sha256)
+        made.append({"source": str(source), "path": str(path), "sha256": record.sha256})
+    if as_json:
+        print_json(_document(folders, files=made))
+    else:
+        for each in made:
+            typer.echo(each["path"])
+
+
+@models.command()
+@takes_flags
+def where(places: FolderFlags, names: Names = None, as_json: AsJson = False) -> None:
+    """Print the paths of files, here or not; without a name the models folder alone."""
+    folders = places.folders()
+    if not names:
+        if as_json:
+            print_json(_document(folders))
+        else:
+            typer.echo(str(folders.models))
+        return
+    paths = {
+        name: [entry.path(file, folders.models) for file in entry.files]
+        for name, entry in _entries(names).items()
+    }
+    if as_json:
+        files = {
+            name: [{"path": str(path), "exists": path.exists()} for path in listed]
+            for name, listed in paths.items()
+        }
+        print_json(_document(folders, files=files))
+        return
+    for listed in paths.values():
+        for path in listed:
+            typer.echo(str(path))
+
+
+def _document(folders: Folders, **content: Any) -> dict[str, Any]:
+    return {"schema_version": SCHEMA_VERSION, "models_dir": str(folders.models), **content}
+
+
+def _entries(names: list[str]) -> dict[str, CatalogueEntry]:
+    """Return entries by their names, and all that provide files of a preset."""
+    from rushes.presets.catalogue import choose_entries, load_catalogue
+
+    nowhere = Path("/nonexistent")  # so that a preset stands for all of its entries
+    return choose_entries(load_catalogue(), names, nowhere)
+
+
+def _verify(name: str, file: CatalogueFile | None, path: Path, folders: Folders) -> dict[str, Any]:
+    """Hash one file; ``file`` is what the catalogue says of it, unless it was imported."""
+    from rushes.files.hashes import sha256_of
+    from rushes.weights.download import Records
+
+    record = Records(folders.models).get(path)
+    expected = (file and file.sha256) or (record and record.sha256)
+    sha256 = sha256_of(path)
+    verdict = "unknown" if expected is None else "right" if expected == sha256 else "wrong"
+    return {
+        "name": name,
+        "path": str(path),
+        "sha256": sha256,
+        "expected": expected,
+        "origin": record and record.origin,
+        "verdict": verdict,
+    }

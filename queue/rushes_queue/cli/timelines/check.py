@@ -1,0 +1,100 @@
+"""``rushes check``: every fault of timeline and workflow files, before anything is rendered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.errors import MissingFileError, RushesError
+from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.console import print_json
+from rushes_queue.cli.flags.flags import LoadFlags, takes_flags
+from rushes_queue.cli.timelines.shots import REAL_PRESET
+
+if TYPE_CHECKING:
+    from rushes.presets.preset import Preset
+    from rushes.timeline.problems import Problem
+
+STYLES: dict[str, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow"},
+    "note": {"dim": True},
+}
+
+
+@takes_flags
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
+    loading: LoadFlags,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """Check files and list every problem with its place and cure.
+
+    Exit code 3 when a file has an error, 4 when one is missing.
+    """
+    from rushes.presets.preset import load_preset
+
+    preset = load_preset(REAL_PRESET)
+    reports = []
+    codes = set()
+    for file in files:
+        try:
+            ok, problems = _check_file(file, preset, loading)
+            codes.add(exit_codes.OK if ok else exit_codes.INVALID)
+        except MissingFileError as error:
+            ok, problems = False, _as_problems(error)
+            codes.add(exit_codes.NOT_FOUND)
+        reports.append((file, ok, problems))
+    if as_json:
+        print_json([_to_json(*report) for report in reports])
+    else:
+        for report in reports:
+            _print_report(*report)
+    for code in (exit_codes.INVALID, exit_codes.NOT_FOUND):
+        if code in codes:
+            raise typer.Exit(code)
+
+
+def _check_file(file: Path, preset: Preset, loading: LoadFlags) -> tuple[bool, list[Problem]]:
+    """Load and plan one file; planning finds what no field alone shows."""
+    from rushes.timeline.plan.options import PlanOptions
+    from rushes.timeline.plan.planner import plan_with_problems
+
+    loaded = loading.load(file)
+    problems = list(loaded.problems)
+    if loaded.timeline is None:
+        return False, problems
+    try:
+        _, found = plan_with_problems(loaded.timeline, PlanOptions(), preset)
+    except RushesError as error:
+        return False, [*problems, *_as_problems(error)]
+    return True, [*problems, *found]
+
+
+def _as_problems(error: RushesError) -> list[Problem]:
+    from rushes.timeline.problems import Problem
+
+    return [Problem("", line) for line in str(error).splitlines()]
+
+
+def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:
+    return {"file": str(file), "ok": ok, "problems": [problem.to_dict() for problem in problems]}
+
+
+def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
+    """Print one file's problems; colours are left out where there is no terminal."""
+    from rushes.timeline.problems import printable
+
+    counts = Counter(problem.severity for problem in problems)
+    summary = ", ".join(
+        f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items()
+    )
+    verdict = typer.style("ok", fg="green") if ok else typer.style("refused", fg="red", bold=True)
+    typer.echo(f"{printable(str(file))}: {verdict}{f' ({summary})' if summary else ''}")
+    for problem in problems:
+        label = typer.style(f"  {problem.severity:8}", **STYLES[problem.severity])
+        remark = " (rendering refuses it)" if problem.blocks_render else ""
+        typer.echo(f"{label}{problem}{remark}")

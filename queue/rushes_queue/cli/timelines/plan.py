@@ -1,0 +1,145 @@
+"""``rushes plan``: the chunk table of a timeline, before any GPU time is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
+from rushes_queue.cli.timelines.shots import REAL_PRESET
+
+if TYPE_CHECKING:
+    from rushes.memory.estimate import MemoryEstimate
+    from rushes.presets.preset import Preset
+    from rushes.timeline.plan.render_plan import Chunk, RenderPlan
+
+HEADER = (
+    "chunk",
+    "frames",
+    "seconds",
+    "block",
+    "transition",
+    "reset",
+    "seed",
+    "noise",
+    "steps",
+    "prompt",
+)
+PROMPT_WIDTH = 40
+
+
+@takes_flags
+def plan(
+    file: Annotated[Path, typer.Argument(help="Timeline or workflow file.")],
+    planned: PlanFlags,
+    loading: LoadFlags,
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Pipeline preset, or a .yaml file; unlike render it needs no weights to be here."
+        ),
+    ] = REAL_PRESET,
+    seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
+    every_chunk: Annotated[
+        bool, typer.Option("--every-chunk", help="One row a chunk, alike or not.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
+) -> None:
+    """Show which frames, prompts, seeds and resets every chunk of a render will have."""
+    from rushes.memory.memory_plan import estimate_plan
+    from rushes.presets.preset import load_preset
+    from rushes.timeline.plan.planner import plan_render
+
+    chosen = load_preset(preset)
+    timeline = loading.load(file).require()
+    named = planned.with_input_of(timeline, file.parent, chosen)
+    if named is planned or (named.input_video and named.input_video.exists()):
+        planned = named
+    else:
+        say(f"warning: {file}: its input {named.input_video} is not here")
+    render_plan = plan_render(timeline, planned.options(seed, loading.pipeline), chosen)
+    memory = estimate_plan(chosen, render_plan)
+    for warning in render_plan.warnings:
+        say(f"warning: {warning}")
+    if render_plan.takes_input and planned.input_video is None and planned.fps is None:
+        say("note: there is no input, so its frame rate and length are not known")
+    if as_json:
+        print_json(render_plan.to_dict() | {"memory": memory.to_dict()})
+    else:
+        runs = list(_runs(render_plan, every_chunk=every_chunk))
+        print_table(HEADER, [_row(render_plan, first, last) for first, last in runs])
+        typer.echo(_totals(render_plan))
+        typer.echo(_memory_line(chosen, memory))
+
+
+def _runs(plan: RenderPlan, *, every_chunk: bool) -> Iterator[tuple[Chunk, Chunk]]:
+    """Yield the first and last chunk of each run of chunks that differ in their number only."""
+    first = last = plan.chunks[0]
+    for chunk in plan.chunks[1:]:
+        if every_chunk or chunk.reset or _kind(chunk) != _kind(last) or last.transition is not None:
+            yield first, last
+            first = chunk
+        last = chunk
+    yield first, last
+
+
+def _kind(chunk: Chunk) -> tuple[object, ...]:
+    return chunk.prompt_block, chunk.transition, chunk.noise_scale, chunk.denoising_steps
+
+
+def _row(plan: RenderPlan, first: Chunk, last: Chunk) -> tuple[str, ...]:
+    from rushes.timeline.problems import printable, shortened
+
+    end = last.first_frame + last.num_frames
+    text = plan.prompts[first.prompt_block][0].text
+    return (
+        _span(first.index, last.index),
+        _span(first.first_frame, end - 1),
+        f"{float(first.first_frame / plan.fps):.3f}",
+        str(first.prompt_block),
+        "" if first.transition is None else f"{first.transition:.3f} {first.transition_method}",
+        "reset" if first.reset else "",
+        _span(first.seed, last.seed),
+        "" if first.noise_scale is None else f"{first.noise_scale:.3g}",
+        ",".join(map(str, first.denoising_steps)),
+        shortened(printable(text), PROMPT_WIDTH),
+    )
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _totals(plan: RenderPlan) -> str:
+    dropped = plan.num_frames_made - plan.num_frames
+    resets = sum(chunk.reset for chunk in plan.chunks) - 1
+    parts = (
+        f"{len(plan.chunks):,} chunks",
+        f"{plan.num_frames:,} frames" + (f" ({dropped} more made and dropped)" if dropped else ""),
+        f"{float(plan.duration):.3f} s at {float(plan.fps):.6g} fps",
+        f"{plan.width} x {plan.height}",
+        f"{plan.mode} mode",
+        f"profile {plan.profile}" + (f", stream batch of {plan.num_rows}" * plan.stream_batch),
+        f"{resets} reset{'' if resets == 1 else 's'} after the start",
+    )
+    return ", ".join(parts)
+
+
+def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:
+    from rushes.files.readable import readable_bytes
+
+    parts = {
+        "weights": memory.dit + memory.vace + memory.vae,
+        "KV cache": memory.kv_cache + memory.prompt_keys,
+        "autoencoder's caches": memory.vae_caches,
+        "workspace": memory.workspace,
+    }
+    listed = ", ".join(f"{name} {readable_bytes(count)}" for name, count in parts.items())
+    return (
+        f"memory of a GPU, in bfloat16: about {readable_bytes(memory.rendering)} ({listed}); "
+        f"{readable_bytes(memory.encoding_prompts)} while new prompts are encoded there"
+    )

@@ -1,0 +1,89 @@
+"""How far a render has come: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from rushes.timeline.problems import printable, shortened
+from rushes_queue.cli.flags.console import is_line_due, say
+from rushes_queue.cli.jobs.job_view import shown_speed
+
+if TYPE_CHECKING:
+    from rushes.render.loop import Progress as RenderProgress
+
+_PROMPT_WIDTH = 48
+
+
+class ProgressDisplay:
+    """Shows the progress of one render on stderr; call it with each report.
+
+    ``raise_if_asked`` is called with each, so that a render ends at last where it was told to.
+    """
+
+    def __init__(self, raise_if_asked: Callable[[], None]) -> None:
+        self._raise_if_asked = raise_if_asked
+        self._console = Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._last_line = (time.monotonic(), 0.0)  # when, and at which share
+        self.latest: RenderProgress | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.fields[where]}"),
+                BarColumn(),
+                TextColumn("{task.fields[speed]}  {task.fields[prompt]}", markup=False),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None, where="loading", speed="", prompt="")
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, progress: RenderProgress) -> None:
+        self.latest = progress
+        self._raise_if_asked()
+        speed = shown_speed(progress.frames_per_second, progress.seconds_left)
+        prompt = shortened(printable(progress.prompt), _PROMPT_WIDTH)
+        if self._bar is not None:
+            self._bar.update(
+                self._task,
+                total=progress.num_frames,
+                completed=progress.frame,
+                where=where(progress),
+                speed=speed,
+                prompt=prompt,
+            )
+        elif self._is_line_due(progress.frame / progress.num_frames):
+            say(f"{where(progress)}, {speed}: {prompt}")
+
+    def _is_line_due(self, share: float) -> bool:
+        now = time.monotonic()
+        when, at = self._last_line
+        if is_due := is_line_due(now - when, share - at):
+            self._last_line = (now, share)
+        return is_due
+
+
+def where(progress: RenderProgress) -> str:
+    """Return the place in chunks and frames."""
+    return (
+        f"chunk {progress.chunk}/{progress.num_chunks}, "
+        f"frame {progress.frame}/{progress.num_frames}"
+    )

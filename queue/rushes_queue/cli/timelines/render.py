@@ -1,0 +1,154 @@
+"""``rushes render``: a timeline becomes a video, here and now."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.console import print_json, say
+from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.timelines.shots import Takes, make_shots, refuse_contradictions, warn_of
+
+if TYPE_CHECKING:
+    from rushes.files.folders import Folders
+    from rushes.presets.preset import Preset
+    from rushes.render.fitted import FittedRenderer
+    from rushes.render.request import RenderRequest
+    from rushes.timeline.plan.render_plan import RenderPlan
+
+
+@takes_flags
+def render(
+    timeline: Annotated[Path, typer.Argument(help="Timeline or workflow file.")],
+    planned: PlanFlags,
+    result: ResultFlags,
+    loading: LoadFlags,
+    places: FolderFlags,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Video to make; its extension decides the format."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
+    takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a result, for scripts.")
+    ] = False,
+) -> None:
+    """Render a timeline into a video, with a manifest and a contact sheet beside it."""
+    from rushes.render.request import refuse_conflicts
+
+    folders = replace(places.folders(), loras=loading.lora_folders)
+    wanted = Takes(seed, takes, seeds)
+    preset, shots = make_shots(
+        timeline, folders, planned, result, loading, takes=wanted, output=output
+    )
+    for request, plan in shots:
+        refuse_conflicts(request, force)
+        refuse_contradictions(request, plan)
+    warn_of([plan for _, plan in shots])
+    render_all(preset, folders, shots, force, as_json)
+
+
+def render_all(
+    preset: Preset,
+    folders: Folders,
+    work: list[tuple[RenderRequest, RenderPlan]],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Load the networks once, render one take after another, and name the files made."""
+    from rushes_queue.cli.timelines.progress import ProgressDisplay, where
+
+    display: ProgressDisplay | None = None
+    try:
+        with interruptible() as raise_if_asked:
+            renderer = open_renderer(preset, folders, work, force)
+            for request, plan in work:
+                display = ProgressDisplay(raise_if_asked)
+                with display:
+                    manifest = renderer.render(plan, request, force=force, report=display)
+                name_results(request, plan, manifest, as_json)
+    except KeyboardInterrupt as error:
+        latest = display and display.latest
+        far = f"at {where(latest)}" if latest else "before the first chunk"
+        say(f"interrupted {far}; the unfinished result was removed")
+        raise typer.Exit(exit_codes.INTERRUPTED) from error
+
+
+def open_renderer(
+    preset: Preset, folders: Folders, work: list[tuple[RenderRequest, RenderPlan]], force: bool
+) -> FittedRenderer:
+    """Refuse what cannot be rendered, then choose the device; networks are loaded when needed."""
+    from rushes.render.fitted import FittedRenderer
+    from rushes.render.render import check
+    from rushes.weights.device import choose_device, choose_dtype, reuse_freed_memory
+
+    for request, plan in work:
+        check(plan, request, force=force)
+    device = choose_device(work[0][0].device)
+    if device.type == "cpu":
+        reuse_freed_memory()
+    return FittedRenderer(preset, folders, device, choose_dtype(work[0][0].dtype, device))
+
+
+def name_results(
+    request: RenderRequest, plan: RenderPlan, manifest: dict[str, Any], as_json: bool
+) -> None:
+    """Say on stdout where the files of one result are, and what came up while it was made."""
+    from rushes.video.names import result_path
+
+    video = result_path(request.output)
+    if as_json:
+        kept = {name: value for name, value in manifest.items() if name not in ("plan", "request")}
+        files = {
+            "output": str(video),
+            "manifest": str(request.manifest_path),
+            "contact_sheet": str(request.sheet_path),
+        }
+        print_json(files | kept)
+        return
+    for warning in manifest["warnings"]:
+        if warning not in plan.warnings:  # which were said before
+            say(f"warning: {warning}")
+    typer.echo(f"video          {video}")
+    typer.echo(f"manifest       {request.manifest_path}")
+    typer.echo(f"contact sheet  {request.sheet_path}")
+
+
+@contextmanager
+def interruptible() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM end a render as cleanly as Ctrl-C does, unless who started it ignores Ctrl-C.
+
+    Yields a function that raises KeyboardInterrupt once more if one was asked for: what a handler
+    raises while a destructor runs, or a library in C imports another, is dropped.
+    """
+    is_asked = False
+
+    def interrupt(*_: Any) -> None:
+        nonlocal is_asked
+        is_asked = True
+        raise KeyboardInterrupt
+
+    def raise_if_asked() -> None:
+        if is_asked:
+            raise KeyboardInterrupt
+
+    before = {
+        each: signal.signal(each, interrupt)
+        for each in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(each) is not signal.SIG_IGN
+    }
+    try:
+        yield raise_if_asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,1 @@
+"""All of Celery and kombu: messages that say that there is work."""

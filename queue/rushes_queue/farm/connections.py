@@ -1,0 +1,63 @@
+"""The ways of one process to the farm: records, storage, doorbells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from rushes.errors import RushesError
+from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.replies import Bell
+from rushes_queue.settings.model import Settings
+from rushes_queue.storage.storage import Storage
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+
+@dataclass(frozen=True)
+class FarmLinks:
+    """Open one in each process; connections do not survive a fork."""
+
+    settings: Settings
+    store: JobStore
+    storage: Storage
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open all of them; the first call of each connects.
+
+        Raises: ConfigError.
+        """
+        url = settings.broker_url.get_secret_value()
+        return cls(settings, JobStore.open(url, settings.key_prefix), settings.open_storage())
+
+    @cached_property
+    def app(self) -> Celery:
+        """The Celery application, imported only when a bell is rung."""
+        from rushes_queue.doorbell.app import make_app
+
+        return make_app(self.settings)
+
+    def ring(self, bells: Iterable[Bell]) -> bool:
+        """Ring these bells; see ``app.ring``."""
+        from rushes_queue.doorbell.app import ring
+
+        return ring(self.app, bells)
+
+    def announce_end(self, job: str) -> tuple[str, ...]:
+        """Notify whoever asked for it that a job has ended; return what did not work.
+
+        Raises: BrokerError, UnknownJobError.
+        """
+        from rushes_queue.archive.job_files import read_document
+        from rushes_queue.farm.notify import notify
+
+        record = self.store.get(job)
+        try:
+            document = read_document(self.storage, job)
+        except RushesError:  # then only those of the settings are told
+            document = None
+        return notify(document, record, self.settings)

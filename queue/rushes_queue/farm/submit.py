@@ -1,0 +1,182 @@
+"""From a timeline file to a queued job: checked, planned, its files stored once, handed in."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import socket
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import rushes
+from rushes.errors import ConfigError, InputError
+from rushes.render.request import RenderRequest
+from rushes.timeline.loras import BESIDE, find_all
+from rushes.timeline.plan.options import bare_name
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes_queue.archive.job_files import document_key, write_document
+from rushes_queue.broker.replies import Change
+from rushes_queue.farm.connections import FarmLinks
+from rushes_queue.jobs.document import BlobRef, JobDocument, JobRequest, Submitter
+from rushes_queue.jobs.job_id import job_id
+from rushes_queue.jobs.plan_document import portable_plan
+from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
+from rushes_queue.settings.model import Limits
+from rushes_queue.storage.storage import Storage
+from rushes_queue.text_fields import check_line
+from rushes_queue.worker.inputs import check_limits
+
+_STORED_AT_A_TIME = 8  # storing waits for disks and networks
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What is said of a job beside its picture; a ``nonce`` tells it from an equal one."""
+
+    priority: Priority = "normal"
+    tags: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    gpu_class: GpuClass = "any"
+    notify: tuple[str, ...] = ()
+    nonce: str | None = None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One result that is asked for: a checked and planned timeline, and which take it is."""
+
+    request: RenderRequest
+    plan: RenderPlan
+    take: int = 0
+    lora_folders: tuple[Path, ...] = ()
+
+
+def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -> JobDocument:
+    """Return the document of a job whose files are stored.
+
+    Raises: ConfigError when a job cannot be made of it.
+    """
+    request = JobRequest.from_request(shot.request)
+    timeline = blobs[shot.request.timeline]
+    video = blobs[shot.request.input] if shot.request.input else None
+    audio_file = audio_file_of(shot)
+    audio = blobs[audio_file] if audio_file else None
+    files = tuple(
+        blobs[path].model_copy(update={"name": name}) for name, path in named_files(shot).items()
+    )
+    return JobDocument(
+        id=job_id(
+            timeline_sha256=timeline.sha256,
+            input_sha256=video.sha256 if video else None,
+            audio_sha256=audio.sha256 if audio else None,
+            preset=shot.request.preset,
+            request=request,
+            take=shot.take,
+            files=files,
+            nonce=options.nonce,
+        ),
+        created_at=datetime.now(UTC),
+        submitter=Submitter(version=rushes.__version__, user=_user(), host=socket.gethostname()),
+        name=name_of(shot.request.timeline),
+        request=request,
+        plan=portable_plan(shot.plan).to_dict(),
+        timeline=timeline,
+        input=video,
+        audio=audio,
+        files=files,
+        preset=shot.request.preset,
+        gpu_class=options.gpu_class,
+        seed=shot.plan.seed,
+        take=shot.take,
+        tags=options.tags,
+        priority=options.priority,
+        after=options.after,
+        notify=options.notify,
+    )
+
+
+def check_shot(shot: Shot, limits: Limits) -> None:
+    """Refuse before anything is stored what cannot be a job, or asks for too much.
+
+    Raises: ConfigError, InputError, MissingFileError, DocumentError.
+    """
+    if not re.fullmatch(PRESET_PATTERN, shot.request.preset):
+        raise ConfigError(
+            f"--preset {shot.request.preset}: workers know presets by name only; put the file into "
+            "the configs of the farm, and give its name"
+        )
+    refs = {path: _unstored(path) for path in files_of(shot)}
+    check_limits(make_document(shot, refs, JobOptions()), limits)
+
+
+def hand_in(
+    links: FarmLinks, shots: Sequence[Shot], options: JobOptions
+) -> Iterator[tuple[Shot, JobDocument, Change]]:
+    """Store files and documents, several at a time; record and ring for the jobs, in their order.
+
+    What is there already is not stored again; the same submission twice is the same job.
+    Raises: what storage and store raise; jobs that were not yielded yet are not queued.
+    """
+    pool = ThreadPoolExecutor(_STORED_AT_A_TIME, "submit")
+    try:
+        documents = pool.map(lambda shot: _store(links.storage, shot, options), shots)
+        for shot, document in zip(shots, documents, strict=True):
+            change = links.store.submit(document, document_key(document.id))
+            links.ring(change.bells)
+            yield shot, document, change
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _store(storage: Storage, shot: Shot, options: JobOptions) -> JobDocument:
+    blobs = {path: storage.put_blob(path) for path in files_of(shot)}
+    return write_document(storage, make_document(shot, blobs, options))
+
+
+def files_of(shot: Shot) -> Sequence[Path]:
+    """Return the files that travel with a job."""
+    audio = audio_file_of(shot)
+    files = (shot.request.timeline, shot.request.input, audio, *named_files(shot).values())
+    return [path for path in files if path]
+
+
+def named_files(shot: Shot) -> dict[str, Path]:
+    """Return the LoRAs of a plan and what steers it, by the names that the job's plan has.
+
+    Raises: MissingFileError when a LoRA is not there.
+    """
+    folder = shot.request.timeline.parent
+    files = {bare_name(file): folder / file for file in shot.plan.steering_files}
+    loras = find_all(shot.plan.loras, (folder / BESIDE, *shot.lora_folders))
+    return files | loras
+
+
+def audio_file_of(shot: Shot) -> Path | None:
+    """Return the sound file that goes with the result: the request's, else the timeline's."""
+    request, audio = shot.request, shot.plan.audio
+    if request.audio is not None:
+        return None if request.audio in ("input", "none") else Path(request.audio)
+    return request.timeline.parent / audio.uri if audio and audio.uri else None
+
+
+def name_of(timeline: Path) -> str:
+    """Return what a job is called: the timeline's name without extensions."""
+    return timeline.name.removesuffix(".json").removesuffix(".scope-workflow") or "timeline"
+
+
+def _unstored(path: Path) -> BlobRef:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+    return BlobRef(sha256="0" * 64, size=size, name=path.name)
+
+
+def _user() -> str:
+    try:
+        return check_line(getpass.getuser())
+    except (OSError, KeyError, ValueError):  # a user without a name, as in a container
+        return "unknown"

@@ -1,0 +1,76 @@
+"""What an error of an attempt means for its job: whose fault it is, and when to try again."""
+
+from __future__ import annotations
+
+import errno
+import random
+from collections.abc import Iterator
+
+from rushes.errors import (
+    CheckpointError,
+    ConfigError,
+    ConflictError,
+    InputError,
+    MissingFileError,
+    RushesError,
+    ShapeError,
+    TimelineError,
+    TransientError,
+)
+from rushes_queue.errors import DocumentError
+from rushes_queue.jobs.record import FailureKind
+from rushes_queue.storage.errors import (
+    DamagedBlobError,
+    DiskFullError,
+    InvalidKeyError,
+    MissingKeyError,
+)
+
+_LONGEST_DELAY_MS = 600_000
+_OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_ABOUT_FILES = (InputError, MissingFileError, MissingKeyError, DamagedBlobError)
+_ABOUT_DOCUMENTS = (
+    *(DocumentError, TimelineError, ConfigError, ConflictError),
+    *(ShapeError, InvalidKeyError),
+)
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Return whose fault an error is; a cause that the system reports counts first."""
+    for each in _with_causes(error):
+        if isinstance(each, OSError) and each.errno in _OUT_OF_ROOM:
+            return FailureKind.RESOURCE
+    # torch's error of a full GPU is known by its name: torch need not be there.
+    if isinstance(error, MemoryError | DiskFullError) or "OutOfMemory" in type(error).__name__:
+        return FailureKind.RESOURCE
+    if isinstance(error, _ABOUT_FILES):
+        return FailureKind.INPUT
+    if isinstance(error, _ABOUT_DOCUMENTS):
+        return FailureKind.DOCUMENT
+    if isinstance(error, CheckpointError):
+        return FailureKind.RESOURCE  # of this worker: another may have the weights
+    if isinstance(error, TransientError | OSError):
+        return FailureKind.INFRASTRUCTURE
+    if isinstance(error, RushesError):
+        return FailureKind.RESOURCE  # a piece of video that is damaged on this machine
+    return FailureKind.BUG
+
+
+def message_of(error: BaseException) -> str:
+    """Return one line for the user."""
+    if isinstance(error, RushesError):
+        return str(error)
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
+
+
+def delay_ms(num_before: int, first_delay_seconds: float) -> int:
+    """Return a random time to wait: up to the first delay, doubled with every failure before."""
+    longest = min(first_delay_seconds * 1000 * 2**num_before, _LONGEST_DELAY_MS)
+    return round(random.uniform(longest / 2, longest))
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

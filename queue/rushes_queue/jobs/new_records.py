@@ -1,0 +1,47 @@
+"""Records that come from elsewhere: of a new document, and those that a broker lost."""
+
+from __future__ import annotations
+
+import re
+
+from rushes_queue.errors import JobError
+from rushes_queue.jobs.document import JOB_ID_PATTERN, JobDocument
+from rushes_queue.jobs.queue_names import queue_name, split_queue_name
+from rushes_queue.jobs.record import JobRecord
+from rushes_queue.jobs.states import State
+
+_ID = re.compile(JOB_ID_PATTERN)
+
+
+def new_record(document: JobDocument, document_key: str) -> JobRecord:
+    """Return the record with which a job begins; its times are the broker's to set."""
+    return JobRecord(
+        id=document.id,
+        state=State.QUEUED,
+        name=document.name,
+        preset=document.preset,
+        queue=queue_name(document.preset, document.gpu_class, document.priority),
+        priority=document.priority,
+        tags=document.tags,
+        schema=document.schema_version,
+        version=document.submitter.version,
+        seed=document.seed,
+        take=document.take,
+        num_chunks=document.num_chunks,
+        num_frames=document.num_frames,
+        document=document_key,
+        document_sha256=document.content_sha256,
+        created_ms=0,
+        updated_ms=0,
+    )
+
+
+def check_adopted(record: JobRecord) -> None:
+    """Refuse a record that the scripts could not go on with.
+
+    Raises: JobError.
+    """
+    split_queue_name(record.queue)
+    is_held = record.owner is not None and record.fence > 0
+    if not _ID.fullmatch(record.id) or is_held != (record.state is State.RUNNING):
+        raise JobError(f"this is no record of a job: {record.id!r}, {record.state}", job=record.id)

@@ -1,0 +1,1 @@
+"""A whole farm on this machine: its server, workers and supervisor."""

@@ -1,0 +1,244 @@
+"""Start and stop the farm on this machine; whatever is there already is kept or repaired."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import rushes
+from rushes.errors import ConfigError, TransientError
+from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.live_workers import LiveWorker
+from rushes_queue.errors import BrokerError
+from rushes_queue.local import server as local_server
+from rushes_queue.local.farm_file import (
+    SHARED_VARIABLES,
+    About,
+    FarmSpec,
+    LocalFarm,
+    about_in,
+    last_about,
+)
+from rushes_queue.local.process_slot import Slot, stop_all
+from rushes_queue.settings.sources import LoadedSettings, to_variables
+from rushes_queue.storage.whole_files import write_private
+
+WORKER_COMMAND = (sys.executable, "-m", "rushes_queue", "worker")
+DRAIN_SECONDS = 30.0  # a worker gives its job back within 20 s
+SECONDS_TO_START = 90.0
+
+_PORTS = range(20_000, 32_000)  # below those that systems give to outgoing connections
+_SECONDS_AT_ONCE = 5.0  # after a second signal
+_SECONDS_OF_OTHERS = 120.0  # that another rushes up or down may take
+_DEATHS_TO_GIVE_UP = 2
+_SECONDS_BETWEEN_LOOKS = 0.2
+
+Report = Callable[[str], None]
+
+
+def plan_farm(
+    farm: LocalFarm,
+    loaded: LoadedSettings,
+    *,
+    workers: Sequence[str] | None = None,
+    port: int | None = None,
+    worker_command: Sequence[str] = WORKER_COMMAND,
+) -> FarmSpec:
+    """Decide what is to run: what is asked for, else as last time.
+
+    Raises: ConfigError when there is no server, or the port cannot be had.
+    """
+    before = farm.spec()
+    environment = to_variables(loaded.settings)
+    del environment["RUSHES_BROKER_URL"]
+    environment["RUSHES_BROKER_URL_FILE"] = str(farm.url_file)
+    # Unless told otherwise, the storage of last time: the records of jobs name documents in it.
+    for name, value in (before.environment if before else {}).items():
+        setting = name.removeprefix("RUSHES_").lower()
+        if name in SHARED_VARIABLES and loaded.origin(setting).kind == "default":
+            environment[name] = value
+    return FarmSpec(
+        version=rushes.__version__,
+        server=str(local_server.find_server()),
+        port=_choose_port(farm, before, port),
+        workers=tuple(workers if workers is not None else before.workers if before else ("cpu",)),
+        worker_command=tuple(worker_command),
+        environment=environment,
+    )
+
+
+def bring_up(
+    farm: LocalFarm, spec: FarmSpec, report: Report, seconds: float = SECONDS_TO_START
+) -> bool:
+    """Have exactly this run, and wait until the broker answers and every worker is heard of.
+
+    Returns False when it ran so already. Workers of another specification are drained first.
+    Raises: TransientError when something does not start; ``report`` is told what happens.
+    """
+    local_server.write_config(farm.folder, spec.port)
+    write_private(farm.file, spec.model_dump_json())
+    about = about_in(farm.supervisor)
+    is_change = about is None or about.key != spec.version
+    if is_change:
+        stop_all([farm.supervisor], [_SECONDS_AT_ONCE])
+        command = [sys.executable, "-m", "rushes_queue.local.supervisor", str(farm.folder)]
+        farm.supervisor.start(command, about=About(key=spec.version).model_dump_json())
+    is_change |= _stop_others(farm, spec, report)
+    deadline = time.monotonic() + seconds
+    deaths: dict[str, int] = {}
+    while (missing := _missing(farm, spec)) is not None:
+        is_change = True
+        _refuse_the_dying(missing, deaths, _cure(farm, missing))
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"{missing.name}: is not ready after {seconds:.0f} s; see rushes ps; "
+                f"{missing.log} ends with: {missing.last_lines()}"
+            )
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        _stop_others(farm, spec, report)
+    return is_change
+
+
+def bring_down(farm: LocalFarm, *, now: bool, drain_seconds: float = DRAIN_SECONDS) -> list[Slot]:
+    """Stop all processes, workers first; returns those that had to be killed.
+
+    A worker gives its job back with what it has rendered, unless ``now``: then the job goes on
+    from its last save point, next time.
+    """
+    killed = stop_all([farm.supervisor], [_SECONDS_AT_ONCE])
+    killed += stop_all(farm.workers(), [0.2 if now else drain_seconds, _SECONDS_AT_ONCE])
+    return killed + stop_all([farm.server], [_SECONDS_AT_ONCE])
+
+
+@contextmanager
+def alone(farm: LocalFarm) -> Iterator[None]:
+    """Keep others from starting or stopping the farm meanwhile.
+
+    Raises: SlotTakenError when they do so for too long; ConfigError when there can be no folder.
+    """
+    try:
+        farm.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"{farm.folder}: cannot be made: {error.strerror}; set RUSHES_STATE_DIR"
+        ) from error
+    with Slot(farm.folder, "control").locked(_SECONDS_OF_OTHERS):
+        yield
+
+
+def live_workers(farm: LocalFarm, store: JobStore) -> dict[str, LiveWorker]:
+    """Return what the farm's workers say of themselves, by the names of their slots.
+
+    Raises: BrokerError.
+    """
+    names = {slot.pid(): slot.name for slot in farm.workers()}
+    live = {_group_of(worker.info.pid): worker for worker in store.live_workers()}
+    return {names[pid]: live[pid] for pid in names if pid is not None and pid in live}
+
+
+def open_store(farm: LocalFarm, spec: FarmSpec) -> JobStore:
+    """Open the store of the farm's jobs."""
+    return JobStore.open(farm.broker_url(), spec.environment["RUSHES_KEY_PREFIX"])
+
+
+def _choose_port(farm: LocalFarm, before: FarmSpec | None, port: int | None) -> int:
+    """Return the port asked for, else that of last time, else a free one.
+
+    Raises: ConfigError when the one asked for cannot be had.
+    """
+    if before is not None and farm.server.is_taken():
+        if port not in (None, before.port):
+            raise ConfigError(
+                f"--port {port}: the farm runs at port {before.port}; rushes down stops it"
+            )
+        return before.port
+    wanted = port or (before.port if before else None)
+    if wanted and _is_free(wanted):
+        return wanted
+    if port:
+        raise ConfigError(f"--port {port}: cannot be had; choose another, or leave it out")
+    free = next((each for each in random.sample(_PORTS, 100) if _is_free(each)), None)
+    if free is None:
+        raise ConfigError("no free port was found; name one with --port")
+    return free
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((local_server.HOST, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def _stop_others(farm: LocalFarm, spec: FarmSpec, report: Report) -> bool:
+    """Stop what runs by another specification; returns whether there was any."""
+    others = []
+    for index, slot in enumerate(map(farm.worker, range(len(farm.workers())))):
+        about = about_in(slot)
+        is_wanted = index < len(spec.workers)
+        if about is not None and not (is_wanted and about.key == spec.worker_key(index)):
+            reason = "its settings have changed" if is_wanted else "it is one too many"
+            report(f"{slot.name}: {reason}; it gives its job back and ends")
+            others.append(slot)
+    about = about_in(farm.server)
+    stop_all(others, [DRAIN_SECONDS, _SECONDS_AT_ONCE])
+    if about is not None and about.key != str(spec.port):
+        stop_all([farm.server], [_SECONDS_AT_ONCE])
+    return bool(others)
+
+
+def _missing(farm: LocalFarm, spec: FarmSpec) -> Slot | None:
+    """Return the first process that is not there yet, or not heard of."""
+    store = open_store(farm, spec)
+    try:
+        live = live_workers(farm, store) if farm.server.is_taken() else None
+    except BrokerError:
+        live = None
+    finally:
+        store.client.close()
+    if live is None:
+        return farm.server
+    slots = map(farm.worker, range(len(spec.workers)))
+    return next((slot for slot in slots if slot.name not in live), None)
+
+
+def _cure(farm: LocalFarm, slot: Slot) -> str:
+    """Return what helps against a process that does not start, if that can be known."""
+    if slot.name != farm.server.name:
+        return ""
+    data = farm.folder / local_server.DATA
+    return (
+        f"; where its file is damaged, move {data} away, then rushes up, and rushes reconcile "
+        "brings the jobs back"
+    )
+
+
+def _refuse_the_dying(slot: Slot, deaths: dict[str, int], cure: str) -> None:
+    """Give up on a process that died several times since it was first looked at.
+
+    Raises: TransientError.
+    """
+    about = last_about(slot)  # it may live too briefly to be met alive
+    if about is None:
+        return
+    deaths[slot.name] = min(about.deaths, deaths.get(slot.name, about.deaths))
+    if about.deaths - deaths[slot.name] >= _DEATHS_TO_GIVE_UP:
+        raise TransientError(
+            f"{slot.name}: ends as soon as it is started; {slot.log} ends with: "
+            f"{slot.last_lines()}{cure}"
+        )
+
+
+def _group_of(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return None

@@ -1,0 +1,1 @@
+"""The settings of a machine, and where their values come from."""

@@ -1,0 +1,196 @@
+"""All settings, with their defaults and bounds.
+
+``lease_seconds`` is the variable ``RUSHES_LEASE_SECONDS`` and the key ``lease_seconds`` of a
+configuration file; ``limits.max_pixels`` is ``RUSHES_LIMITS__MAX_PIXELS``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from platformdirs import user_cache_path, user_data_path, user_state_path
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from rushes.errors import ConfigError
+from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, check_template
+from rushes_queue.storage.url import FolderPlace, parse_storage_url
+
+if TYPE_CHECKING:
+    from rushes_queue.storage.storage import Storage
+
+ENVIRONMENT_PREFIX = "RUSHES_"
+NESTED_BY = "__"
+BROKER_SCHEMES = ("redis", "rediss", "unix")
+LOCAL_FARM = "farm"  # folder below state_dir
+SECRETS = ("broker_url", "notify")  # never from a configuration file, as far as they are secret
+
+
+def _check_template(template: str) -> str:
+    try:
+        return check_template(template)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_storage_url(url: str) -> str:
+    try:
+        place = parse_storage_url(url)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return str(place.folder) if isinstance(place, FolderPlace) and "://" not in url else url
+
+
+def _check_broker_url(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in BROKER_SCHEMES:
+        raise ValueError("the broker must be a Redis server: write redis://host:6379/0")
+    return url
+
+
+def _check_web_address(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError("must be an address that starts with http:// or https://")
+    return url
+
+
+def _check_endpoint(url: str) -> str:
+    _check_web_address(SecretStr(url))
+    if "@" in url:
+        raise ValueError("takes no user or password; set AWS_ACCESS_KEY_ID and its like")
+    return url
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError as error:  # a ~ without a home
+        raise ValueError(str(error)) from error
+
+
+def _not_empty(value: Any) -> Any:
+    if value == "":
+        raise ValueError("is empty")
+    return value
+
+
+def _split_paths(value: Any) -> Any:
+    return value.split(os.pathsep) if isinstance(value, str) else value
+
+
+def _split_words(value: Any) -> Any:
+    return (
+        [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
+    )
+
+
+def _split_command(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+Folder = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_absolute)]
+BrokerUrl = Annotated[SecretStr, AfterValidator(_check_broker_url)]
+NotifyUrl = Annotated[SecretStr, AfterValidator(_check_web_address)]
+
+
+class Limits(BaseModel):
+    """What a job may ask for; more is refused when it is submitted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_pixels: PositiveInt = 1920 * 1088  # of one frame
+    max_output_seconds: PositiveFloat = 36_000.0
+    max_input_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(64 * 2**30)
+    max_prompts: PositiveInt = 10_000
+
+
+class Retries(BaseModel):
+    """How often a job is tried again before it is given up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_losses: PositiveInt = 3  # workers lost at the same place, then quarantined
+    max_failures: PositiveInt = 5  # for want of memory or disk
+    max_infrastructure_failures: PositiveInt = 20  # of broker, storage or GPU
+    first_delay_seconds: PositiveFloat = 5.0  # before another try; doubled each time
+
+
+class Settings(BaseSettings):
+    """The settings of one machine."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter=NESTED_BY,
+    )
+
+    broker_url: BrokerUrl = SecretStr("redis://localhost:6379/0")
+    key_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")] = "rushes:"
+    storage_url: Annotated[str, AfterValidator(_check_storage_url)] = Field(
+        default_factory=lambda: str(user_data_path("rushes") / "storage")
+    )
+    storage_patience_seconds: PositiveFloat = 60.0
+    s3_endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
+    s3_region: str | None = None
+    models_dir: Folder = Field(default_factory=lambda: user_data_path("rushes") / "models")
+    cache_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes"))
+    work_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes") / "work")
+    state_dir: Folder = Field(default_factory=lambda: user_state_path("rushes"))
+    lora_dir: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_paths)] = ()
+    result_template: Annotated[str, AfterValidator(_check_template)] = DEFAULT_TEMPLATE
+    lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    visibility_seconds: PositiveInt = 3600  # after which the broker delivers a message again
+    save_point_seconds: PositiveFloat = 60.0
+    save_point_chunks: PositiveInt | None = None  # instead of by time
+    notify: Annotated[tuple[NotifyUrl, ...], NoDecode, BeforeValidator(_split_words)] = ()
+    notify_command: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_command)] = ()
+    allow_private_webhooks: bool = False
+    limits: Limits = Limits()
+    retries: Retries = Retries()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what ``settings.load_settings`` has collected, and nothing else."""
+        return (init_settings,)
+
+    def open_storage(self) -> Storage:
+        """Open the storage that these settings name."""
+        from rushes_queue.storage.storage import open_storage
+
+        return open_storage(
+            self.storage_url,
+            s3_endpoint=self.s3_endpoint,
+            s3_region=self.s3_region,
+            patience_seconds=self.storage_patience_seconds,
+        )

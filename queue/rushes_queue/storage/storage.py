@@ -1,0 +1,187 @@
+"""Where jobs, inputs and results live: one set of operations, for a folder and for a bucket."""
+
+from __future__ import annotations
+
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rushes.errors import ConfigError, RushesError
+from rushes_queue.jobs.document import BlobRef
+from rushes_queue.storage import blobs
+from rushes_queue.storage.errors import MissingKeyError
+from rushes_queue.storage.source_file import SourceFile
+from rushes_queue.storage.url import FolderPlace, parse_storage_url
+
+CHECKS = "checks"
+PATIENCE_SECONDS = 60.0
+LARGEST_READ = 128 * 2**20  # bytes that get_bytes takes into memory
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object in a storage."""
+
+    key: str
+    size: int
+    modified: datetime  # with its time zone
+
+
+class Storage(ABC):
+    """Objects by key. What is written is visible whole and durable, or not at all.
+
+    A key names one object (``storage_keys``); a prefix names an object, or a folder with all below
+    it, and never a part of a name: ``work/12`` has nothing to do with ``work/123``.
+
+    Every operation raises InvalidKeyError for a key that cannot be one; StorageUnreachableError
+    when the storage does not answer or refuses to; StorageBusyError when it cannot answer now; and
+    where it writes, DiskFullError. An instance may be shared by threads and survives a fork.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url  # for messages
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.url!r})"
+
+    def put_file(self, key: str, path: Path) -> None:
+        """Store a file, in pieces however large it is; replaces what is there.
+
+        Raises: MissingFileError; InputError when it changes meanwhile, and then nothing is stored.
+        """
+        with SourceFile(path) as source:
+            self.put_source(key, source)
+
+    @abstractmethod
+    def put_source(self, key: str, source: SourceFile) -> None:
+        """Store an open file, from its start on."""
+
+    @abstractmethod
+    def put_bytes(self, key: str, data: bytes, if_absent: bool = False) -> bool:
+        """Store bytes; returns False when ``if_absent`` and there is an object already.
+
+        Of several writers with ``if_absent`` exactly one is told True.
+        """
+
+    @abstractmethod
+    def get_bytes(self, key: str, max_bytes: int = LARGEST_READ) -> bytes:
+        """Return an object's content.
+
+        Raises: MissingKeyError; StorageError when it is larger than ``max_bytes``.
+        """
+
+    @abstractmethod
+    def get_file(self, key: str, path: Path) -> None:
+        """Copy an object into a file, in pieces; the file appears whole, and replaces another.
+
+        Raises: MissingKeyError; DiskFullError; InputError when the file cannot be written.
+        """
+
+    @abstractmethod
+    def entry(self, key: str) -> Entry | None:
+        """Return size and time of an object, None when there is none."""
+
+    @abstractmethod
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        """Yield all objects of a prefix in the order of their keys; of the storage without one."""
+
+    @abstractmethod
+    def delete(self, prefix: str) -> int:
+        """Remove an object, or a folder with all below it; returns how many objects went."""
+
+    @abstractmethod
+    def touch(self, key: str) -> None:
+        """Give an object the present time.
+
+        Raises: MissingKeyError.
+        """
+
+    @abstractmethod
+    def free_space(self) -> int | None:
+        """Return the bytes that are free, None where nobody can know."""
+
+    @abstractmethod
+    def leftovers(self, before: datetime) -> Iterator[Entry]:
+        """Yield what unfinished writes left that began before then, with keys of its own kind."""
+
+    @abstractmethod
+    def remove_leftover(self, leftover: Entry) -> None:
+        """Remove one of them."""
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is an object of this name."""
+        return self.entry(key) is not None
+
+    def head(self, key: str) -> int:
+        """Return an object's size in bytes.
+
+        Raises: MissingKeyError.
+        """
+        entry = self.entry(key)
+        if entry is None:
+            raise self.missing(key)
+        return entry.size
+
+    def missing(self, key: str) -> MissingKeyError:
+        """Return the error that says that there is no such object."""
+        return MissingKeyError(f"{key}: is not in the storage {self.url}")
+
+    def put_blob(self, path: Path, *, again: bool = False) -> BlobRef:
+        """Store a file under the hash of its content, unless it is there; see ``blobs``."""
+        return blobs.put_blob(self, path, again=again)
+
+    def fetch_blob(self, ref: BlobRef, folder: Path) -> Path:
+        """Return the blob's file below a cache folder, checked; see ``blobs``."""
+        return blobs.fetch_blob(self, ref, folder)
+
+    def check(self) -> None:
+        """Try all that jobs rely on, with one small object.
+
+        Raises: ConfigError when the storage takes writes but breaks a promise.
+        """
+        key = f"{CHECKS}/{secrets.token_hex(8)}"
+        is_created = self.put_bytes(key, b"first", if_absent=True)
+        try:
+            promises = {
+                "a new object can be created once": is_created,
+                "and only once": not self.put_bytes(key, b"second", if_absent=True),
+                "it reads back as it was written": self.get_bytes(key) == b"first",
+                "it has its size": self.head(key) == 5,
+                "it is listed": [entry.key for entry in self.list(key)] == [key],
+                "it can be deleted": self.delete(key) == 1 and not self.exists(key),
+            }
+        finally:
+            with suppress(RushesError):
+                self.delete(key)
+        broken = [promise for promise, is_kept in promises.items() if not is_kept]
+        if broken:
+            raise ConfigError(f"storage {self.url} cannot be used: not true: {'; '.join(broken)}")
+
+
+def open_storage(
+    url: str,
+    *,
+    s3_endpoint: str | None = None,
+    s3_region: str | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Storage:
+    """Open a storage by its URL; nothing is read or written yet.
+
+    A bucket's credentials come from the usual ``AWS_*`` variables and files; its endpoint and
+    region from the arguments, else from ``RUSHES_S3_ENDPOINT`` and ``AWS_*``. Passing faults of a
+    bucket are tried again for ``patience_seconds``.
+
+    Raises: ConfigError.
+    """
+    place = parse_storage_url(url)
+    if isinstance(place, FolderPlace):
+        from rushes_queue.storage.folder import FolderStorage
+
+        return FolderStorage(place.folder)
+    from rushes_queue.storage.bucket import BucketStorage
+
+    return BucketStorage(place, s3_endpoint, s3_region, patience_seconds)

@@ -1,0 +1,1 @@
+"""The process that renders jobs, and what it does beside rendering."""

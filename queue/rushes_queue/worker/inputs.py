@@ -1,0 +1,135 @@
+"""The files of a job on this machine: fetched by their content, checked, under their own names."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from rushes.render.request import RenderRequest
+from rushes.timeline.loras import BESIDE
+from rushes_queue.errors import DocumentError
+from rushes_queue.jobs.document import BlobRef, JobDocument
+from rushes_queue.settings.model import Limits
+from rushes_queue.storage.blobs import fetch_blob
+from rushes_queue.storage.errors import DiskFullError
+from rushes_queue.storage.storage import Storage
+from rushes_queue.storage.whole_files import free_bytes
+
+BLOB_CACHE = "blobs"  # below the cache folder
+_LEAST_FREE_BYTES = 64 * 2**20
+_PIXELS_PER_BYTE = 4  # of a result: twice what detailed pictures need at a high quality
+
+
+@dataclass(frozen=True)
+class AttemptFolder:
+    """Where one attempt keeps its files; all of it goes when the attempt ends."""
+
+    path: Path
+
+    @property
+    def work(self) -> Path:
+        """What the render saves on the way."""
+        return self.path / "work"
+
+    @property
+    def output(self) -> Path:
+        """The finished files."""
+        return self.path / "output"
+
+    @property
+    def inputs(self) -> Path:
+        """The timeline and what lies beside it."""
+        return self.path / "inputs"
+
+    @classmethod
+    def make(cls, path: Path) -> Self:
+        """Make the folders in an empty one."""
+        folder = cls(path)
+        for each in (folder.work, folder.output, folder.inputs):
+            each.mkdir()
+        return folder
+
+
+def check_limits(document: JobDocument, limits: Limits) -> None:
+    """Refuse a job that asks for more than this farm allows.
+
+    Raises: DocumentError that names every limit.
+    """
+    plan = document.plan
+    seconds = plan["num_frames"] / plan["fps"]
+    num_prompts = sum(len(prompts) for prompts in plan["prompts"].values())
+    given = (document.timeline, document.input, document.audio, *document.files)
+    sizes = [ref.size for ref in given if ref]
+    faults = [
+        f"{what} is {value:,.0f}, at most {most:,.0f} are allowed (limits.{name})"
+        for name, what, value, most in (
+            ("max_pixels", "pixels a frame", plan["width"] * plan["height"], limits.max_pixels),
+            ("max_output_seconds", "length in seconds", seconds, limits.max_output_seconds),
+            ("max_prompts", "number of prompts", num_prompts, limits.max_prompts),
+            ("max_input_bytes", "size of a file in bytes", max(sizes), limits.max_input_bytes),
+        )
+        if value > most
+    ]
+    if faults:
+        raise DocumentError(f"{document.name}: {'; '.join(faults)}", job=document.id)
+
+
+def refuse_full_disk(document: JobDocument, folder: Path, storage: Storage) -> None:
+    """Look before hours of work whether the result will have room, here and in the storage.
+
+    Raises: DiskFullError.
+    """
+    plan = document.plan
+    needed = _LEAST_FREE_BYTES
+    needed += plan["num_frames"] * plan["width"] * plan["height"] // _PIXELS_PER_BYTE
+    for place, free in ((str(folder), free_bytes(folder)), (storage.url, storage.free_space())):
+        if free is not None and free < needed:
+            raise DiskFullError(
+                f"{place}: {free / 2**20:,.0f} MiB are free, the job may need "
+                f"{needed / 2**20:,.0f} MiB; make room there"
+            )
+
+
+def fetch_inputs(
+    document: JobDocument, storage: Storage, folder: AttemptFolder, cache: Path, device: str
+) -> RenderRequest:
+    """Fetch what the job is made from; return the request for its render.
+
+    Raises: MissingKeyError, DamagedBlobError when storage does not have what was submitted.
+    """
+    blobs = cache / BLOB_CACHE
+
+    def fetch(ref: BlobRef, path: Path) -> Path:
+        source = fetch_blob(storage, ref, blobs)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(source.absolute())
+        return path
+
+    def copy(source: Path, path: Path) -> None:
+        """Put a file there itself: LoRAs behind a link that leads elsewhere are not used."""
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.hardlink_to(source)
+        except OSError:  # another file system
+            shutil.copyfile(source, path)
+
+    timeline = fetch(document.timeline, folder.inputs / document.timeline.name)
+    video = audio = None
+    if document.input is not None:  # in a folder of its own: it may be called like the timeline
+        video = fetch(document.input, folder.inputs / "video" / document.input.name)
+    if document.audio is not None:  # beside the timeline, which may name it
+        audio = fetch(document.audio, folder.inputs / document.audio.name)
+    for ref in document.files:
+        if ref.name in document.lora_names:
+            copy(fetch_blob(storage, ref, blobs), folder.inputs / BESIDE / ref.name)
+        elif not (folder.inputs / ref.name).exists():  # else it is the sound as well
+            fetch(ref, folder.inputs / ref.name)
+    return document.to_request(
+        timeline=timeline,
+        output=folder.output / f"{document.name}{document.request.extension}",
+        input=video,
+        audio=audio,
+        device=device,
+    )

@@ -1,0 +1,144 @@
+"""Keeps an attempt's lease while it renders, and hears what is asked of it."""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Literal, Self
+
+from rushes.errors import RushesError
+from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.replies import RenewAnswer
+from rushes_queue.broker.totals import add_chunk_seconds
+from rushes_queue.errors import BrokerError
+from rushes_queue.jobs.record import JobProgress
+
+logger = logging.getLogger(__name__)
+
+Wish = Literal["drain", "cancel", "pause", "fenced"]
+
+_RENEWALS_PER_LEASE = 4
+_LONGEST_WAIT_SECONDS = 1.0
+_LEAST_STUCK_SECONDS = 120.0
+_STUCK_CHUNKS = 20  # as many times the usual chunk
+
+
+class Keeper:
+    """A thread that renews the lease with the latest progress, as long as there is any.
+
+    A render that is stuck must not hold its job for ever: after a time without a chunk the lease
+    is left to run out. While the broker is away the render goes on; the answer afterwards decides.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        job: str,
+        fence: int,
+        *,
+        lease_seconds: float,
+        is_draining: Callable[[], bool],
+        on_renewed: Callable[[], None] = lambda: None,
+        on_unknown: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_renewed`` is called in the thread after each renewal.
+
+        ``on_unknown`` is called when the broker knows the job no more.
+        """
+        self._store, self._job, self._fence = store, job, fence
+        self._ttl_ms = round(lease_seconds * 1000)
+        self._wait_seconds = min(lease_seconds / _RENEWALS_PER_LEASE, _LONGEST_WAIT_SECONDS)
+        self._is_draining = is_draining
+        self._on_renewed, self._on_unknown = on_renewed, on_unknown
+        self._wish: Wish | None = None
+        self._progress: JobProgress | None = None
+        self._moved = time.monotonic()
+        self._chunk_seconds: deque[float] = deque(maxlen=32)
+        self._uncounted: list[float] = []
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    @property
+    def wish(self) -> Wish | None:
+        """What the attempt is to do at the next chunk instead of going on."""
+        if self._wish is None and self._is_draining():
+            return "drain"
+        return self._wish
+
+    def move(self, progress: JobProgress) -> None:
+        """Report that the render has moved."""
+        now = time.monotonic()
+        if self._progress is not None:
+            self._chunk_seconds.append(now - self._moved)
+            self._uncounted.append(now - self._moved)
+        self._progress, self._moved = progress, now
+
+    def touch(self) -> None:
+        """Say that something else than a chunk was done, such as loading or publishing."""
+        self._moved = time.monotonic()
+
+    def renew(self) -> Wish | None:
+        """Renew now; what cannot be undone is done only right after this returned no ``fenced``.
+
+        Raises: BrokerError when the broker cannot be reached.
+        """
+        with self._lock:
+            answer = self._store.renew(self._job, self._fence, self._ttl_ms, self._progress)
+            if answer is RenewAnswer.UNKNOWN:
+                self._on_unknown()
+            elif answer is RenewAnswer.FENCED:
+                self._wish = "fenced"
+            elif self._wish != "fenced":
+                asked = {RenewAnswer.CANCEL: "cancel", RenewAnswer.PAUSE: "pause"}
+                self._wish = asked.get(answer)  # type: ignore[assignment]
+        return self._wish
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        try:
+            self.renew()  # with the last progress
+            self._count_chunks()
+        except RushesError as problem:
+            logger.warning("job %s: %s", self._job, problem)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._wait_seconds):
+            if self._is_stuck():
+                logger.error("job %s: no chunk for a long time, the lease is let go", self._job)
+                return
+            try:
+                self.renew()
+                self._on_renewed()
+                self._count_chunks()
+            except BrokerError as error:
+                logger.warning("job %s: the lease cannot be renewed now: %s", self._job, error)
+            except RushesError as error:
+                logger.warning("job %s: %s", self._job, error)
+
+    def _count_chunks(self) -> None:
+        """Add the chunks since the last time to the farm's sums."""
+        if seconds := self._uncounted:
+            self._uncounted = []
+            add_chunk_seconds(self._store.client, self._store.prefix, seconds)
+
+    def _is_stuck(self) -> bool:
+        usual = statistics.median(self._chunk_seconds) if self._chunk_seconds else 0.0
+        longest = max(_LEAST_STUCK_SECONDS, _STUCK_CHUNKS * usual)
+        # Loading a large network takes its time, and nobody reports on it.
+        return self._progress is not None and time.monotonic() - self._moved > longest

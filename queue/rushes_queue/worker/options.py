@@ -1,0 +1,33 @@
+"""What one worker serves, and its name."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from rushes_queue.jobs.queue_names import served_queues
+from rushes_queue.worker.gpus import Gpu
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """``tags`` restrict a worker to jobs that have one of them; ``device`` is where it computes."""
+
+    name: str
+    presets: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    gpu: Gpu | None = None
+    device: str = "auto"
+    drain_after_seconds: float | None = None
+
+    def queues(self, held: str | None = None) -> tuple[str, ...]:
+        """Return its queues in the order of service; of equals first those of the pipeline held."""
+        presets = sorted(self.presets, key=lambda preset: preset != held)
+        return tuple(served_queues(presets, self.gpu.gpu_class if self.gpu else "any"))
+
+
+def worker_name(gpu: Gpu | None) -> str:
+    """Return a name that no other worker has."""
+    place = f"gpu{gpu.index}" if gpu else "cpu"
+    return f"{socket.gethostname()}.{place}.{os.getpid()}"

@@ -1,0 +1,64 @@
+"""The sweep: ends attempts whose lease is over, and rings again for whatever waits unheard.
+
+It also tells of jobs that were cancelled while they waited.
+Every worker sweeps, one at a time; so nothing depends on a message, or on a single machine.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from threading import Thread
+
+from rushes.errors import RushesError
+from rushes_queue.archive.job_files import save_state
+from rushes_queue.broker.connection import broker_errors
+from rushes_queue.doorbell.app import BELLS
+from rushes_queue.farm.connections import FarmLinks
+from rushes_queue.jobs.states import FINISHED, State
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_SWEEPS = 5.0
+_RING_AFTER_MS = 10_000
+
+
+def sweep(links: FarmLinks, *, worker: str) -> bool:
+    """Sweep, unless another worker did so just now; return whether it was done.
+
+    Raises: BrokerError.
+    """
+    store = links.store
+    with broker_errors(store.client):
+        lock_ms = round(SECONDS_BETWEEN_SWEEPS * 900)
+        if not store.client.set(f"{store.prefix}sweeper", worker, nx=True, px=lock_ms):
+            return False
+    reaped = store.reap(
+        max_losses=links.settings.retries.max_losses,
+        ring_after_ms=_RING_AFTER_MS,
+        bell_lists=f"{store.prefix}{BELLS}",
+    )
+    links.ring(reaped.bells)
+    for job, state in reaped.lost:
+        logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
+        after_loss(links, job, state)
+    if reaped.untold:  # in a thread: those who are told may be slow, and the worker has to beat
+        Thread(target=_tell, args=(links, reaped.untold), name="tell", daemon=True).start()
+    return True
+
+
+def after_loss(links: FarmLinks, job: str, state: State) -> None:
+    """Write down that a worker was lost, and tell whoever wants to know if that was the end."""
+    save_state(links.store, links.storage, job)
+    if state in FINISHED:
+        _tell(links, [job])
+
+
+def _tell(links: FarmLinks, jobs: Iterable[str]) -> None:
+    for job in jobs:
+        try:
+            faults = links.announce_end(job)
+        except RushesError as error:
+            faults = (str(error),)
+        for fault in faults:
+            logger.warning("job %s: %s", job, fault)

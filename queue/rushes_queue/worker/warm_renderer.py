@@ -1,0 +1,83 @@
+"""Renders jobs one after another; the networks of the last one stay loaded."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rushes_queue.jobs.document import JobDocument
+
+if TYPE_CHECKING:
+    from rushes.files.folders import Folders
+    from rushes.render.fitted import FittedRenderer
+    from rushes.render.loop import Report
+    from rushes.render.render import Work
+    from rushes.render.request import RenderRequest
+
+logger = logging.getLogger(__name__)
+
+
+class Renderer(Protocol):
+    """What turns a job into files; benchmarks have one that only sleeps."""
+
+    @property
+    def preset(self) -> str | None:
+        """The pipeline that it holds loaded."""
+        ...
+
+    def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
+        """Load what the job needs, and let go of the rest."""
+        ...
+
+    def render(
+        self, document: JobDocument, request: RenderRequest, work: Work, report: Report
+    ) -> dict[str, Any]:
+        """Render into ``request.output`` and return the manifest."""
+        ...
+
+
+class WarmRenderer:
+    """Renders with the real pipelines."""
+
+    def __init__(self, folders: Folders, device: str) -> None:
+        self._folders, self._device = folders, device
+        self._renderer: FittedRenderer | None = None
+        self._key: tuple[str, str] | None = None
+
+    @property
+    def preset(self) -> str | None:
+        return self._key[0] if self._key else None
+
+    def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
+        from rushes.presets.preset import load_preset
+        from rushes.render.fitted import FittedRenderer
+        from rushes.weights.device import choose_device, choose_dtype, reuse_freed_memory
+
+        key = (document.preset, document.request.dtype)
+        if self._renderer is None or self._key != key:
+            self._renderer, self._key = None, None  # its memory is needed
+            device = choose_device(self._device)
+            if device.type == "cpu":
+                reuse_freed_memory()
+            preset, dtype = load_preset(document.preset), choose_dtype(key[1], device)
+            self._renderer = FittedRenderer(preset, self._folders, device, dtype)
+            self._key = key
+        before, begin = self._renderer.pipeline, time.monotonic()
+        if self._renderer.load(document.render_plan()) is not before:
+            say(f"loaded {document.preset} in {time.monotonic() - begin:.1f} s")
+
+    def render(
+        self, document: JobDocument, request: RenderRequest, work: Work, report: Report
+    ) -> dict[str, Any]:
+        assert self._renderer is not None, "load was not called"
+        plan = document.render_plan()
+        return self._renderer.render(plan, request, force=True, report=report, work=work)
+
+
+def import_networks() -> None:
+    """Import all that a render needs, computing nothing: a child that is forked has it at once."""
+    import rushes.render.fitted
+
+    del rushes

@@ -1,0 +1,192 @@
+"""A worker: a parent that listens, and one child that renders.
+
+The parent never touches the GPU: if the child crashes, the parent reports the loss at once and
+Celery starts another child. The first SIGTERM or SIGINT drains: the child saves, hands its job back
+and ends. The second one stops at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+import warnings
+from typing import Any
+
+from rushes.errors import RushesError
+from rushes_queue.farm.connections import FarmLinks
+from rushes_queue.jobs.document import SCHEMA_VERSION
+from rushes_queue.settings.model import Settings
+from rushes_queue.worker.attempt import AttemptRun
+from rushes_queue.worker.housekeeping import Beat
+from rushes_queue.worker.options import WorkerOptions
+from rushes_queue.worker.shared_status import Board
+from rushes_queue.worker.sweep import after_loss
+from rushes_queue.worker.warm_renderer import Renderer
+
+logger = logging.getLogger(__name__)
+
+_TRANSPORT = "rushes_queue.doorbell.transport:Transport"
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Worker:
+    """One worker; make it in the parent, before anything forks."""
+
+    def __init__(self, settings: Settings, options: WorkerOptions, renderer: Renderer) -> None:
+        self._settings, self._options, self._renderer = settings, options, renderer
+        self._board = Board()
+        self._links = FarmLinks.open(settings)  # the parent's
+        self._child_links: FarmLinks | None = None
+        self._num_signals = 0
+        self._is_ready = False
+        self._drain_at = time.monotonic() + (options.drain_after_seconds or float("inf"))
+
+    def run_once(self) -> bool:
+        """Take one job in this very process, without Celery; return False when none waits.
+
+        Raises: BrokerError.
+        """
+        self._listen_to_signals()
+        with Beat(self._options, self._links, self._board):
+            return self._take_job(self._links)
+
+    def run(self) -> int:
+        """Serve until told to end; return the exit code.
+
+        Raises: BrokerError when the broker cannot be reached at the start.
+        """
+        self._listen_to_signals()
+        from celery import signals
+        from celery.exceptions import SecurityWarning
+
+        from rushes_queue.doorbell.tasks import ChildPool, QuietWorker, SturdyConsumer, install_task
+        from rushes_queue.doorbell.transport import on_unreadable
+
+        self._links.store.now_ms()
+        # About pickle, which no message of ours may be.
+        warnings.simplefilter("ignore", SecurityWarning)
+        app = self._links.app
+        # Only here: who sends messages needs no protection from them.
+        app.conf.broker_transport = _TRANSPORT
+        install_task(app, self._take_job_in_child)
+        on_unreadable(self._note_unreadable)
+        signals.worker_ready.connect(self._when_ready, weak=False)
+        signals.task_failure.connect(self._report_lost_child, weak=False)
+        worker = QuietWorker(
+            app=app,
+            hostname=self._options.name,
+            queues=",".join(self._options.queues()),
+            pool=ChildPool,
+            consumer_cls=SturdyConsumer,
+            loglevel="WARNING",
+            quiet=True,  # no banner: standard output is for data
+            without_gossip=True,
+            without_mingle=True,
+        )
+        with Beat(self._options, self._links, self._board, self._drain_if_due):
+            worker.start()
+        return int(worker.exitcode or 0)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it was told to end."""
+        return self._board.is_draining
+
+    # In the child
+
+    def _take_job_in_child(self) -> None:
+        if self._child_links is None:
+            # A signal may be meant for a whole group of processes.
+            signal.signal(signal.SIGTERM, self._on_signal)
+            self._child_links = FarmLinks.open(self._settings)
+        self._take_job(self._child_links)
+
+    def _take_job(self, links: FarmLinks) -> bool:
+        """Claim the best job and carry it out; return False when there is none."""
+        if self._board.is_draining:
+            return False
+        record = links.store.claim(
+            self._options.queues(held=self._renderer.preset),
+            self._options.name,
+            ttl_ms=round(self._settings.lease_seconds * 1000),
+            host=socket.gethostname(),
+            gpu=self._options.gpu.name if self._options.gpu else "cpu",
+            max_schema=SCHEMA_VERSION,
+            tags=self._options.tags,
+        )
+        if record is not None:
+            AttemptRun(
+                *(links, record, self._renderer, self._board),
+                device=self._options.device,
+            ).run()
+        return record is not None
+
+    # In the parent
+
+    def _listen_to_signals(self) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        """Drain the first time, stop at once the second time."""
+        self._num_signals += 1
+        if self._num_signals > 1:
+            self._stop_at_once()
+        self._board.drain()
+        if self._is_ready:  # else Celery may be half imported
+            self._drain()
+
+    def _drain(self) -> None:
+        from celery.worker import state
+
+        self._board.drain()
+        state.should_stop = 0
+
+    def _drain_if_due(self) -> None:
+        if self._board.is_draining or time.monotonic() > self._drain_at:
+            self._drain()
+
+    def _stop_at_once(self) -> None:
+        activity = self._board.read()
+        if activity.pid not in (0, os.getpid()):
+            os.kill(activity.pid, signal.SIGKILL)
+        if activity.job:
+            self._give_back(activity.job, activity.fence)
+        os._exit(1)
+
+    def _give_back(self, job: str, fence: int) -> None:
+        try:
+            self._links.ring(self._links.store.release(job, fence, "the worker was stopped").bells)
+        except RushesError as error:
+            logger.warning("job %s: %s", job, error)
+
+    def _when_ready(self, **_: Any) -> None:
+        self._is_ready = True
+        if self._board.is_draining:
+            self._drain()
+        logger.info("worker %s serves %s", self._options.name, ", ".join(self._options.presets))
+
+    def _report_lost_child(self, exception: BaseException | None = None, **_: Any) -> None:
+        """The child died, as Celery tells: its job need not wait for the sweep."""
+        activity, links = self._board.read(), self._links
+        if not activity.job:
+            return
+        try:
+            most = self._settings.retries.max_losses
+            change = links.store.lose(activity.job, activity.fence, str(exception), max_losses=most)
+        except RushesError as error:  # the sweep will see to it
+            logger.warning("job %s: %s", activity.job, error)
+            return
+        links.ring(change.bells)
+        if change.after is not None:
+            after_loss(links, activity.job, change.after)
+
+    def _note_unreadable(self, reason: str, message: str) -> None:
+        fields = {"content": message, "worker": self._options.name}
+        try:
+            self._links.store.add_notice("message", reason, fields)
+        except RushesError as error:
+            logger.warning("a notice cannot be kept: %s", error)

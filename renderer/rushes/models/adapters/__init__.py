@@ -1,0 +1,1 @@
+"""LoRAs: their files, and the layers that they change."""

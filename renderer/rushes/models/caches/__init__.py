@@ -1,0 +1,1 @@
+"""What the networks remember of a stream between chunks."""

@@ -1,0 +1,128 @@
+"""Keys and values of past latent frames, for the self-attention of every block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rushes.errors import ShapeError
+from rushes.models.caches.snapshot import Snapshot
+
+# Keys and values; where rows differ in it, also how many tokens each row may attend to.
+Seen = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[int] | None]
+
+
+class KVCache(Protocol):
+    """What a block's self-attention needs of a cache."""
+
+    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+        """Store the chunk's keys and values; return all that its queries may attend to.
+
+        Shapes:
+            k, v: [B, S, N, D], keys already rotated
+            returns: k and v [B, S_kv, N, D]
+        """
+        ...
+
+
+class RowCache(KVCache, Protocol):
+    """A cache for a batch of rows, each with a stream of its own."""
+
+    def begin_stream(self, num_steps: int) -> None:
+        """Forget everything; chunks of so many denoising steps will follow."""
+        ...
+
+    def begin_chunk(self, starts: Sequence[int], num_frames: int) -> None:
+        """Say at which latent frame the chunk of each row starts."""
+        ...
+
+    def share_first_row(self) -> None:
+        """Let all rows go on from where row 0 is."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return the filled slots and all that decides about the next ones."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a cache of the same sizes."""
+        ...
+
+
+class RollingKVCache:
+    """A window of frames that rolls to the left behind its sink frames.
+
+    ``begin_chunk`` makes room for a chunk once; every pass over that chunk (each denoising step
+    and the clean pass) then overwrites the same slots. All slots are decided here on the host, so
+    shapes and addresses are the same for every chunk once the window is full.
+
+    Source: scope: src/scope/core/pipelines/streamdiffusionv2/modules/causal_model.py
+    """
+
+    def __init__(
+        self,
+        *,
+        num_blocks: int,
+        num_heads: int,
+        head_dim: int,
+        frame_tokens: int,
+        window: int,
+        sinks: int,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.window = window
+        self.sinks = sinks
+        self.frame_tokens = frame_tokens
+        # [blocks, keys and values, rows, frames, tokens, heads, head width]
+        self.frames = torch.zeros(
+            num_blocks, 2, 1, window, frame_tokens, num_heads, head_dim, dtype=dtype, device=device
+        )
+        self.positions: list[int] = []  # of the frame in each filled slot
+        self.chunk_frames = 0
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.frames.zero_()
+        self.positions.clear()
+        self.chunk_frames = 0
+
+    def begin_chunk(self, start_frame: int, num_frames: int) -> None:
+        """Make room for a chunk at the window's end; the oldest frames behind the sinks go.
+
+        Raises: ShapeError when the chunk is longer than the window.
+        """
+        if num_frames > self.window:
+            raise ShapeError(f"a chunk of {num_frames} frames exceeds the window of {self.window}")
+        filled = len(self.positions)
+        evicted = max(0, filled + num_frames - self.window)
+        kept = filled - evicted - self.sinks
+        if evicted:
+            for slot in range(self.sinks, self.sinks + kept):  # ascending: never overlaps
+                self.frames[:, :, :, slot] = self.frames[:, :, :, slot + evicted]
+                self.positions[slot] = self.positions[slot + evicted]
+            del self.positions[self.window - num_frames :]
+        self.positions.extend(range(start_frame, start_frame + num_frames))
+        self.chunk_frames = num_frames
+
+    def snapshot(self) -> Snapshot:
+        """Return the filled slots and what is in them."""
+        filled = self.frames[:, :, :, : len(self.positions)]
+        return Snapshot({"frames": filled}, {"positions": list(self.positions)})
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot of a cache of the same sizes."""
+        self.reset()
+        self.positions = list(snapshot.values["positions"])
+        self.frames[:, :, :, : len(self.positions)] = snapshot.tensors["frames"]
+
+    def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        end = len(self.positions)
+        begin = end - self.chunk_frames
+        keys, values = self.frames[block].unbind(0)  # [B, frames, tokens, N, D]
+        keys[:, begin:end] = k.unflatten(1, (self.chunk_frames, -1))
+        values[:, begin:end] = v.unflatten(1, (self.chunk_frames, -1))
+        return keys[:, :end].flatten(1, 2), values[:, :end].flatten(1, 2)

@@ -1,0 +1,1 @@
+"""What belongs to a model: sizes, schedule, files; and the catalogue of public weights."""

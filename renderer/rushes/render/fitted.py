@@ -1,0 +1,86 @@
+"""Renders that fit their card: checked before loading, tried again in a smaller setting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from rushes.files.folders import Folders
+from rushes.memory.memory_plan import Fit, choose_fit
+from rushes.memory.out_of_memory import retry_smaller
+from rushes.presets.preset import Preset
+from rushes.render.loop import Report
+from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.render.render import Work, render
+from rushes.render.request import RenderRequest
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.weights.device import device_memory, release_memory
+from rushes.weights.networks import find_weights
+
+
+class FittedRenderer:
+    """Renders plans of one preset on one device; the networks of the last one stay loaded."""
+
+    def __init__(
+        self, preset: Preset, folders: Folders, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self._preset, self._folders = preset, folders
+        self._device, self._dtype = device, dtype
+        self.pipeline: Pipeline | None = None
+
+    def load(self, plan: RenderPlan) -> Pipeline:
+        """Load what a plan needs, in the way that fits, unless it is loaded.
+
+        Raises: MemoryShortError when the card is too small; CheckpointError as ``load_pipeline``.
+        """
+        return self._loaded(plan, self._fit(plan))
+
+    def render(
+        self,
+        plan: RenderPlan,
+        request: RenderRequest,
+        *,
+        force: bool = False,
+        report: Report = lambda progress: None,
+        work: Work | None = None,
+    ) -> dict[str, Any]:
+        """Render as ``render.render``; once more, smaller, if the GPU's memory runs out."""
+
+        def attempt(fit: Fit, warnings: tuple[str, ...]) -> dict[str, Any]:
+            return render(
+                self._loaded(plan, fit),
+                plan,
+                request,
+                force=force,
+                report=report,
+                work=work,
+                warnings=warnings,
+            )
+
+        fit = self._fit(plan)
+        smaller = fit.smaller(can_quantise=not plan.loras)
+        return retry_smaller(attempt, fit, smaller, self._release)
+
+    def _fit(self, plan: RenderPlan) -> Fit:
+        paths = find_weights(self._preset, self._folders.models, self._folders.cache, plan.vae_type)
+        return choose_fit(
+            self._preset,
+            plan,
+            device=str(self._device),
+            memory=device_memory(self._device),
+            value_bytes=self._dtype.itemsize,
+            text_encoder_bytes=paths.text_encoder.stat().st_size,
+        )
+
+    def _loaded(self, plan: RenderPlan, fit: Fit) -> Pipeline:
+        if self.pipeline is None or self.pipeline.fit != fit:
+            self._release()
+            self.pipeline = load_pipeline(
+                self._preset, self._folders, self._device, self._dtype, plan.vae_type, fit
+            )
+        return self.pipeline
+
+    def _release(self) -> None:
+        self.pipeline = None
+        release_memory(self._device)

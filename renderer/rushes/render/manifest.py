@@ -1,0 +1,88 @@
+"""The manifest beside a result: all that is needed to check it and to make it again."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+import rushes
+from rushes.models.attention import chosen_kernel
+from rushes.render.pipeline import Pipeline
+from rushes.render.request import RenderRequest
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.weights.device import device_name
+
+SCHEMA_VERSION = 1
+_PACKAGES = ("torch", "av", "numpy", "transformers", "safetensors")
+RANDOM_WEIGHTS = "the weights of preset {} are random: its pictures mean nothing"
+
+
+def build_manifest(
+    pipeline: Pipeline,
+    plan: RenderPlan,
+    request: RenderRequest,
+    *,
+    sources_sha256: dict[str, Any],
+    frames_sha256: str,
+    seconds: dict[str, float],
+    first_chunk: int,
+    num_save_points: int,
+    warnings: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the manifest as JSON-safe data.
+
+    ``first_chunk`` is where the process that completed the render took it up.
+    Units: ``seconds`` by stage, of that process; memory in bytes.
+    """
+    preset = pipeline.preset
+    is_random = preset.random_weights_seed is not None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "num_frames": plan.num_frames,
+        "fps": float(plan.fps),
+        "fps_exact": str(plan.fps),
+        "width": plan.width,
+        "height": plan.height,
+        "seed": plan.seed,
+        "preset": preset.name,
+        "random_weights": is_random,
+        "frames_sha256": frames_sha256,
+        "sha256": {
+            **sources_sha256,
+            "weights": pipeline.weights_sha256,
+        },
+        "request": request.model_dump(mode="json"),
+        "device": device_name(pipeline.models.device),
+        "dtype": str(pipeline.models.dtype).removeprefix("torch."),
+        "attention": chosen_kernel(pipeline.models.device, pipeline.models.dtype)[0],
+        "quantise": pipeline.fit.quantise,
+        "text_encoder_on_cpu": pipeline.fit.text_encoder_on_cpu,
+        "versions": versions(),
+        "timings": {stage: round(value, 4) for stage, value in seconds.items()},
+        "peak_memory": peak_memory(pipeline.models.device),
+        "resumed_at_chunk": first_chunk,
+        "save_points": num_save_points,
+        "warnings": [*([RANDOM_WEIGHTS.format(preset.name)] if is_random else []), *warnings],
+        "plan": plan.to_dict(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that can change a picture."""
+    found = {name: version(name) for name in _PACKAGES}
+    cuda = {"cuda": torch.version.cuda} if torch.version.cuda else {}
+    return {"rushes": rushes.__version__, "python": platform.python_version(), **found, **cuda}
+
+
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """Return the most memory that this process had, on the host and on its GPU, in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    memory = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+    if device.type == "cuda":
+        memory["device"] = torch.cuda.max_memory_allocated(device)
+    return memory

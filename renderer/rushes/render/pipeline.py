@@ -1,0 +1,137 @@
+"""A preset made ready on a device: its networks, its prompt embeddings, its hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from rushes.files.folders import Folders
+from rushes.files.hashes import HashCache
+from rushes.memory.memory_plan import AS_IT_IS, Fit
+from rushes.models.autoencoder import Autoencoder
+from rushes.models.vace import VaceBranch
+from rushes.presets.preset import Preset
+from rushes.render.prompt_cache import PromptCache, encoder_key
+from rushes.stream.stream import Models
+from rushes.timeline.document import VaeType
+from rushes.timeline.loras import BESIDE
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.weights.autoencoders import load_autoencoder
+from rushes.weights.device import release_memory
+from rushes.weights.lora_files import LoraFile, find_loras
+from rushes.weights.networks import WeightPaths, find_weights, load_models, load_text_encoder
+from rushes.weights.vace import load_vace
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What stays in memory from one render to the next."""
+
+    preset: Preset
+    folders: Folders
+    paths: WeightPaths
+    models: Models
+    vae_type: VaeType = "wan"
+    loras: tuple[LoraFile, ...] = ()
+    fit: Fit = AS_IT_IS
+    autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
+    branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)
+
+    def for_plan(self, plan: RenderPlan, folder: Path) -> Pipeline:
+        """Return the same pipeline with what a plan asks for: autoencoder, VACE branch, LoRA files.
+
+        ``folder`` is where the timeline lies; LoRAs below it come before those of this machine.
+        Networks are loaded when a plan first needs them, and kept for the next ones.
+        Raises: MissingFileError, CheckpointError when files are missing or do not fit.
+        """
+        folders, vae_type = self.folders, plan.vae_type
+        paths = find_weights(
+            self.preset, folders.models, folders.cache, vae_type, with_vace=plan.is_steered
+        )
+        loras = find_loras(plan.loras, (folder / BESIDE, *folders.loras), self.hash_of)
+        models = replace(
+            self.models, vae=self._autoencoder(paths.vae, vae_type), vace=self._branch(paths.vace)
+        )
+        return replace(self, paths=paths, models=models, vae_type=vae_type, loras=loras)
+
+    def _autoencoder(self, path: Path, vae_type: VaeType) -> Autoencoder:
+        if path not in self.autoencoders:
+            device, dtype = self.models.device, self.models.dtype
+            self.autoencoders[path] = load_autoencoder(self.preset, path, vae_type, device, dtype)
+        return self.autoencoders[path]
+
+    def _branch(self, path: Path | None) -> VaceBranch | None:
+        if path is None:
+            return None
+        if path not in self.branches:
+            device, dtype = self.models.device, self.models.dtype
+            self.branches[path] = load_vace(self.models.dit.config, path, device, dtype)
+        return self.branches[path]
+
+    @cached_property
+    def weights_sha256(self) -> dict[str, str]:
+        """The hash of each weight file, by part."""
+        hashes = {part: self.hash_of(path) for part, path in self.paths.files().items()}
+        return hashes | {f"lora {file.lora.name}": file.sha256 for file in self.loras}
+
+    def hash_of(self, path: Path) -> str:
+        """Return the SHA-256 of a file, which is read only once."""
+        return HashCache(self.folders.cache / "hashes.json").sha256(path)
+
+    def prompt_embeddings(self, texts: Iterable[str]) -> PromptCache:
+        """Return a cache that holds the embeddings of all these texts.
+
+        The text encoder is loaded only if some of them are new, and let go afterwards.
+        """
+        key = encoder_key(
+            self.weights_sha256["text_encoder"],
+            self._tokenizer_sha256(),
+            self.models.dtype,
+            self._text_device,
+        )
+        cache = PromptCache(self.folders.cache / "prompts" / key, self.preset.dit.text_len)
+        missing = cache.missing(texts)
+        if missing:
+            encoder = load_text_encoder(
+                self.preset, self.paths, self._text_device, self.models.dtype
+            )
+            cache.encode(missing, encoder.encode)
+            del encoder
+            release_memory(self.models.device)
+        return cache
+
+    @property
+    def _text_device(self) -> torch.device:
+        return torch.device("cpu") if self.fit.text_encoder_on_cpu else self.models.device
+
+    def _tokenizer_sha256(self) -> str:
+        digest = hashlib.sha256()
+        for file in sorted(self.paths.tokenizer.iterdir()):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+        return digest.hexdigest()
+
+
+def load_pipeline(
+    preset: Preset,
+    folders: Folders,
+    device: torch.device,
+    dtype: torch.dtype,
+    vae_type: VaeType | None = None,
+    fit: Fit = AS_IT_IS,
+) -> Pipeline:
+    """Find and load the networks of a preset, with the autoencoder of its choice or this one.
+
+    ``fit`` says what is done to save memory.
+
+    Raises: CheckpointError when files are missing or do not fit.
+    """
+    vae_type = vae_type or preset.vae.type
+    paths = find_weights(preset, folders.models, folders.cache, vae_type)
+    models = load_models(preset, paths, device, dtype, vae_type, fit.quantise)
+    autoencoders = {paths.vae: models.vae}
+    return Pipeline(preset, folders, paths, models, vae_type, fit=fit, autoencoders=autoencoders)

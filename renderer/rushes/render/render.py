@@ -1,0 +1,266 @@
+"""From a plan to a video, its manifest and its contact sheet: the one way that a render runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import rushes
+from rushes.errors import ConfigError
+from rushes.files.hashes import sha256_of
+from rushes.files.hidden_folder import hidden_folder
+from rushes.files.publish import PendingOutput, make_folder
+from rushes.models.adapters.adapted_layers import AdaptedLayers
+from rushes.presets.preset import ChunkSpec
+from rushes.render.chunk_reader import ChunkReader
+from rushes.render.contact_frames import ContactFrames
+from rushes.render.loop import Output, Report, Saver, run_loop
+from rushes.render.manifest import build_manifest
+from rushes.render.pipeline import Pipeline
+from rushes.render.request import RenderRequest, refuse_conflicts, refuse_missing
+from rushes.render.save_points import SavePoints, SavePolicy
+from rushes.stream.conditioning import Conditioning
+from rushes.stream.noise_controller import (
+    FixedNoiseScale,
+    NoiseController,
+    ScopeNoiseController,
+    SmoothedNoiseController,
+)
+from rushes.stream.stage_clock import StageClock
+from rushes.stream.stream import Stream
+from rushes.stream.variants import DriverOptions
+from rushes.timeline.document import Audio
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.video.audio import AudioSource, holds_sound
+from rushes.video.contact_sheet import save_contact_sheet
+from rushes.video.names import result_path
+from rushes.video.write.writer import VideoWriter, choose_format, open_writer
+from rushes.weights.lora_files import adapted, unused_keys
+
+
+@dataclass(frozen=True)
+class Work:
+    """A place for a render that shall survive its process: call ``render`` again with the same one.
+
+    ``on_saved`` is called, in a thread of its own, with the folder of each new save point.
+    """
+
+    folder: Path
+    policy: SavePolicy
+    on_saved: Callable[[Path], None] = lambda folder: None
+
+
+def render(
+    pipeline: Pipeline,
+    plan: RenderPlan,
+    request: RenderRequest,
+    *,
+    force: bool = False,
+    report: Report = lambda progress: None,
+    work: Work | None = None,
+    warnings: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Render a plan into ``request.output`` and return the manifest that is written beside it.
+
+    Nothing appears at a final name before everything is complete. With ``work`` state is saved on
+    the way and taken up again; the result has the same bytes as that of an undisturbed render.
+    ``warnings`` are written into the manifest beside those that come up here.
+
+    Raises: ConflictError when a result is there already, unless ``force``; InputError, VideoError,
+        CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
+    """
+    check(plan, request, force=force)
+    pipeline = pipeline.for_plan(plan, request.timeline.parent)
+    begin = time.time()
+    clock = StageClock(pipeline.models.device)
+    with ExitStack() as stack:
+        reader = stack.enter_context(closing(ChunkReader(plan, request)))
+        sources_sha256 = hash_sources(plan, request)
+        timeline_sha256 = sha256_of(request.timeline)  # now: it may be edited meanwhile
+        staging: Path | None = None
+        if work is not None:
+            folder = work.folder
+        else:
+            folder = staging = stack.enter_context(hidden_folder(result_path(request.output)))
+        segments_folder = make_folder(folder / "segments")
+        writer = stack.enter_context(_open_writer(plan, request, force, segments_folder, staging))
+        adapted_layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
+        stream = _open_stream(pipeline, plan, clock, adapted_layers)
+        output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
+        first_chunk, saver = 0, None
+        if work is not None:
+            identity = identity_of(pipeline, plan, request, sources_sha256)
+            points = SavePoints(folder / "saves", segments_folder, identity, work.on_saved)
+            stack.callback(points.close)
+            point = points.latest()
+            if point is not None:
+                stream.restore(point.stream)
+                output.resume(point)
+                first_chunk = point.next_chunk
+            saver = Saver(points, work.policy, first_chunk)
+        run_loop(stream, plan, reader, output, saver, clock, report, first_chunk)
+        unused = unused_keys(pipeline.loras, adapted_layers)
+        manifest = build_manifest(
+            pipeline,
+            plan,
+            request,
+            sources_sha256={"timeline": timeline_sha256, **sources_sha256},
+            frames_sha256=output.frame_hash.hexdigest(),
+            seconds=clock.seconds() | {"total": time.time() - begin},
+            first_chunk=first_chunk,
+            num_save_points=saver.count if saver is not None else 0,
+            warnings=(*warnings, *plan.warnings, *unused, *writer.warnings),
+        )
+        _publish(request, manifest, writer, output.contact_frames, staging)
+    return manifest
+
+
+def check(plan: RenderPlan, request: RenderRequest, *, force: bool = False) -> None:
+    """Refuse what cannot be rendered into a result before anything is loaded for it.
+
+    Raises: as ``render``.
+    """
+    refuse_conflicts(request, force)
+    refuse_missing(plan, request)
+    choose_format(request.output, **_format(plan, request))
+    audio = _choose_audio(plan, request)
+    if audio is not None:
+        holds_sound(audio.path)
+
+
+def hash_sources(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
+    """Return the hash of the input, and of the files that steer the render by their names."""
+    files = {name: sha256_of(request.file_path(name)) for name in plan.steering_files}
+    given = {"input": request.input and sha256_of(request.input)}
+    return given | ({"steering": files} if files else {})
+
+
+def identity_of(
+    pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
+) -> str:
+    """Return a hash of everything that decides the bytes of a result."""
+    apart = {"timeline", "input", "output", "device", "audio"}
+    audio = _choose_audio(plan, request)
+    parts = {
+        "plan": plan.to_dict(),
+        "audio": audio
+        and (sources_sha256["input"] if audio.path == request.input else sha256_of(audio.path)),
+        "request": request.model_dump(mode="json", exclude=apart),
+        "kind": request.output.suffix.lower(),
+        "sources": sources_sha256,
+        "weights": pipeline.weights_sha256,
+        "dtype": str(pipeline.models.dtype),
+        "fit": str(pipeline.fit),
+        "version": rushes.__version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _publish(
+    request: RenderRequest,
+    manifest: dict[str, Any],
+    writer: VideoWriter,
+    contact_frames: ContactFrames,
+    staging: Path | None,
+) -> None:
+    """Make all three files complete, then give them their names.
+
+    The manifest is the last: where it is, it tells of the files beside it.
+    """
+    with PendingOutput(request.sheet_path, staging=staging) as sheet:
+        tiles = contact_frames.tiles()
+        save_contact_sheet(sheet.temporary, tiles, num_blocks=contact_frames.num_blocks)
+        with PendingOutput(request.manifest_path, staging=staging) as text:
+            content = json.dumps(manifest, indent=1, ensure_ascii=False)
+            text.temporary.write_text(content, encoding="utf-8")
+            writer.complete()
+            request.manifest_path.unlink(missing_ok=True)
+            writer.close()
+            sheet.publish()
+            text.publish()
+
+
+def _open_writer(
+    plan: RenderPlan, request: RenderRequest, force: bool, folder: Path, staging: Path | None
+) -> VideoWriter:
+    return open_writer(
+        request.output,
+        **_format(plan, request),
+        audio=_choose_audio(plan, request),
+        replace=force,
+        folder=folder,
+        staging=staging,
+    )
+
+
+def _format(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
+    """Return how the result is to be encoded, as ``choose_format`` takes it."""
+    return {
+        "fps": plan.fps,
+        "width": plan.width,
+        "height": plan.height,
+        "codec": request.codec or plan.output.codec,
+        "crf": plan.output.crf if request.crf is None else request.crf,
+        "hardware": request.hardware_encoder,
+    }
+
+
+def _choose_audio(plan: RenderPlan, request: RenderRequest) -> AudioSource | None:
+    """Return the sound that goes with the result: the command line wins over the timeline."""
+    match request.audio, plan.audio:
+        case ("none", _) | (None, None | Audio(source="none")):
+            return None
+        case ("input", _) | (None, Audio(source="input")):
+            if request.input is None:
+                raise ConfigError("audio is the input's, but there is no --input")
+            return AudioSource(request.input)
+        case (None, Audio(uri=str(uri), offset_seconds=offset)):
+            return AudioSource(request.file_path(uri), Fraction(str(offset)))
+        case (str(path), _):
+            return AudioSource(Path(path))
+    return None
+
+
+def _open_stream(
+    pipeline: Pipeline, plan: RenderPlan, clock: StageClock, adapted_layers: AdaptedLayers
+) -> Stream:
+    texts = [prompt.text for prompts in plan.prompts.values() for prompt in prompts]
+    embeddings = clock.timed_on_host("prompts", pipeline.prompt_embeddings)(texts)
+    chunk_spec = pipeline.preset.chunk
+    controller: NoiseController = FixedNoiseScale()
+    if plan.noise_controller:
+        controller = (
+            ScopeNoiseController(chunk_spec.latent_frames)
+            if plan.variant == "rolling"
+            else SmoothedNoiseController()
+        )
+    return Stream(
+        pipeline.models,
+        height=plan.height,
+        width=plan.width,
+        driver=_driver_options(plan, chunk_spec),
+        prompts=plan.prompts,
+        conditioning=Conditioning(embeddings.__getitem__, plan.spatial_method),
+        noise_controller=controller,
+        clock=clock,
+        adapted_layers=adapted_layers,
+    )
+
+
+def _driver_options(plan: RenderPlan, chunk: ChunkSpec) -> DriverOptions:
+    return DriverOptions(
+        window=chunk.window,
+        sinks=chunk.sinks,
+        variant=plan.variant,
+        stream_batch=plan.stream_batch,
+        sink_refresh=chunk.sink_refresh,
+        chunk_frames=chunk.latent_frames,
+        rows=plan.num_rows,
+    )

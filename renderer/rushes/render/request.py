@@ -1,0 +1,93 @@
+"""What a user asks for beside the timeline: files, and how pictures come in and go out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from rushes.errors import ConfigError, ConflictError, MissingFileError
+from rushes.files.publish import require_folder
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.video.names import name_beside, result_path
+
+Fit = Literal["stretch", "crop", "pad"]
+
+
+class RenderRequest(BaseModel):
+    """One result to be made; ``plan`` holds the options that decide its chunks.
+
+    ``audio`` is ``input``, ``none`` or a file; ``None`` leaves it to the timeline, as with
+    ``codec`` and ``crf``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeline: Path
+    output: Path
+    input: Path | None = None
+    plan: PlanOptions = PlanOptions()
+    preset: str
+    device: str = "auto"
+    dtype: str = "auto"
+    fit: Fit = "stretch"
+    codec: str | None = None
+    crf: int | None = None
+    hardware_encoder: bool = False
+    audio: str | None = None
+
+    @property
+    def manifest_path(self) -> Path:
+        """The manifest lies beside the result, ``.json`` behind its whole name."""
+        return name_beside(self.output, ".json")
+
+    @property
+    def sheet_path(self) -> Path:
+        """The contact sheet, likewise with ``.png``."""
+        return name_beside(self.output, ".png")
+
+    def file_path(self, name: str) -> Path:
+        """Return where a file that a plan names lies: relative to the timeline, unless absolute."""
+        return self.timeline.parent / name
+
+
+def refuse_conflicts(request: RenderRequest, force: bool) -> None:
+    """Look before hours of work whether a result would replace another, or its own input.
+
+    Raises: ConflictError; ConfigError when the result would replace what it is made from;
+        WriteError when there is no folder for it.
+    """
+    result = result_path(request.output)
+    steering = map(request.file_path, request.plan.steering_files)
+    given = [request.timeline, request.input, *steering]
+    sources = {path.resolve() for path in given if path is not None}
+    for path in (result, request.manifest_path, request.sheet_path):
+        if path.resolve() in sources:
+            raise ConfigError(f"{path}: the result would replace its own source; choose another -o")
+        if path.is_dir() and (path == request.output or path != result):
+            raise ConflictError(f"{path}: is a folder; choose another -o")
+        is_empty = path.is_dir() and not any(path.iterdir())  # pictures may fill it
+        if path.exists() and not is_empty and not force:
+            raise ConflictError(f"{path}: is there already; choose another -o, or give --force")
+    require_folder(result)
+
+
+def refuse_missing(plan: RenderPlan, request: RenderRequest) -> None:
+    """Refuse a plan whose files are not all there.
+
+    Raises: ConfigError when there is no input video though the plan takes one; MissingFileError
+        that names all files that are not there.
+    """
+    if plan.takes_input and request.input is None:
+        raise ConfigError(
+            f"{request.timeline}: is video to video; give --input VIDEO, or --mode text"
+        )
+    paths = [request.file_path(name) for name in plan.steering_files]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise MissingFileError(
+            f"{', '.join(missing)}: there is no such file, which is to steer the render; check "
+            "its name, or leave it out"
+        )

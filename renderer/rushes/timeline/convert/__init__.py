@@ -1,0 +1,1 @@
+"""Prompt maps of other tools, turned into timelines."""

@@ -1,0 +1,161 @@
+"""Turning a prompt map of another tool into a timeline document, version 2.1 with ``ext``."""
+
+from __future__ import annotations
+
+import json
+from codecs import BOM_UTF8
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from rushes.timeline.convert.prompt_maps import (
+    READERS,
+    MapKind,
+    PromptMap,
+    detect_kind,
+    note_unread,
+)
+from rushes.timeline.document import MICROSECONDS
+from rushes.timeline.fields import Fields
+from rushes.timeline.pipelines import OURS
+from rushes.timeline.problems import Problem, Problems, describe
+from rushes.timeline.read.ext import SCHEMA
+from rushes.timeline.read.json_reading import MALFORMED, read_json
+from rushes.timeline.read.load import parse_timeline, refuse
+from rushes.timeline.read.timeline_file import NEWEST_VERSION
+
+LONE_PROMPT_FRAMES = 81
+LATEST_ENTRY_FRAMES = 3  # a block may begin that late; its way must still end before the next key
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A timeline document and what was lost or assumed on the way."""
+
+    document: dict[str, Any]
+    problems: tuple[Problem, ...]
+
+
+def convert_prompt_map(
+    data: bytes,
+    *,
+    kind: MapKind | None = None,
+    fps: Fraction | None = None,
+    length: int | None = None,
+    source: str = "prompt map",
+) -> Converted:
+    """Convert a prompt map; ``length`` is in frames, ``fps`` and ``length`` win over the file's.
+
+    Raises: TimelineError with all faults, when there is any that cannot be converted around.
+    """
+    problems = Problems()
+    prompt_map = _read_map(data, kind, problems)
+    if prompt_map is None or problems.has_errors:
+        refuse([problem for problem in problems if problem.severity == "error"], source)
+    document = _to_document(prompt_map, fps or prompt_map.fps, length, problems)
+    loaded = parse_timeline(json.dumps(document), source=f"{source}, converted")
+    loaded.require()
+    return Converted(document, (*problems, *loaded.problems))
+
+
+def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMap | None:
+    text = data.removeprefix(BOM_UTF8).strip()
+    if text.startswith(b'"'):  # FizzNodes takes its schedule without the braces
+        text = b"{%s}" % text.rstrip(b", \r\n")
+    document = read_json(text, problems)
+    if document is MALFORMED:
+        return None
+    if not isinstance(document, dict):
+        problems.error("", f"must be an object, is {describe(document)}", document)
+        return None
+    kind = kind or detect_kind(document)
+    if kind is None:
+        message = f"is no prompt map of {', '.join(READERS)}; say with --from which it is"
+        problems.error("", message, document)
+        return None
+    fields = Fields(document, "", problems)
+    prompt_map = READERS[kind](fields)
+    note_unread(fields)
+    return prompt_map
+
+
+def _to_document(
+    prompt_map: PromptMap, fps: Fraction, length: int | None, problems: Problems
+) -> dict[str, Any]:
+    length = length or prompt_map.length or _guess_length(list(prompt_map.prompts), problems)
+    late = [frame for frame in prompt_map.prompts if frame >= length]
+    if late:
+        problems.warn("", f"prompts from frame {late[0]} on lie beyond the {length} frames", late)
+    settings: dict[str, Any] = {"pipelineId": OURS, "inputMode": prompt_map.mode}
+    if prompt_map.noise_scale:
+        settings["noiseController"] = False  # it would outvote the schedule
+    if prompt_map.size:
+        width, height = prompt_map.size
+        settings["resolution"] = {"height": height, "width": width}
+    if prompt_map.seed is not None:
+        settings["seed"] = prompt_map.seed
+    return {
+        "prompts": _to_blocks(prompt_map, fps, length),
+        "settings": settings,
+        "version": NEWEST_VERSION,
+        "ext": _to_ext(prompt_map, fps),
+    }
+
+
+def _guess_length(frames: Sequence[int], problems: Problems) -> int:
+    """Let the last prompt last as long as the one before it."""
+    gaps = [after - before for before, after in pairwise(frames)]
+    length = frames[-1] + (gaps[-1] if gaps else LONE_PROMPT_FRAMES)
+    problems.warn("", f"the file has no length; {length} frames are taken; set --length", length)
+    return length
+
+
+def _to_blocks(prompt_map: PromptMap, fps: Fraction, length: int) -> list[dict[str, Any]]:
+    """Begin each block where the way to its prompt begins; the way is its transition."""
+    keys = [frame for frame in prompt_map.prompts if frame < length] or [min(prompt_map.prompts)]
+    starts = [0]
+    for before, key in pairwise(keys):
+        ratio = prompt_map.hold_ratio
+        hold = key - before if ratio is None else max(1, round((key - before) * ratio))
+        starts.append(before + hold)
+    blocks: list[dict[str, Any]] = []
+    for key, start, end in zip(keys, starts, [*starts[1:], length], strict=True):
+        text = prompt_map.prompts[key]
+        block: dict[str, Any] = {
+            "startTime": _seconds(start, fps),
+            "endTime": _seconds(end, fps),
+            "prompts": [{"text": text, "weight": 100}],
+        }
+        if blocks and key > start:
+            block["temporalInterpolationMethod"] = prompt_map.method
+            length_frames = max(key - start - LATEST_ENTRY_FRAMES, 1)
+            block["ext"] = {"transition": {"seconds": _seconds(length_frames, fps)}}
+        blocks.append(block)
+    return blocks
+
+
+def _to_ext(prompt_map: PromptMap, fps: Fraction) -> dict[str, Any]:
+    rate = fps.numerator if fps.denominator == 1 else str(fps)
+    crf = {} if prompt_map.crf is None else {"crf": prompt_map.crf}
+    ext: dict[str, Any] = {"schema": SCHEMA, "output": {"fps": rate, **crf}}
+    for key, value in (
+        ("prefix", prompt_map.prefix),
+        ("suffix", prompt_map.suffix),
+        ("audio", prompt_map.audio),
+    ):
+        if value:
+            ext[key] = value
+    if prompt_map.noise_scale:
+        keyframes = [
+            {"t": _seconds(frame, fps), "v": value} for frame, value in prompt_map.noise_scale
+        ]
+        ext["schedules"] = {"noise_scale": keyframes}
+    return ext
+
+
+def _seconds(frame: int, fps: Fraction) -> float:
+    """Return a frame's time in whole microseconds, rounded down so that it is never late."""
+    seconds = int(frame * MICROSECONDS / fps) / MICROSECONDS
+    return int(seconds) if seconds.is_integer() else seconds

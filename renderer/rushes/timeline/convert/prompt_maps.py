@@ -1,0 +1,206 @@
+"""Prompt maps of other tools, keyed by frame: animatediff, FizzNodes and Deforum."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal
+
+from rushes.timeline.document import Method, Mode
+from rushes.timeline.fields import Fields, as_integer
+from rushes.timeline.plan.lengths import MOST_FRAMES
+from rushes.timeline.problems import ITEM_LIMIT, shortened
+from rushes.timeline.read.schedules import parse_deforum
+from rushes.timeline.times import exact_rate
+
+MapKind = Literal["animatediff", "fizznodes", "deforum"]
+
+_FRAME = re.compile(r"\s*([0-9]{1,9})\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptMap:
+    """What a prompt map says, in our words.
+
+    ``hold_ratio``: the share of the way to the next key that a prompt is held before it travels;
+    ``None`` holds it to the end. ``noise_scale`` has a value for some frames.
+    """
+
+    prompts: dict[int, str]
+    fps: Fraction
+    hold_ratio: Fraction | None = None
+    method: Method = "linear"
+    length: int | None = None
+    seed: int | None = None
+    size: tuple[int, int] | None = None
+    mode: Mode = "text"
+    prefix: str = ""
+    suffix: str = ""
+    noise_scale: list[tuple[int, float]] = field(default_factory=list)
+    crf: int | None = None
+    audio: Any = None
+
+
+def detect_kind(document: dict[str, Any]) -> MapKind | None:
+    """Return whose prompt map this is."""
+    if "prompt_map" in document:
+        return "animatediff"
+    if isinstance(document.get("prompts"), dict):
+        return "deforum"
+    return "fizznodes" if any(_FRAME.fullmatch(key) for key in document) else None
+
+
+def read_animatediff(document: Fields) -> PromptMap:
+    """Read a configuration of animatediff-cli-prompt-travel.
+
+    Source: animatediff-cli-prompt-travel: README and prompt preprocessing
+    """
+    problems = document.problems
+    ratio = document.number("prompt_fixed_ratio", 0, 1)
+    output = document.object("output")
+    fps = output.number("fps") if output else None
+    encoding = output.object("encode_param") if output else None
+    for key, what in (("n_prompt", "negative prompts"), ("lora_map", "LoRAs of another model")):
+        if document.take(key):
+            problems.warn(key, f"{what} are not offered; left out", document.data[key])
+    prompts = document.object("prompt_map") or Fields({}, "prompt_map", problems)
+    return PromptMap(
+        prompts=_read_prompts(prompts, list(prompts.data)),
+        fps=_rate(fps, 8, document, "output.fps"),
+        hold_ratio=Fraction(1, 2) if ratio is None else Fraction(ratio),
+        method="slerp",
+        seed=_read_seed(document),
+        prefix=document.text("head_prompt") or "",
+        suffix=document.text("tail_prompt") or "",
+        crf=encoding.integer("crf", 0, 63) if encoding else None,
+    )
+
+
+def read_fizznodes(document: Fields) -> PromptMap:
+    """Read the prompt schedule of FizzNodes: weights ramp linearly from key to key.
+
+    Source: FizzleDorf/ComfyUI_FizzNodes: ScheduleFuncs.py, ScheduledNodes.py
+    """
+    options = ("pre_text", "app_text", "max_frames", "fps")
+    frames = [key for key in document.data if key not in options]
+    return PromptMap(
+        prompts=_read_prompts(document, frames),
+        fps=_rate(document.number("fps"), 16, document, "fps"),
+        hold_ratio=Fraction(0),
+        length=document.integer("max_frames", 1, MOST_FRAMES),
+        prefix=document.text("pre_text") or "",
+        suffix=document.text("app_text") or "",
+    )
+
+
+def read_deforum(document: Fields) -> PromptMap:
+    """Read a settings file of Deforum: a prompt holds until the next one.
+
+    Source: deforum-art/sd-webui-deforum: scripts/deforum_helpers/animation_key_frames.py
+    """
+    prompts = document.object("prompts") or Fields({}, "prompts", document.problems)
+    is_video = document.take("animation_mode") == "Video Input"
+    width, height = (document.integer(key, 1, 100_000) for key in ("W", "H"))
+    return PromptMap(
+        prompts=_read_prompts(prompts, list(prompts.data)),
+        fps=_rate(document.number("fps"), 15, document, "fps"),
+        length=document.integer("max_frames", 1, MOST_FRAMES),
+        seed=_read_seed(document),
+        size=(width, height) if width and height else None,
+        mode="video" if is_video else "text",
+        noise_scale=_read_strength(document, is_video),
+        audio=_read_soundtrack(document),
+    )
+
+
+READERS: dict[MapKind, Callable[[Fields], PromptMap]] = {
+    "animatediff": read_animatediff,
+    "fizznodes": read_fizznodes,
+    "deforum": read_deforum,
+}
+
+
+def _read_prompts(fields: Fields, keys: list[str]) -> dict[int, str]:
+    """Read frame numbers and texts; what the model cannot follow is reported and left out."""
+    prompts: dict[int, str] = {}
+    for key in keys:
+        text = fields.text(key)
+        match = _FRAME.fullmatch(key)
+        if text is None:
+            continue
+        if match is None:
+            message = "is an expression, no frame number; this prompt is left out"
+            fields.problems.warn(fields.path_of(key), message, key)
+            continue
+        positive, negative, _ = text.partition("--neg")
+        if negative:
+            message = "negative prompts are not offered (no guidance); the part is left out"
+            fields.problems.warn(fields.path_of(key), message, text)
+        if "`" in positive:
+            message = "holds an expression in backticks, which is kept as text; edit it"
+            fields.problems.warn(fields.path_of(key), message, text)
+        prompts[int(match[1])] = positive.strip()
+    if not prompts and not fields.problems.has_errors:
+        fields.problems.error(fields.path, "names no prompt at a frame number; write one at 0")
+    return dict(sorted(prompts.items()))
+
+
+def _rate(fps: Any, default: int, document: Fields, path: str) -> Fraction:
+    """Return the frame rate, or the other tool's default with a note."""
+    rate = exact_rate(fps) if fps is not None else None
+    if rate is None:
+        if fps is not None:
+            document.problems.error(path, f"{fps} is no frame rate that a video has; mend it")
+        document.problems.note(path, f"read as {default}, unless --fps says otherwise")
+    return rate or Fraction(default)
+
+
+def _read_seed(document: Fields) -> int | None:
+    value = document.take("seed")
+    seeds = value if isinstance(value, list) else [value]
+    fixed = [seed for seed in map(as_integer, seeds) if seed is not None and 0 <= seed < 2**63]
+    if value is not None and len(fixed) != 1:
+        taken = f"{fixed[0]} is taken" if fixed else "the default is taken"
+        document.problems.warn("seed", f"names no single fixed seed; {taken}", value)
+    return fixed[0] if fixed else None
+
+
+def _read_strength(document: Fields, is_video: bool) -> list[tuple[int, float]]:
+    """Turn strength, the share of the picture that is kept, into the noise scale, its rest."""
+    if document.take("noise_schedule"):
+        message = "noise on the picture has no counterpart here; left out"
+        document.problems.note("noise_schedule", message)
+    key = "strength_schedule"
+    text = document.text(key)
+    if text is None:
+        return []
+    if not is_video:
+        document.problems.note(key, "means nothing without an input video; left out")
+        return []
+    try:
+        keys = parse_deforum(text)
+    except ValueError as error:
+        document.problems.warn(key, f"{error}; left out", text)
+        return []
+    message = "becomes the noise scale 1 - strength, against the input video's frames"
+    document.problems.note(key, message, text)
+    return [(frame, float(max(Decimal(0), 1 - strength))) for frame, strength in keys]
+
+
+def _read_soundtrack(document: Fields) -> Any:
+    choice, path = document.take("add_soundtrack"), document.take("soundtrack_path")
+    if choice == "File" and isinstance(path, str) and path:
+        return {"uri": path}
+    return {"None": "none", "Init Video": "input"}.get(choice) if isinstance(choice, str) else None
+
+
+def note_unread(document: Fields) -> None:
+    """List once what a converted file says beyond what a timeline can hold."""
+    keys = document.unread()
+    if keys:
+        names = ", ".join(shortened(key, 40) for key in keys[:ITEM_LIMIT])
+        more = f" and {len(keys) - ITEM_LIMIT} more" if len(keys) > ITEM_LIMIT else ""
+        document.problems.note("", f"not converted: {names}{more}", keys)

@@ -1,0 +1,1 @@
+"""A timeline and options in, a render plan out: everything that is decided beforehand."""

@@ -1,0 +1,184 @@
+"""What holds for a whole job: command line over profile over document over defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+from rushes.errors import ConfigError
+from rushes.presets.preset import Preset
+from rushes.timeline.document import ControlVideo, Method, Mode, Ramp, Timeline, VaeType
+from rushes.timeline.pipelines import OURS, PIPELINES, Pipeline
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.profiles import PROFILES, Profile
+from rushes.timeline.steps import LEAST_SIDE, round_side
+from rushes.timeline.times import is_rate, show_rate
+
+MODEL_FPS = Fraction(16)  # the model's own rate; scope and sdv2 write it offline
+DEFAULT_SIDE = 512
+DEFAULT_SEED = 42
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Settings of one job; see ``RenderPlan`` for those that go into it as they are."""
+
+    profile: Profile
+    mode: Mode
+    takes_input: bool
+    control: ControlVideo
+    has_control_video: bool
+    vace_scale: float
+    fps: Fraction
+    height: int
+    width: int
+    asked_size: tuple[int, int]  # height and width before the preset's limit
+    seed: int
+    denoising_steps: tuple[int, ...]
+    noise_scale: float
+    noise_controller: bool
+    manage_cache: bool
+    transition_steps: int
+    transition_method: Method
+    ramp: Ramp | None
+    vae_type: VaeType
+    stream_batch: bool
+
+
+def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
+    """Decide what the document, the options and the profile leave open.
+
+    Raises: ConfigError when the input's rate cannot be used, or steps are to be batched where they
+        cannot be.
+    Source: scope: src/scope/core/pipelines/streamdiffusionv2/pipeline.py (VACE's control video
+    is no ``video`` to the pipeline, which then runs in text mode)
+    """
+    settings = timeline.settings
+    profile = PROFILES[options.profile]
+    pipeline = _pipeline(timeline, preset)
+    asked_mode = input_mode(timeline, options.mode, preset)
+    takes_input = asked_mode == "video"
+    control = ControlVideo(
+        options.control or timeline.ext.control.video, options.mask or timeline.ext.control.mask
+    )
+    uses_input = settings.vace_enabled and settings.vace_use_input_video and not control.video
+    input_is_control = takes_input and uses_input
+    mode: Mode = "text" if input_is_control else asked_mode
+    has_control_video = bool(input_is_control or control.video)
+    has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
+    is_steered = bool(has_control_video or has_images)
+    asked_size = _asked_size(timeline, options)
+    height, width = asked_size
+    if options.height is None and options.width is None:
+        height, width = limited_size(asked_size, preset.largest_side)
+    return JobSettings(
+        profile=profile,
+        mode=mode,
+        takes_input=takes_input,
+        control=control,
+        has_control_video=has_control_video,
+        vace_scale=_first(timeline.ext.control.scale, settings.vace_context_scale, 1.0),
+        fps=_frame_rate(timeline, options, profile, takes_input or options.control is not None),
+        height=height,
+        width=width,
+        asked_size=asked_size,
+        seed=_first(options.seed, settings.seed, DEFAULT_SEED),
+        denoising_steps=_first(
+            options.denoising_steps,
+            settings.denoising_steps,
+            profile.video_steps if mode == "video" else None,
+            preset.schedule.steps(mode),
+        ),
+        noise_scale=_first(
+            options.noise_scale,
+            settings.noise_scale,
+            profile.noise_scale,
+            preset.schedule.noise_scale,
+        ),
+        noise_controller=mode == "video" and _first(settings.noise_controller, True),
+        manage_cache=_first(settings.manage_cache, True),
+        transition_steps=_first(
+            options.transition_steps,
+            timeline.transition_steps,
+            pipeline.transition_steps if mode == "text" else 0,
+        ),
+        transition_method=_first(
+            options.transition_method, timeline.transition_method, pipeline.transition_method
+        ),
+        ramp=options.ramp,
+        vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
+        stream_batch=_stream_batch(timeline, options, profile, is_steered),
+    )
+
+
+def input_mode(timeline: Timeline, asked: Mode | None, preset: Preset) -> Mode:
+    """Return what a render is made from; ``asked`` is the command line's wish."""
+    return asked or timeline.settings.input_mode or _pipeline(timeline, preset).default_mode
+
+
+def _pipeline(timeline: Timeline, preset: Preset) -> Pipeline:
+    return PIPELINES.get(timeline.settings.pipeline_id or preset.pipeline_id, PIPELINES[OURS])
+
+
+def _stream_batch(
+    timeline: Timeline, options: PlanOptions, profile: Profile, is_steered: bool
+) -> bool:
+    """Say whether the steps of consecutive chunks run in one pass.
+
+    Raises: ConfigError when they shall, but cannot.
+    """
+    moves_loras = bool(timeline.ext.lora_schedules) or any(
+        block.lora_scales for block in timeline.blocks
+    )
+    if not options.stream_batch:
+        can_batch = not (is_steered or moves_loras)
+        return options.stream_batch is None and profile.stream_batch and can_batch
+    if profile.variant == "rolling":
+        raise ConfigError(
+            f"profile {profile.name} takes its steps one by one; for a stream batch, "
+            "add --profile upstream"
+        )
+    if is_steered or moves_loras:
+        what = "what VACE steers" if is_steered else "a LoRA whose strength changes"
+        raise ConfigError(f"{what} cannot run in a stream batch; give --sequential instead")
+    return True
+
+
+def _asked_size(timeline: Timeline, options: PlanOptions) -> tuple[int, int]:
+    settings = timeline.settings
+    return (
+        _first(options.height, settings.height, DEFAULT_SIDE),
+        _first(options.width, settings.width, DEFAULT_SIDE),
+    )
+
+
+def limited_size(size: tuple[int, int], largest_side: int | None) -> tuple[int, int]:
+    """Shrink a height and width to a model's largest side, in about the same proportions."""
+    if largest_side is None or max(size) <= largest_side:
+        return size
+    scale = largest_side / max(size)
+    height, width = (max(LEAST_SIDE, round_side(round(side * scale))) for side in size)
+    return height, width
+
+
+def _frame_rate(
+    timeline: Timeline, options: PlanOptions, profile: Profile, takes_input: bool
+) -> Fraction:
+    """Return the rate of the result: asked for, the profile's, the input's, or the model's.
+
+    Raises: ConfigError when the input claims a rate that no video has.
+    """
+    rate = options.fps or profile.fps or timeline.ext.output.fps
+    if rate is None and takes_input:
+        rate = options.input_fps
+    if rate is not None and not is_rate(rate):
+        raise ConfigError(f"the input claims {show_rate(rate)} frames a second; set --fps")
+    return rate or MODEL_FPS
+
+
+def _first(*values: T | None) -> T:
+    """Return the first value that is there."""
+    return next(value for value in values if value is not None)

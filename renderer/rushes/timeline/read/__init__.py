@@ -1,0 +1,1 @@
+"""Any file in: a timeline, or all its faults, out."""

@@ -1,0 +1,144 @@
+"""Loading a timeline or workflow file: any bytes in, a timeline or all its faults out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rushes.errors import MissingFileError, TimelineError
+from rushes.timeline.document import Timeline
+from rushes.timeline.fields import Fields
+from rushes.timeline.loras import BESIDE
+from rushes.timeline.problems import Problem, Problems, describe, printable
+from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
+from rushes.timeline.read.timeline_file import read_timeline
+from rushes.timeline.read.workflow_file import FORMAT, read_workflow
+
+KINDS = f'a timeline (an array "prompts") or a workflow ("format": "{FORMAT}")'
+CONVERT = "it looks like a prompt map by frame; turn it into a timeline with rushes convert"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTimeline:
+    """The answer to a document: the timeline, unless it has errors, and everything found."""
+
+    timeline: Timeline | None
+    problems: tuple[Problem, ...]
+    source: str = "timeline"
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no error; warnings and notes may remain."""
+        return self.timeline is not None
+
+    def require(self, *, to_render: bool = False) -> Timeline:
+        """Return the timeline, or raise everything that stands against it.
+
+        ``to_render`` also refuses what only rendering must refuse, such as a missing LoRA.
+        Raises: TimelineError with a line for each fault.
+        """
+        faults = [
+            problem
+            for problem in self.problems
+            if problem.severity == "error" or (to_render and problem.blocks_render)
+        ]
+        if faults or self.timeline is None:
+            refuse(faults, self.source)
+        return self.timeline
+
+
+def refuse(faults: Sequence[Problem], source: str) -> NoReturn:
+    """Raise a TimelineError with a line for each fault."""
+    message = "\n".join(f"{printable(source)}: {fault}" for fault in faults)
+    raise TimelineError(message, path=source, field=faults[0].path)
+
+
+def load_timeline(
+    path: Path | str,
+    *,
+    strict: bool = False,
+    allow_version: bool = False,
+    lora_folders: Sequence[Path] = (),
+    pipeline: str | None = None,
+) -> LoadedTimeline:
+    """Read a file of any known kind.
+
+    ``strict`` makes errors of unknown keys and of sizes that would be rounded; ``allow_version``
+    reads versions that are unknown; ``pipeline`` is the pipeline to use instead of the file's.
+    Raises: MissingFileError when there is no such file.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = Problem("", f"cannot be read: {reason}")
+        return LoadedTimeline(None, (problem,), str(path))
+    return parse_timeline(
+        data,
+        strict=strict,
+        allow_version=allow_version,
+        lora_folders=(Path(path).parent / BESIDE, *lora_folders),
+        pipeline=pipeline,
+        source=str(path),
+    )
+
+
+def parse_timeline(
+    data: str | bytes,
+    *,
+    strict: bool = False,
+    allow_version: bool = False,
+    lora_folders: Sequence[Path] = (),
+    pipeline: str | None = None,
+    source: str = "timeline",
+) -> LoadedTimeline:
+    """Read a document from memory; the options are those of ``load_timeline``."""
+    problems = Problems(strict=strict)
+    timeline = None
+    document = read_json(data, problems)
+    reader = _choose_reader(document, problems) if document is not MALFORMED else None
+    if reader is not None:
+        timeline = reader(
+            Fields(document, "", problems),
+            allow_version=allow_version,
+            lora_folders=lora_folders,
+            pipeline=pipeline,
+        )
+        problems.note_unknown_keys()
+    found = tuple(problems)
+    if timeline is None or problems.has_errors:
+        return LoadedTimeline(None, found, source)
+    warnings = tuple(str(problem) for problem in found if problem.severity == "warning")
+    return LoadedTimeline(replace(timeline, warnings=warnings), found, source)
+
+
+def _choose_reader(document: Any, problems: Problems) -> Callable[..., Timeline] | None:
+    """Return the reader of the document's kind, or report that it is of none."""
+    if not isinstance(document, dict):
+        problems.error("", f"must be an object, is {describe(document)}; give {KINDS}", document)
+        return None
+    if document.get("format") == FORMAT:
+        return read_workflow
+    prompts = document.get("prompts")
+    if isinstance(prompts, list):
+        return read_timeline
+    if isinstance(prompts, dict):
+        problems.error("prompts", f"must be an array; {CONVERT}", prompts)
+        return read_timeline
+    if "prompt_map" in document or _is_prompt_map(document):
+        problems.error("", CONVERT, document)
+    elif prompts is not None:
+        problems.error("prompts", f"must be an array, is {describe(prompts)}", prompts)
+        return read_timeline
+    else:
+        problems.error("", f"is of no known kind; give {KINDS}", document)
+    return None
+
+
+def _is_prompt_map(document: dict[str, Any]) -> bool:
+    return bool(document) and all(key.strip().isdigit() for key in document)

@@ -1,0 +1,1 @@
+"""Video files out: codecs, segments, containers, pictures."""

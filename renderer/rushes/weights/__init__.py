@@ -1,0 +1,1 @@
+"""Weight files: found, downloaded, converted, and loaded into networks on a device."""

@@ -1,0 +1,77 @@
+"""The LoRA files of a plan: found in this machine's folders, and in the networks for one render."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes.errors import CheckpointError
+from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
+from rushes.models.adapters.lora import linear_layers, place_lora
+from rushes.models.checkpoint import listed, read_state_dict
+from rushes.stream.stream import Models
+from rushes.timeline.document import Lora
+from rushes.timeline.loras import find_all
+
+
+@dataclass(frozen=True)
+class LoraFile:
+    """A LoRA of a plan, and where it lies."""
+
+    lora: Lora
+    path: Path
+    sha256: str
+
+
+def find_loras(
+    loras: Sequence[Lora], folders: Sequence[Path], hash_of: Callable[[Path], str]
+) -> tuple[LoraFile, ...]:
+    """Find the file of every LoRA.
+
+    Raises: MissingFileError that names all that are not there; CheckpointError for another file of
+        the same name than the plan's author had.
+    """
+    paths = find_all(loras, folders)
+    files = [LoraFile(lora, paths[lora.name], hash_of(paths[lora.name])) for lora in loras]
+    for file in files:
+        if file.lora.sha256 not in (None, file.sha256):
+            raise CheckpointError(
+                f"{file.path}: is another file than the author's {file.lora.name}: its SHA-256 is "
+                f"{file.sha256}, not {file.lora.sha256}; fetch the right one"
+            )
+    return tuple(files)
+
+
+@contextmanager
+def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers]:
+    """Have LoRAs in the networks; afterwards these are what they were, to the bit.
+
+    Raises: CheckpointError when a file is no LoRA, or one of another model.
+    """
+    layers = linear_layers(models.dit, models.vace)
+    adapters = [
+        Adapter(
+            place_lora(read_state_dict(file.path), layers, str(file.path)),
+            file.lora.scale,
+            is_merged=file.lora.merge_mode == "permanent_merge",
+        )
+        for file in files
+    ]
+    adapted_layers = AdaptedLayers(layers, adapters)
+    try:
+        adapted_layers.attach()
+        yield adapted_layers
+    finally:
+        adapted_layers.remove()
+
+
+def unused_keys(files: Sequence[LoraFile], layers: AdaptedLayers) -> tuple[str, ...]:
+    """Return a warning for every file some of whose keys change nothing."""
+    return tuple(
+        f"{file.lora.name}: {len(adapter.weights.unused)} of its keys have no place in this model "
+        f"and change nothing: {listed(adapter.weights.unused, 3)}"
+        for file, adapter in zip(files, layers.adapters, strict=True)
+        if adapter.weights.unused
+    )

@@ -1,0 +1,53 @@
+"""``rushes submit`` before anything is queued: what it says of files that were planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from renders.shots import timeline, write_clip, write_timeline
+from rushes_queue.cli import app
+
+
+def submit(tmp_path: Path, *arguments: object) -> Result:
+    """Plan for a broker that is not there."""
+    nowhere = ("--broker", "redis://127.0.0.1:1/0", "--storage", tmp_path / "storage")
+    command = ["submit", "--preset", "tiny", *arguments, *nowhere]
+    return CliRunner().invoke(app, list(map(str, command)))
+
+
+@pytest.mark.parametrize(
+    ("clip", "arguments", "code"),
+    [
+        ("clip.mp4", "", 5),  # planned, and then there is no broker
+        ("none.mp4", "", 4),
+        ("none.mp4", "--input other.mp4", 5),
+        ("none.mp4", "--mode text", 5),
+        (None, "", 3),
+    ],
+)
+def test_the_input_may_be_named_by_the_timeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clip: str | None, arguments: str, code: int
+) -> None:
+    (tmp_path / "shots").mkdir()
+    ext = {} if clip is None else {"ext": {"schema": 1, "inputs": [{"uri": clip}]}}
+    shot = write_timeline(tmp_path / "shots" / "shot.json", timeline(mode="video") | ext)
+    write_clip(tmp_path / "shots" / "clip.mp4")
+    write_clip(tmp_path / "other.mp4")
+    monkeypatch.chdir(tmp_path)
+    result = submit(tmp_path, shot, *arguments.split())
+    assert result.exit_code == code, result.output
+    if code == 4:
+        assert "shots/none.mp4: there is no such file" in result.stderr
+
+
+def test_a_file_that_goes_without_the_input_is_named_once(tmp_path: Path) -> None:
+    text = write_timeline(tmp_path / "text.json", timeline())
+    video = write_timeline(tmp_path / "video.json", timeline(mode="video"))
+    clip = write_clip(tmp_path / "clip.mp4")
+    result = submit(tmp_path, text, video, "--input", clip, "--takes", 3)
+    assert result.exit_code == 5, result.output
+    notes = [line for line in result.stderr.splitlines() if "without the input" in line]
+    assert notes == [f"note: {text}: is text to video, without the input"]

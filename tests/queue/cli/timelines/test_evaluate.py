@@ -1,0 +1,74 @@
+"""``rushes eval`` on files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from rushes.files.resources import data_folder
+from rushes_queue.cli import app
+
+MEADOW = data_folder("timelines") / "meadow.mp4"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first frames of the shipped film, small, in colours of their own."""
+    from fractions import Fraction
+
+    from rushes.video.read.reader import VideoReader
+    from rushes.video.write.writer import open_writer
+
+    path = tmp_path_factory.mktemp("eval") / "small.mp4"
+    fps = Fraction(16)
+    with VideoReader(MEADOW, fps=fps, height=64, width=64) as reader:
+        frames = reader.read(0, 12)
+    writer = open_writer(path, fps=fps, width=64, height=64)
+    writer.write(255 - frames)
+    writer.close()
+    return path
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["eval", *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_json_has_a_value_a_frame_and_their_means(small: Path) -> None:
+    code, out, _ = run(str(small), "--reference", str(MEADOW), "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert len(answer["frames"]["psnr"]) == 12
+    assert len(answer["frames"]["warp_error"]) == 11
+    assert answer["means"]["psnr"] < 15  # a negative is unlike its picture
+    assert answer["means"]["warp_error"] < 0.005  # but moves as it does
+
+
+def test_a_table_is_printed_and_a_plot_made(small: Path, tmp_path: Path) -> None:
+    code, out, err = run(
+        str(small), "--reference", str(small), "--plot", str(tmp_path / "curves.png")
+    )
+    assert code == 0
+    assert out.splitlines()[0].split() == ["measure", "mean"]
+    assert "psnr" in out
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert str(tmp_path / "curves.png") in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["none.mp4", "--reference", str(MEADOW)], 4, "none.mp4"),
+        ([str(MEADOW), "--reference", "none.mp4"], 4, "none.mp4"),
+        ([str(MEADOW), "--reference", str(MEADOW), "--plot", "curves.txt"], 3, ".png"),
+        (["none.mp4", "--reference", str(MEADOW), "--plot", "no/curves.png"], 1, "make it first"),
+    ],
+    ids=["no output", "no reference", "wrong plot", "no folder"],
+)
+def test_what_is_wrong_is_said_in_one_line(arguments: list[str], code: int, words: str) -> None:
+    found, _, err = run(*arguments)
+    assert found == code
+    assert words in err

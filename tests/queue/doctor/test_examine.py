@@ -1,0 +1,246 @@
+"""The doctor's checks against a real broker and storage, well and sick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import rushes
+from checkout import ROOT
+from farm.documents import document
+from farm.servers import RunningServer, free_port
+from rushes_queue.archive.job_files import document_key
+from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.live_workers import WorkerInfo
+from rushes_queue.cli import app
+from rushes_queue.doctor import broker, codecs, config, disk, farm, machine, storage, weights
+from rushes_queue.doctor.examine import SUBJECTS, examine
+from rushes_queue.doctor.finding import Check, Finding, Level
+from rushes_queue.jobs.document import SCHEMA_VERSION
+from rushes_queue.settings.sources import LoadedSettings, read_settings
+
+
+def settings(folder: Path, **variables: str) -> LoadedSettings:
+    variables.setdefault("RUSHES_STATE_DIR", str(folder / "state"))
+    return read_settings(environment=variables, folder=folder)
+
+
+def run(checks: Iterable[Check], loaded: LoadedSettings) -> dict[str, Finding]:
+    return {finding.name: finding for check in checks for finding in check(loaded)}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """A server that keeps what it is told; tests may change its settings."""
+    with tempfile.TemporaryDirectory(prefix="rushes-") as folder:
+        server = RunningServer(Path(folder), is_saving=True).start()
+        yield server
+        server.kill()
+
+
+def test_every_module_of_checks_is_a_subject() -> None:
+    found = {module.__name__ for module in (broker, codecs, config, disk, farm)}
+    found |= {module.__name__ for module in (machine, storage, weights)}
+    assert found == set(SUBJECTS.values())
+
+
+@pytest.mark.parametrize(
+    ("end", "words"), [("killed", "ended with status -9"), ("late", "did not answer in time")]
+)
+def test_a_check_that_dies_or_hangs_hides_no_other(end: str, words: str) -> None:
+    path = os.pathsep.join([str(ROOT / "tests" / "support"), *filter(None, sys.path)])
+    environment = os.environ | {"PYTHONPATH": path, "END": end}
+    seconds = 60 if end == "killed" else 6
+    subjects = {"sick": "farm.sick_checks", "config": SUBJECTS["config"]}
+    began = time.monotonic()
+    sick, well = examine(subjects, environment, seconds)
+    assert time.monotonic() - began < seconds + 5
+    assert [(finding.level, finding.name) for finding in sick.findings] == [
+        (Level.OK, "fine"),
+        (Level.FAULT, "that raises"),
+        (Level.FAULT, "our error"),
+        (Level.FAULT, "sick"),
+    ]
+    assert sick.findings[1].message == "ZeroDivisionError: by nothing"
+    assert sick.findings[2].message == "this setting is wrong"
+    assert words in sick.findings[3].message
+    assert len(well.findings) > 3
+
+
+def test_a_broker_that_is_well(server: RunningServer, tmp_path: Path) -> None:
+    found = run(broker.CHECKS, settings(tmp_path, RUSHES_BROKER_URL=server.url))
+    assert {finding.level for finding in found.values()} == {Level.OK}, found
+    assert set(found) == {
+        *("broker", "version", "persistence", "memory", "clock", "security", "leases")
+    }
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "name", "level"),
+    [
+        ("appendonly", "no", "persistence", Level.FAULT),
+        ("appendfsync", "no", "persistence", Level.WARNING),
+        ("maxmemory-policy", "allkeys-lru", "memory", Level.WARNING),
+        ("maxmemory", "1mb", "memory", Level.WARNING),
+        ("protected-mode", "no", "security", Level.WARNING),
+    ],
+)
+def test_a_broker_that_forgets_or_is_open_is_found(
+    server: RunningServer, tmp_path: Path, setting: str, value: str, name: str, level: Level
+) -> None:
+    with server.client() as client:
+        before = client.config_get(setting)[setting]
+        client.config_set(setting, value)
+        try:
+            found = run(broker.CHECKS, settings(tmp_path, RUSHES_BROKER_URL=server.url))
+        finally:
+            client.config_set(setting, before)
+    assert found[name].level == level
+    assert found[name].cure
+
+
+def test_a_broker_that_evicts_is_at_fault(server: RunningServer, tmp_path: Path) -> None:
+    with server.client() as client:
+        client.config_set("maxmemory-policy", "volatile-lru")
+        client.config_set("maxmemory", "1gb")
+        try:
+            found = run(broker.CHECKS, settings(tmp_path, RUSHES_BROKER_URL=server.url))
+        finally:
+            client.config_set("maxmemory", "0")
+            client.config_set("maxmemory-policy", "noeviction")
+    assert found["memory"].level == Level.FAULT
+
+
+def test_a_broker_that_is_named_and_out_of_reach_is_at_fault(tmp_path: Path) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    found = run(broker.CHECKS, settings(tmp_path, RUSHES_BROKER_URL=url))
+    assert found["broker"].level == Level.FAULT
+
+
+def test_a_storage_is_tried(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.mkdir()
+    bad.touch()
+    found = run(storage.CHECKS, settings(tmp_path, RUSHES_STORAGE_URL=str(good)))
+    assert found["storage"].level == Level.OK
+    assert "room" in found
+    assert list(good.rglob("checks/*")) == []
+    found = run(storage.CHECKS, settings(tmp_path, RUSHES_STORAGE_URL=str(bad)))
+    assert found["storage"].level == Level.FAULT
+    found = run(storage.CHECKS, settings(tmp_path, RUSHES_STORAGE_URL=str(tmp_path / "none")))
+    assert found["storage"].level == Level.OK
+
+
+def test_workers_and_queues_are_compared(server: RunningServer, tmp_path: Path) -> None:
+    loaded = settings(tmp_path, RUSHES_BROKER_URL=server.url)
+    with server.client() as client:
+        client.flushall()
+        store = JobStore(client)
+        assert run(farm.CHECKS, loaded)["workers"].level == Level.WARNING
+        job = document()
+        store.submit(job, document_key(job.id))
+        waiting = run(farm.CHECKS, loaded)["queue tiny.any.normal"]
+        assert (waiting.level, waiting.message) == (
+            Level.FAULT,
+            "1 jobs wait, and no worker serves it",
+        )
+        for name, version, schema in (
+            ("good", rushes.__version__, SCHEMA_VERSION),
+            ("other", "0.0.1", SCHEMA_VERSION),
+            ("old", rushes.__version__, 0),
+        ):
+            worker = WorkerInfo(
+                name=name,
+                host="here",
+                pid=1,
+                version=version,
+                max_schema=schema,
+                started_ms=0,
+                queues=("tiny.any.normal",),
+            )
+            store.beat(worker, ttl_ms=60_000)
+        store.add_notice("message", "a message cannot be read")
+        found = run(farm.CHECKS, loaded)
+    levels = {name: finding.level for name, finding in found.items()}
+    assert levels == {
+        "worker good": Level.OK,
+        "worker other": Level.WARNING,
+        "worker old": Level.WARNING,
+        "queue tiny.any.normal": Level.OK,
+        "notices": Level.WARNING,
+    }
+
+
+def test_a_job_that_waits_for_one_that_failed_is_found(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    with server.client() as client:
+        client.flushall()
+        store = JobStore(client)
+        first = document()
+        store.submit(first, document_key(first.id))
+        second = document(1, after=(first.id,))
+        store.submit(second, document_key(second.id))
+        loaded = settings(tmp_path, RUSHES_BROKER_URL=server.url)
+        assert f"job {second.id}" not in run(farm.CHECKS, loaded)
+        store.cancel(first.id)
+        found = run(farm.CHECKS, loaded)[f"job {second.id}"]
+    assert found.level == Level.WARNING
+    assert found.message == f"waits for job {first.id}, which is cancelled"
+
+
+def test_this_machine_can_compute_and_encode(tmp_path: Path) -> None:
+    found = run((*machine.CHECKS, *codecs.CHECKS), settings(tmp_path))
+    faults = [finding for finding in found.values() if finding.level == Level.FAULT]
+    assert not faults
+    assert {"torch", "attention", "flash-attn", "h264", "h265", "vp9", "av1", "prores"} <= set(
+        found
+    )
+
+
+def test_weights_that_are_missing_are_named_with_the_command_that_gets_them(tmp_path: Path) -> None:
+    found = run(weights.CHECKS, settings(tmp_path, RUSHES_MODELS_DIR=str(tmp_path)))
+    assert found["tiny"].level == Level.OK
+    missing = found["streamdiffusionv2-1.3b"]
+    assert missing.level == Level.WARNING
+    assert "GiB of GPU memory at 832x480" in missing.message
+    assert missing.cure == "rushes models download streamdiffusionv2-1.3b"
+
+
+def test_folders_that_cannot_be_written_to_are_at_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = run(disk.CHECKS, settings(tmp_path, RUSHES_WORK_DIR=str(tmp_path / "file" / "work")))
+    assert found["work_dir"].level == Level.FAULT
+    assert found["state_dir"].level != Level.FAULT
+
+
+def test_settings_that_do_nothing_are_found(tmp_path: Path) -> None:
+    found = run(config.CHECKS, settings(tmp_path, RUSHES_BROKER="redis://nowhere"))
+    assert found["RUSHES_BROKER"].level == Level.WARNING
+    assert found["broker_url"].message == "from default"
+
+
+def test_the_command_prints_cures_and_ends_with_code_9(tmp_path: Path) -> None:
+    environment = {
+        "RUSHES_BROKER_URL": f"redis://:secret@127.0.0.1:{free_port()}/0",
+        "XDG_CONFIG_HOME": str(tmp_path),
+    }
+    result = CliRunner().invoke(app, ["doctor", "config", "broker"], env=environment)
+    assert result.exit_code == 9
+    assert "  fault   broker: " in result.stdout
+    assert "cure: start it" in result.stdout
+    assert result.stderr == "1 faults, 0 warnings\n"
+    assert "secret" not in result.output
+    result = CliRunner().invoke(app, ["doctor", "config", "--json"], env=environment)
+    data = json.loads(result.stdout)
+    assert (result.exit_code, data["faults"], data["warnings"]) == (0, 0, 0)
+    assert {finding["subject"] for finding in data["findings"]} == {"config"}
+    assert CliRunner().invoke(app, ["doctor", "nothing"]).exit_code == 2

@@ -1,0 +1,95 @@
+"""The lease of an attempt is kept while it renders, and what is asked of it is heard."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from farm.commands import Farm
+from rushes_queue.jobs.record import JobProgress, JobRecord
+from rushes_queue.worker import lease_renewer as keeper_module
+from rushes_queue.worker.lease_renewer import Keeper
+
+
+def keep(
+    farm: Farm,
+    record: JobRecord,
+    lease_seconds: float = 1.0,
+    is_draining: Callable[[], bool] = lambda: False,
+) -> Keeper:
+    return Keeper(
+        *(farm.store, record.id, record.fence),
+        lease_seconds=lease_seconds,
+        is_draining=is_draining,
+    )
+
+
+def claimed(farm: Farm) -> JobRecord:
+    farm.submit()
+    return farm.claim()
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60  # the machine may be busy
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_lease_outlives_its_time_while_the_keeper_runs(farm: Farm) -> None:
+    record = claimed(farm)
+    with keep(farm, record) as keeper:
+        keeper.move(JobProgress(3, 13))
+        time.sleep(1.5)
+        assert farm.store.reap().lost == ()
+    assert farm.store.get(record.id).chunk == 3
+    time.sleep(1.2)
+    assert [job for job, _ in farm.store.reap().lost] == [record.id]
+
+
+@pytest.mark.parametrize("wish", ["cancel", "pause"])
+def test_what_a_user_asks_for_is_heard(farm: Farm, wish: str) -> None:
+    record = claimed(farm)
+    with keep(farm, record) as keeper:
+        assert keeper.wish is None
+        getattr(farm.store, wish)(record.id)
+        wait_for(lambda: keeper.wish == wish)
+
+
+def test_a_pause_that_is_taken_back_is_forgotten(farm: Farm) -> None:
+    record = claimed(farm)
+    with keep(farm, record) as keeper:
+        farm.store.pause(record.id)
+        wait_for(lambda: keeper.wish == "pause")
+        farm.store.resume(record.id)
+        wait_for(lambda: keeper.wish is None)
+
+
+def test_a_lost_lease_is_for_good(farm: Farm) -> None:
+    record = claimed(farm)
+    farm.store.release(record.id, record.fence, "test")
+    keeper = keep(farm, record)
+    assert keeper.renew() == "fenced"
+    farm.claim()
+    assert keeper.renew() == "fenced"
+
+
+def test_a_worker_that_drains_hands_back_unless_it_has_lost_the_job(farm: Farm) -> None:
+    record = claimed(farm)
+    keeper = keep(farm, record, is_draining=lambda: True)
+    assert keeper.wish == "drain"
+    farm.store.release(record.id, record.fence, "test")
+    keeper.renew()
+    assert keeper.wish == "fenced"
+
+
+def test_a_render_that_is_stuck_lets_its_lease_run_out(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "_LEAST_STUCK_SECONDS", 0.3)
+    record = claimed(farm)
+    with keep(farm, record) as keeper:
+        keeper.move(JobProgress(1, 5))
+        wait_for(lambda: bool(farm.store.reap().lost))

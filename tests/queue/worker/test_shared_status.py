@@ -1,0 +1,43 @@
+"""The board between a worker's parent and its child."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from rushes_queue.worker.shared_status import Activity, Board
+
+
+def test_what_a_child_writes_its_parent_reads() -> None:
+    board = Board()
+    activity = Activity("busy", "tiny", "a" * 16, 7, 3, 99)
+    child = os.fork()
+    if child == 0:
+        board.write(activity)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert board.read() == activity
+
+
+def test_a_child_sees_that_it_is_to_drain() -> None:
+    board = Board()
+    board.drain()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if board.is_draining else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_half_of_a_text_leaves_the_last_whole_one() -> None:
+    board = Board()
+    before = Activity("busy", "tiny", "b" * 16, 1)
+    board.write(before)
+    assert board.read() == before
+    board._memory[12:20] = b"{{{{{{{{"
+    assert board.read() == before
+
+
+def test_a_text_that_is_too_long_is_refused() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        Board().write(Activity(preset="x" * 5000))

@@ -1,0 +1,180 @@
+"""The estimate of a GPU's memory: exact where networks and caches can be counted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from renders.tiny_models import tiny_vae
+from rushes.memory.estimate import (
+    MemoryEstimate,
+    block_parameters,
+    dit_parameters,
+    estimate_memory,
+    vace_parameters,
+)
+from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.ring_cache import RingKVCache
+from rushes.models.caches.slots import SlotSizes
+from rushes.models.dit import CausalDit
+from rushes.models.stream_vae import StreamVAE, VaeConfig
+from rushes.models.text_encoder import TextEncoderConfig
+from rushes.models.tiny_vae import TinyVAE
+from rushes.models.vace import VaceBranch
+from rushes.presets.preset import load_preset
+from rushes.weights.autoencoders import tiny_vae_config, vae_config
+from rushes.weights.networks import dit_config
+
+SMALL = load_preset("streamdiffusionv2-1.3b")
+LARGE = load_preset("streamdiffusionv2-14b")
+MIB = 2**20
+
+
+def count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def estimate(preset: str = "streamdiffusionv2-1.3b", **options: object) -> MemoryEstimate:
+    return estimate_memory(load_preset(preset), 832, 480, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("preset", "parameters", "in_a_block"),
+    [(SMALL, 1_418_996_800, 46_440_704), (LARGE, 14_288_491_584, 351_394_304)],
+    ids=["1.3B", "14B"],
+)
+def test_parameters_are_those_of_the_public_networks(
+    preset: object, parameters: int, in_a_block: int
+) -> None:
+    dit = preset.dit  # type: ignore[attr-defined]
+    assert (dit_parameters(dit), block_parameters(dit)) == (parameters, in_a_block)
+
+
+@pytest.mark.parametrize("preset", [SMALL, LARGE, load_preset("tiny")], ids=lambda p: p.name)
+def test_parameters_are_those_of_our_networks(preset: object) -> None:
+    assert isinstance(preset, type(SMALL))
+    with torch.device("meta"):
+        assert dit_parameters(preset.dit) == count(CausalDit(dit_config(preset)))
+        assert vace_parameters(preset.dit) == count(VaceBranch(dit_config(preset)))
+
+
+def test_weights_of_every_autoencoder_are_counted() -> None:
+    with torch.device("meta"):
+        for vae_type in ("wan", "lightvae"):
+            assert estimate(vae_type=vae_type).vae == 2 * count(
+                StreamVAE(vae_config(SMALL, vae_type))
+            )
+        tiny = count(TinyVAE(tiny_vae_config(SMALL, "tae")))
+    assert estimate(vae_type="tae").vae == estimate(vae_type="lighttae").vae == 2 * tiny
+
+
+def test_the_text_encoder_counts_as_in_its_fp8_file() -> None:
+    assert estimate().text_encoder == pytest.approx(6_731_333_792, rel=0.001)
+    assert estimate(text_encoder_bytes=7).text_encoder == 7
+    assert TextEncoderConfig() == TextEncoderConfig(**SMALL.text_encoder.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("preset", "size", "mebibytes"),
+    [
+        (SMALL, (832, 480), 1645),
+        (SMALL, (512, 512), 1080),
+        (LARGE, (832, 480), 7313),
+        (LARGE, (512, 512), 4800),
+    ],
+)
+def test_the_kv_cache_has_the_known_size(
+    preset: object, size: tuple[int, int], mebibytes: int
+) -> None:
+    assert isinstance(preset, type(SMALL))
+    found = estimate_memory(preset, *size)
+    assert found.kv_cache / MIB == pytest.approx(mebibytes, abs=1)
+    config = dit_config(preset)
+    cache = RollingKVCache(
+        num_blocks=config.num_layers,
+        num_heads=config.num_heads,
+        head_dim=config.head_dim,
+        frame_tokens=size[0] * size[1] // 256,
+        window=6,
+        sinks=3,
+        dtype=torch.bfloat16,
+        device="meta",
+    )
+    assert found.kv_cache == cache.frames.numel() * 2
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_rows_of_a_stream_batch_have_a_window_each(rows: int) -> None:
+    sizes = SlotSizes(
+        num_blocks=30,
+        num_heads=12,
+        head_dim=128,
+        frame_tokens=1560,
+        window=6,
+        rows=rows,
+        dtype=torch.bfloat16,
+        device="meta",
+    )
+    frames = RingKVCache(sizes, sinks=3).slots.frames
+    assert estimate(rows=rows).kv_cache == frames.numel() * 2
+
+
+def test_caches_for_prompts_have_the_known_size() -> None:
+    assert estimate().prompt_keys / MIB == 90
+    assert estimate("streamdiffusionv2-14b").prompt_keys / MIB == 400
+
+
+@pytest.mark.parametrize(("vae_type", "mebibytes"), [("wan", 1069 + 1801), ("lightvae", 271 + 451)])
+def test_caches_of_the_autoencoders_have_the_known_size(vae_type: str, mebibytes: int) -> None:
+    assert estimate(vae_type=vae_type).vae_caches / MIB == pytest.approx(mebibytes, abs=1.5)
+
+
+def test_caches_of_the_autoencoder_are_those_that_it_fills() -> None:
+    """The formula holds for two residual blocks a level, as all public files have."""
+    vae = tiny_vae(VaeConfig(dim=4))
+    encoder_cache, decoder_cache = FeatureCache(), FeatureCache()
+    for frames, latents in ((5, 2), (4, 1), (4, 1)):
+        vae.encode(torch.zeros(1, frames, 3, 32, 48), encoder_cache, normalise=False)
+        vae.decode(torch.zeros(1, latents, 16, 4, 6), decoder_cache)
+    slots = [*encoder_cache.slots.values(), *decoder_cache.slots.values()]
+    narrow = SMALL.model_copy(update={"vae": SMALL.vae.model_copy(update={"dim": 4})})
+    counted = estimate_memory(narrow, 48, 32, value_bytes=4).vae_caches
+    assert counted == sum(slot.numel() for slot in slots) * 4
+
+
+def test_the_workspace_covers_what_was_measured() -> None:
+    assert estimate().workspace / MIB >= 3703 - 1801  # of the Wan decoder, caches apart
+    assert estimate(vae_type="lightvae").workspace / MIB >= 926 - 451
+
+
+def test_fp8_halves_the_weights_and_nothing_else() -> None:
+    plain, narrow = estimate(), estimate(quantise="fp8")
+    assert 0.5 < narrow.dit / plain.dit < 0.53
+    assert narrow.kv_cache == plain.kv_cache
+    assert narrow.rendering < plain.rendering
+
+
+def test_everything_grows_with_the_width_of_a_number() -> None:
+    plain, wide = estimate(), estimate(value_bytes=4)
+    for name in ("dit", "vae", "kv_cache", "prompt_keys", "vae_caches"):
+        assert getattr(wide, name) == 2 * getattr(plain, name)
+
+
+def test_vace_needs_more() -> None:
+    assert estimate(with_vace=True).rendering > estimate().rendering + 1e9
+
+
+def test_totals_are_part_of_the_data() -> None:
+    data = estimate().to_dict()
+    assert data["rendering"] > data["dit"] + data["kv_cache"]
+    assert data["encoding_prompts"] > data["text_encoder"]
+
+
+def test_no_network_library_is_imported() -> None:
+    code = "import rushes.memory.memory_plan, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,115 @@
+"""Fitting a card: what is refused, what is proposed, and where the text encoder goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from renders.shots import timeline, write_timeline
+from rushes.errors import ConfigError, MemoryShortError
+from rushes.memory.estimate import DeviceMemory
+from rushes.memory.memory_plan import AS_IT_IS, Fit, choose_fit, estimate_plan
+from rushes.presets.preset import load_preset
+from rushes.timeline.document import Lora
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_render
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.timeline.read.load import load_timeline
+
+SMALL, LARGE = load_preset("streamdiffusionv2-1.3b"), load_preset("streamdiffusionv2-14b")
+
+
+def plan_of(folder: Path, preset: Any = SMALL, **options: Any) -> RenderPlan:
+    file = write_timeline(folder / "shot.json", timeline(mode="text"))
+    wanted = PlanOptions(width=832, height=480, **options)
+    return plan_render(load_timeline(file).require(), wanted, preset)
+
+
+def card(gigabytes: float, free: float | None = None) -> DeviceMemory:
+    return DeviceMemory(int(gigabytes * 1e9), int((gigabytes if free is None else free) * 1e9))
+
+
+def fit(plan: RenderPlan, memory: DeviceMemory | None, preset: Any = SMALL) -> Fit:
+    return choose_fit(preset, plan, device="cuda:0", memory=memory)
+
+
+def test_a_large_card_changes_nothing(tmp_path: Path) -> None:
+    assert fit(plan_of(tmp_path), card(24)) == AS_IT_IS
+    assert fit(plan_of(tmp_path, LARGE), card(80), LARGE) == AS_IT_IS
+
+
+def test_where_nobody_knows_everything_fits(tmp_path: Path) -> None:
+    assert fit(plan_of(tmp_path, LARGE), None, LARGE) == AS_IT_IS
+
+
+def test_the_text_encoder_goes_to_the_cpu_where_the_card_has_no_room(tmp_path: Path) -> None:
+    assert fit(plan_of(tmp_path), card(11)) == Fit(text_encoder_on_cpu=True)
+
+
+def test_where_the_text_encoder_goes_does_not_depend_on_other_programs(tmp_path: Path) -> None:
+    assert fit(plan_of(tmp_path), card(24, free=11)) == fit(plan_of(tmp_path), card(24))
+
+
+def test_a_plan_can_ask_for_fp8(tmp_path: Path) -> None:
+    assert fit(plan_of(tmp_path, quantization="fp8_e4m3fn"), card(24)) == Fit("fp8")
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "proposal"),
+    [
+        (40, "--quantise fp8 would fit"),
+        (25, "--quantise fp8 --vae tae would fit"),
+        (22, "--quantise fp8 --vae tae --size 624x352 would fit"),
+        (8, "use another device"),
+    ],
+)
+def test_a_card_that_is_too_small_is_told_what_would_fit(
+    gigabytes: float, proposal: str, tmp_path: Path
+) -> None:
+    plan = plan_of(tmp_path, LARGE)
+    with pytest.raises(MemoryShortError) as caught:
+        fit(plan, card(gigabytes), LARGE)
+    message = str(caught.value)
+    assert "streamdiffusionv2-14b at 832x480 needs about 44.2 GB on cuda:0" in message
+    assert message.endswith(f"where {gigabytes:.1f} GB are free; {proposal}")
+
+
+def test_a_stream_batch_that_does_not_fit_could_run_in_sequence(tmp_path: Path) -> None:
+    chunks = [replace(chunk, denoising_steps=(700, 500)) for chunk in plan_of(tmp_path).chunks]
+    plan = replace(plan_of(tmp_path), stream_batch=True, chunks=tuple(chunks))
+    with pytest.raises(MemoryShortError, match="free; --sequential would fit"):
+        fit(plan, card(11))
+    assert fit(replace(plan, stream_batch=False), card(11))
+
+
+def test_what_is_proposed_fits(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, LARGE, quantization="fp8_e4m3fn", vae_type="tae")
+    assert fit(plan, card(25), LARGE).quantise == "fp8"
+    assert estimate_plan(LARGE, plan).rendering < 25e9
+
+
+def test_the_next_smaller_setting_is_the_last() -> None:
+    smaller = AS_IT_IS.smaller(can_quantise=True)
+    assert smaller == Fit("fp8", text_encoder_on_cpu=True)
+    assert smaller.smaller(can_quantise=True) is None
+    assert str(smaller) == "linear layers in fp8 and the text encoder on the CPU"
+
+
+def with_lora(plan: RenderPlan) -> RenderPlan:
+    return replace(plan, loras=(Lora(name="film", scale=1.0, merge_mode="permanent_merge"),))
+
+
+def test_loras_and_fp8_exclude_each_other(tmp_path: Path) -> None:
+    plan = with_lora(plan_of(tmp_path, quantization="fp8_e4m3fn"))
+    with pytest.raises(ConfigError, match=r"LoRA film cannot change layers .* leave --quantise"):
+        fit(plan, card(24))
+
+
+def test_fp8_is_not_proposed_where_there_are_loras(tmp_path: Path) -> None:
+    plan = with_lora(plan_of(tmp_path, LARGE))
+    with pytest.raises(MemoryShortError, match="free; --vae tae would fit"):
+        fit(plan, card(42), LARGE)
+    assert AS_IT_IS.smaller(can_quantise=False) == Fit(text_encoder_on_cpu=True)

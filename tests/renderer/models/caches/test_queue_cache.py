@@ -1,0 +1,146 @@
+"""The queue cache against the worked examples of the research system, and beside the ring cache."""
+
+from __future__ import annotations
+
+import pytest
+
+from renders.tiny_caches import BLOCKS, direction, sizes, telling, told
+from rushes.errors import ShapeError
+from rushes.models.caches.queue_cache import QueueKVCache
+from rushes.models.caches.ring_cache import RingKVCache
+
+CHUNKS = [2] + [1] * 11
+
+
+def open_queue(
+    window: int = 6, sinks: int = 3, rows: int = 1, num_steps: int = 1, **more: float
+) -> QueueKVCache:
+    cache = QueueKVCache(sizes(window, rows), sinks=sinks, **more)
+    cache.begin_stream(num_steps)
+    return cache
+
+
+def write(
+    cache: QueueKVCache | RingKVCache, *values: list[int], block: int | None = None
+) -> list[list[int]]:
+    """Make one pass over a chunk; return what the queries of the last block see."""
+    tokens = telling(list(values))
+    blocks = range(BLOCKS) if block is None else [block]
+    return [told(cache.write(index, tokens, tokens)) for index in blocks][-1]
+
+
+def stream(
+    cache: QueueKVCache | RingKVCache, chunks: list[int], num_steps: int = 1
+) -> list[list[int]]:
+    """Return what is seen in every pass; frame 5 says 50 in its first pass, then 51, ..."""
+    position, seen = 0, []
+    for length in chunks:
+        cache.begin_chunk([position], length)
+        for step in range(num_steps):
+            values = [10 * (position + index) + step for index in range(length)]
+            seen.append(write(cache, values)[0])
+        position += length
+    return seen
+
+
+@pytest.mark.parametrize("sinks", [0, 1, 3])
+def test_with_a_first_chunk_of_two_frames_small_sinks_make_no_difference(sinks: int) -> None:
+    seen = stream(open_queue(sinks=sinks), CHUNKS)
+    assert seen[-1] == [0, 10, 20, 120, 100, 110]
+    assert seen[6] == [0, 10, 20, 60, 70, 50]
+
+
+@pytest.mark.parametrize("sinks", [0, 1])
+def test_with_a_first_chunk_of_one_frame_its_slot_is_permanent(sinks: int) -> None:
+    assert stream(open_queue(sinks=sinks), [1] * 12)[-1] == [0, 110, 70, 80, 90, 100]
+
+
+def test_the_countdown_slips_when_the_window_is_exactly_full() -> None:
+    seen = stream(open_queue(num_steps=2), CHUNKS, num_steps=2)
+    assert seen[9] == [1, 11, 21, 51, 41, 50]  # chunk 5, second step: a slot of its own
+    assert seen[-1] == [1, 11, 21, 120, 121, 110]
+
+
+def test_frames_go_where_the_ring_cache_puts_them_where_nothing_is_odd() -> None:
+    ring = RingKVCache(sizes(), sinks=3)
+    assert stream(open_queue(), CHUNKS) == stream(ring, CHUNKS)
+
+
+def test_three_frame_chunks_take_turns() -> None:
+    seen = stream(open_queue(window=9, sinks=0), [3] * 6)
+    assert seen[-1] == [0, 10, 20, 150, 160, 170, 120, 130, 140]
+
+
+def test_slots_that_no_chunk_filled_count_as_seen() -> None:
+    seen = stream(open_queue(window=12, sinks=0), [4, 3, 3, 3])
+    assert seen[-1][-2:] == [0, 0]
+
+
+def test_rows_have_queues_of_their_own() -> None:
+    cache = open_queue(rows=2, num_steps=2)
+    cache.begin_chunk([0], 2)
+    write(cache, [0, 1])
+    cache.share_first_row()
+    for step in range(2, 9):
+        cache.begin_chunk([step, max(step - 1, 2)], 1)
+        seen = write(cache, [step], [step - 1])
+    assert seen == [[0, 1, 2, 6, 7, 8], [0, 1, 2, 6, 7, 5]]
+    assert [state.queue for state in cache.states[0]] == [[4, 5, 6], [6, 4, 5]]
+
+
+def test_a_sink_that_was_never_written_is_condemned() -> None:
+    """The frame that fills the third sink slot queues that slot first: it goes at first need."""
+    cache = open_queue(refresh_below=0.2)
+    ones = direction(1, 1, 1)
+    cache.begin_chunk([0], 2)
+    cache.write(0, ones.repeat(1, 2, 1, 1), ones.repeat(1, 2, 1, 1))
+    for position in range(2, 7):
+        cache.begin_chunk([position], 1)
+        cache.write(0, ones, ones)
+        if position == 2:
+            assert cache.states[0][0].queue == [3, 4]
+    assert cache.targets[0] == [3]
+
+
+def test_a_new_stream_forgets_the_queue() -> None:
+    cache = open_queue()
+    first = stream(cache, CHUNKS)
+    cache.begin_stream(num_steps=1)
+    assert stream(cache, CHUNKS) == first
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+def test_a_restored_cache_goes_on_like_the_one_before(cut: int) -> None:
+    cache, other = open_queue(num_steps=2), open_queue()
+    position = 0
+    for index, length in enumerate(CHUNKS):
+        values = list(range(position, position + length))
+        if index == cut:
+            other.restore(cache.snapshot())
+        for each in [cache, other] if index >= cut else [cache]:
+            each.begin_chunk([position], length)
+        for _ in range(2):
+            expected = write(cache, values)
+            if index >= cut:
+                assert write(other, values) == expected
+        position += length
+
+
+@pytest.mark.parametrize("with_queue", [True, False])
+def test_a_block_that_moves_takes_its_frames_along(with_queue: bool) -> None:
+    donor, receiver = open_queue(), open_queue()
+    stream(donor, CHUNKS)
+    donor.move_block(1, receiver, with_queue=with_queue)
+    assert (receiver.states[1] == donor.states[1]) is with_queue
+    for cache in (donor, receiver):
+        cache.begin_chunk([13], 1)
+    if with_queue:
+        assert write(receiver, [130], block=1) == write(donor, [130], block=1)
+
+
+@pytest.mark.parametrize(("window", "chunks"), [(2, [2, 1]), (3, [2, 1, 1])])
+def test_a_window_that_is_full_before_anything_may_go_is_refused(
+    window: int, chunks: list[int]
+) -> None:
+    with pytest.raises(ShapeError, match="full before"):
+        stream(open_queue(window=window), chunks)

@@ -1,0 +1,263 @@
+"""The Stream-VAE: where a video is cut changes nothing; names, counts and memory are the public."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from renders.tiny_models import VAE, normal, shared_vae, tiny_vae
+from rushes.errors import ShapeError
+from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.stream_vae import (
+    LATENT_MEAN,
+    LATENT_STD,
+    AttentionBlock,
+    StreamVAE,
+    VaeConfig,
+    convolve_taps,
+    number_slots,
+)
+
+HEIGHT, WIDTH = 16, 24
+FRAME_CUTS = [[13], [1, 12], [1, 4, 8], [5, 8], [9, 4], [5, 4, 4], [1, 4, 4, 4]]
+LATENT_CUTS = [[4], [1, 3], [2, 2], [2, 1, 1], [1, 1, 1, 1]]
+frame_cuts = pytest.mark.parametrize("sizes", FRAME_CUTS, ids=str)
+latent_cuts = pytest.mark.parametrize("sizes", LATENT_CUTS, ids=str)
+
+
+@pytest.fixture(scope="module")
+def vae() -> StreamVAE:
+    return shared_vae()
+
+
+def video(num_frames: int = 13, seed: int = 0, height: int = HEIGHT) -> Tensor:
+    return normal(1, num_frames, 3, height, WIDTH, seed=seed).clamp(-1, 1)
+
+
+def latents_of(num_latents: int = 4, seed: int = 0) -> Tensor:
+    return normal(1, num_latents, VAE.latent_channels, HEIGHT // 8, WIDTH // 8, seed=seed)
+
+
+@torch.inference_mode()
+def encode(vae: StreamVAE, pixels: Tensor, cache: FeatureCache | None = None) -> Tensor:
+    return vae.encode(pixels, FeatureCache() if cache is None else cache, normalise=False)
+
+
+@torch.inference_mode()
+def decode(vae: StreamVAE, latents: Tensor, cache: FeatureCache | None = None) -> Tensor:
+    return vae.decode(latents, FeatureCache() if cache is None else cache)
+
+
+# --- streams -------------------------------------------------------------------------------------
+
+
+@frame_cuts
+def test_where_a_video_is_cut_does_not_change_its_latents(vae: StreamVAE, sizes: list[int]) -> None:
+    cache = FeatureCache()
+    pieces = [encode(vae, part, cache) for part in video().split(sizes, dim=1)]
+    assert [piece.shape[1] for piece in pieces] == [(size + 3) // 4 for size in sizes]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), encode(vae, video()))
+
+
+@latent_cuts
+def test_where_latents_are_cut_does_not_change_their_frames(
+    vae: StreamVAE, sizes: list[int]
+) -> None:
+    cache = FeatureCache()
+    pieces = [decode(vae, part, cache) for part in latents_of().split(sizes, dim=1)]
+    assert [piece.shape[1] for piece in pieces] == [4 * sizes[0] - 3, *(4 * n for n in sizes[1:])]
+    torch.testing.assert_close(torch.cat(pieces, dim=1), decode(vae, latents_of()))
+
+
+@torch.inference_mode()
+def test_several_groups_of_frames_in_one_pass_are_the_same(vae: StreamVAE) -> None:
+    """The networks themselves do not depend on how much they are given at a time."""
+    x, z = video().transpose(1, 2), latents_of().transpose(1, 2)
+    for network, whole, sizes in ((vae.encoder, x, [1, 4, 4, 4]), (vae.decoder, z, [1, 1, 1, 1])):
+        outputs = []
+        for cut in (sizes, [sizes[0], sum(sizes[1:])]):
+            cache = FeatureCache()
+            parts = [network(part, cache) for part in whole.split(cut, dim=2)]
+            outputs.append(torch.cat(parts, dim=2))
+        torch.testing.assert_close(*outputs)
+
+
+def test_streams_that_take_turns_stay_apart(vae: StreamVAE) -> None:
+    caches = [FeatureCache(), FeatureCache()]
+    clips = [video(seed=1), video(seed=2)]
+    pieces: list[list[Tensor]] = [[], []]
+    for begin, end in ((0, 5), (5, 9), (9, 13)):
+        for cache, clip, found in zip(caches, clips, pieces, strict=True):
+            found.append(encode(vae, clip[:, begin:end], cache))
+    for clip, found in zip(clips, pieces, strict=True):
+        torch.testing.assert_close(torch.cat(found, dim=1), encode(vae, clip))
+
+
+def test_a_whole_clip_in_mid_stream_leaves_the_stream_alone(vae: StreamVAE) -> None:
+    cache = FeatureCache()
+    first = encode(vae, video()[:, :5], cache)
+    encode(vae, video(9, seed=3))
+    rest = encode(vae, video()[:, 5:], cache)
+    torch.testing.assert_close(torch.cat((first, rest), dim=1), encode(vae, video()))
+
+
+def test_a_reset_stream_starts_afresh(vae: StreamVAE) -> None:
+    encoder, decoder = FeatureCache(), FeatureCache()
+    for _ in range(2):
+        assert torch.equal(encode(vae, video(5), encoder), encode(vae, video(5)))
+        assert torch.equal(decode(vae, latents_of(2), decoder), decode(vae, latents_of(2)))
+        encoder.reset()
+        decoder.reset()
+
+
+def test_a_later_frame_changes_no_earlier_latent(vae: StreamVAE) -> None:
+    changed = video()
+    changed[:, 9:] = video(4, seed=9)
+    assert torch.equal(encode(vae, changed)[:, :3], encode(vae, video())[:, :3])
+
+
+def test_clips_of_a_batch_do_not_influence_each_other(vae: StreamVAE) -> None:
+    clips = [video(5, seed=1), video(5, seed=2)]
+    together = encode(vae, torch.cat(clips))
+    torch.testing.assert_close(together, torch.cat([encode(vae, clip) for clip in clips]))
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_frames", [0, 2, 3, 4, 6, 7, 8])
+def test_a_stream_starts_with_one_frame_and_groups_of_four(vae: StreamVAE, num_frames: int) -> None:
+    with pytest.raises(ShapeError, match=rf"{num_frames} frames cannot be encoded.*1 \+ 4n"):
+        encode(vae, video(num_frames))
+
+
+@pytest.mark.parametrize("num_frames", [0, 1, 2, 3, 5, 6])
+def test_a_stream_goes_on_with_groups_of_four(vae: StreamVAE, num_frames: int) -> None:
+    cache = FeatureCache()
+    encode(vae, video(5), cache)
+    with pytest.raises(ShapeError, match=f"{num_frames} frames cannot be encoded.*4n"):
+        encode(vae, video(num_frames), cache)
+
+
+def test_a_size_that_changes_in_mid_stream_is_refused(vae: StreamVAE) -> None:
+    encoder, decoder = FeatureCache(), FeatureCache()
+    encode(vae, video(5), encoder)
+    with pytest.raises(ShapeError, match="size changed"):
+        encode(vae, video(4, height=32), encoder)
+    decode(vae, latents_of(), decoder)
+    with pytest.raises(ShapeError, match="size changed"):
+        decode(vae, latents_of().transpose(-1, -2), decoder)
+
+
+# --- constants -----------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def test_normalised_latents_differ_by_the_constants_alone(vae: StreamVAE) -> None:
+    mean, std = (torch.tensor(values).view(1, 1, -1, 1, 1) for values in (LATENT_MEAN, LATENT_STD))
+    normalised = vae.encode(video(5), FeatureCache(), normalise=True)
+    torch.testing.assert_close(normalised * std + mean, encode(vae, video(5)))
+
+
+def test_decoding_always_undoes_a_normalisation(vae: StreamVAE) -> None:
+    neutral = replace(VAE, latent_mean=(0.0,) * 16, latent_std=(1.0,) * 16)
+    mean, std = (torch.tensor(values).view(1, 1, -1, 1, 1) for values in (LATENT_MEAN, LATENT_STD))
+    expected = decode(tiny_vae(neutral), latents_of() * std + mean)
+    torch.testing.assert_close(decode(vae, latents_of()), expected)
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("time_stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 1, 1), (2, 3, 3), (4, 1, 1)], ids=str)
+@pytest.mark.parametrize("num_frames", [4, 7])
+@pytest.mark.parametrize("has_bias", [True, False], ids=["bias", "no bias"])
+def test_the_convolution_by_taps_equals_the_one_of_pytorch(
+    kernel: tuple[int, int, int], time_stride: int, num_frames: int, has_bias: bool
+) -> None:
+    x, weight = normal(2, 3, num_frames, 5, 6, seed=1), normal(4, 3, *kernel, seed=2)
+    bias = normal(4, seed=3) if has_bias else None
+    padding = kernel[1] // 2
+    expected = functional.conv3d(x, weight, bias, (time_stride, 1, 1), (0, padding, padding))
+    actual = convolve_taps(x, weight, bias, time_stride, padding)
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_attention_stays_within_a_frame() -> None:
+    block = AttentionBlock(8)
+    x = normal(1, 8, 3, 2, 2)
+    alone = [block(x[:, :, [frame]], FeatureCache()) for frame in range(3)]
+    torch.testing.assert_close(block(x, FeatureCache()), torch.cat(alone, dim=2))
+
+
+# --- names, counts and memory of the public network ----------------------------------------------
+
+
+def build_on_meta(config: VaeConfig) -> StreamVAE:
+    with torch.device("meta"):
+        return StreamVAE(config)
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("dim", "num_parameters"), [(96, 126_892_531), (24, 8_035_003)], ids=["Wan VAE", "LightVAE"]
+)
+def test_weights_are_as_many_as_in_the_public_files(dim: int, num_parameters: int) -> None:
+    vae = build_on_meta(VaeConfig(dim=dim))
+    assert len(vae.state_dict()) == 194
+    assert count(vae) == num_parameters
+
+
+def test_the_parts_of_the_public_network_have_their_sizes() -> None:
+    vae = build_on_meta(VaeConfig())
+    parts = [count(part) for part in (vae.encoder, vae.decoder, vae.conv1, vae.conv2)]
+    assert parts == [53_595_872, 73_295_331, 1056, 272]
+    assert [number_slots(vae.encoder), number_slots(vae.decoder)] == [24, 32]
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    {
+        "encoder.conv1.weight": (96, 3, 3, 3, 3),
+        "encoder.downsamples.2.resample.1.weight": (96, 96, 3, 3),
+        "encoder.downsamples.3.shortcut.weight": (192, 96, 1, 1, 1),
+        "encoder.downsamples.5.time_conv.weight": (192, 192, 3, 1, 1),
+        "encoder.downsamples.6.residual.2.weight": (384, 192, 3, 3, 3),
+        "encoder.middle.1.norm.gamma": (384, 1, 1),
+        "encoder.middle.1.to_qkv.weight": (1152, 384, 1, 1),
+        "encoder.head.2.weight": (32, 384, 3, 3, 3),
+        "conv1.weight": (32, 32, 1, 1, 1),
+        "conv2.weight": (16, 16, 1, 1, 1),
+        "decoder.conv1.weight": (384, 16, 3, 3, 3),
+        "decoder.middle.0.residual.0.gamma": (384, 1, 1, 1),
+        "decoder.upsamples.3.time_conv.weight": (768, 384, 3, 1, 1),
+        "decoder.upsamples.3.resample.1.weight": (192, 384, 3, 3),
+        "decoder.upsamples.4.shortcut.weight": (384, 192, 1, 1, 1),
+        "decoder.upsamples.7.resample.1.weight": (192, 384, 3, 3),
+        "decoder.upsamples.11.resample.1.weight": (96, 192, 3, 3),
+        "decoder.upsamples.14.residual.6.weight": (96, 96, 3, 3, 3),
+        "decoder.head.2.bias": (3,),
+    }.items(),
+)
+def test_a_weight_of_the_public_file_has_its_place(name: str, shape: tuple[int, ...]) -> None:
+    assert build_on_meta(VaeConfig()).state_dict()[name].shape == shape
+
+
+def test_the_caches_of_a_running_stream_take_the_memory_that_was_foretold() -> None:
+    """Numbers a pixel, for width c: 6 + 14.5625 c to encode, 0.5 + 24.625 c to decode."""
+    config = VaeConfig(dim=4)
+    vae, encoder, decoder = tiny_vae(config), FeatureCache(), FeatureCache()
+    encode(vae, video(5), encoder)
+    decode(vae, latents_of(3), decoder)
+    pixels = HEIGHT * WIDTH
+    sizes = [sum(slot.numel() for slot in cache.slots.values()) for cache in (encoder, decoder)]
+    assert sizes == [pixels * (6 + 14.5625 * 4), pixels * (0.5 + 24.625 * 4)]

@@ -1,0 +1,99 @@
+"""Renders that fit: loaded once, in fp8 where asked for, and again smaller when memory runs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from renders.shots import timeline, write_timeline
+from rushes.errors import MemoryShortError
+from rushes.files.folders import Folders
+from rushes.memory.memory_plan import Fit
+from rushes.presets.preset import load_preset
+from rushes.render.fitted import FittedRenderer
+from rushes.render.loop import Progress
+from rushes.render.request import RenderRequest
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_render
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.timeline.read.load import load_timeline
+
+TINY = load_preset("tiny")
+OOM = "CUDA out of memory. Tried to allocate 2.00 GiB"
+
+
+@pytest.fixture
+def renderer(folders: Folders) -> FittedRenderer:
+    return FittedRenderer(TINY, folders, torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> RenderRequest:
+    file = write_timeline(tmp_path / "shot.json", timeline(mode="text"))
+    return RenderRequest(timeline=file, output=tmp_path / "out.mp4", preset="tiny")
+
+
+def plan_of(request: RenderRequest, **options: Any) -> RenderPlan:
+    loaded = load_timeline(request.timeline).require()
+    return plan_render(loaded, PlanOptions(**options), TINY)
+
+
+class FullCard:
+    """Reports progress to a GPU that runs out of memory the first so many times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    def __call__(self, progress: Progress) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise torch.OutOfMemoryError(OOM)
+
+
+def test_networks_stay_loaded_between_renders(
+    renderer: FittedRenderer, request_: RenderRequest
+) -> None:
+    plan = plan_of(request_)
+    pipeline = renderer.load(plan)
+    renderer.render(plan, request_)
+    assert renderer.load(plan_of(request_, seed=9)) is pipeline
+
+
+def test_another_setting_loads_them_anew(renderer: FittedRenderer, request_: RenderRequest) -> None:
+    pipeline = renderer.load(plan_of(request_))
+    narrow = renderer.load(plan_of(request_, quantization="fp8_e4m3fn"))
+    assert narrow is not pipeline
+    assert narrow.fit == Fit("fp8")
+
+
+def test_fp8_is_in_the_manifest_and_changes_the_picture(
+    renderer: FittedRenderer, request_: RenderRequest
+) -> None:
+    whole = renderer.render(plan_of(request_), request_)
+    narrow = renderer.render(plan_of(request_, quantization="fp8_e4m3fn"), request_, force=True)
+    assert (whole["quantise"], narrow["quantise"]) == (None, "fp8")
+    assert whole["attention"] == narrow["attention"] == "sdpa"
+    assert whole["frames_sha256"] != narrow["frames_sha256"]
+    assert whole["sha256"]["weights"] == narrow["sha256"]["weights"]
+
+
+def test_a_render_that_runs_out_of_memory_is_done_again_smaller(
+    renderer: FittedRenderer, request_: RenderRequest
+) -> None:
+    manifest = renderer.render(plan_of(request_), request_, report=FullCard(failures=1))
+    assert (manifest["quantise"], manifest["text_encoder_on_cpu"]) == ("fp8", True)
+    assert any("ran out of memory" in warning for warning in manifest["warnings"])
+    alone = renderer.render(plan_of(request_, quantization="fp8_e4m3fn"), request_, force=True)
+    assert alone["frames_sha256"] == manifest["frames_sha256"]
+    assert not any("memory" in warning for warning in alone["warnings"])
+
+
+def test_a_render_that_runs_out_twice_leaves_nothing(
+    renderer: FittedRenderer, request_: RenderRequest
+) -> None:
+    with pytest.raises(MemoryShortError, match="out of memory twice"):
+        renderer.render(plan_of(request_), request_, report=FullCard(failures=2))
+    assert [path.name for path in request_.output.parent.iterdir()] == ["shot.json"]

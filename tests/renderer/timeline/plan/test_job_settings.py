@@ -1,0 +1,128 @@
+"""What holds for a job: command line over profile over document over defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from renders.plans import (
+    block,
+    chain,
+    document,
+    plan,
+)
+from rushes.presets.preset import Preset
+
+
+class TestParameters:
+    def test_defaults_of_video_mode(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2)), preset)
+        assert (made.mode, made.takes_input, made.noise_controller) == ("video", True, True)
+        assert (made.width, made.height, made.seed, made.manage_cache) == (512, 512, 42, True)
+        assert made.chunks[0].denoising_steps == (750, 250)
+        assert made.chunks[0].noise_scale == 0.7
+
+    def test_text_mode_drops_the_noise_settings(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2), inputMode="text", noiseScale=0.05), preset)
+        assert (made.noise_controller, made.takes_input, made.warnings) == (False, False, ())
+        assert made.chunks[0].denoising_steps == (1000, 750)
+        assert {chunk.noise_scale for chunk in made.chunks} == {None}
+
+    def test_a_control_video_counts_as_text_mode_that_takes_input(self, preset: Preset) -> None:
+        data = document(
+            *chain(0, 2), vaceEnabled=True, vaceUseInputVideo=True, vaceContextScale=0.5
+        )
+        made = plan(data, preset)
+        assert (made.mode, made.takes_input, made.input_is_control) == ("text", True, True)
+        assert {chunk.steering and chunk.steering.scale for chunk in made.chunks} == {0.5}
+        assert made.chunks[0].noise_scale is None
+
+    def test_options_win_over_settings(self, preset: Preset) -> None:
+        data = document(*chain(0, 2), seed=1, noiseScale=0.5, denoisingSteps=[900, 100])
+        made = plan(
+            data,
+            preset,
+            seed=2,
+            noise_scale=0.6,
+            denoising_steps=(800, 200),
+            width=832,
+            height=480,
+            mode="video",
+        )
+        first = made.chunks[0]
+        assert (first.seed, first.noise_scale, first.denoising_steps) == (2, 0.6, (800, 200))
+        assert (made.width, made.height) == (832, 480)
+
+    def test_a_blocks_seed_and_steps_hold_while_it_plays(self, preset: Preset) -> None:
+        second = block(2, 4, "b", ext={"params": {"seed": 1000, "denoising_steps": [600, 300]}})
+        data = document(
+            block(0, 2, "a"), second, block(4, 6, "c"), ext={}, manageCache=False, seed=1
+        )
+        made = plan(data, preset)
+        assert [made.chunks[index].seed for index in (7, 8, 16)] == [9, 1009, 18]
+        assert [made.chunks[index].denoising_steps for index in (8, 16)] == [(600, 300), (750, 250)]
+
+    def test_the_command_line_wins_over_a_blocks_parameters(self, preset: Preset) -> None:
+        first = block(0, 2, "a", ext={"params": {"seed": 5, "denoising_steps": [600, 300]}})
+        made = plan(document(first, ext={}), preset, seed=2, denoising_steps=(800,))
+        assert (made.chunks[0].seed, made.chunks[0].denoising_steps) == (2, (800,))
+
+    def test_a_schedule_moves_the_noise_scale(self, preset: Preset) -> None:
+        keys = [{"t": 1, "v": 0.8}, {"t": 2, "v": 0.4}, {"t": 3, "v": 0.6, "ease": "step"}]
+        data = document(
+            *chain(0, 4), ext={"schedules": {"noise_scale": keys}}, noiseController=False
+        )
+        made = plan(data, preset)
+        values = {chunk.first_frame: chunk.noise_scale for chunk in made.chunks}
+        assert [values[frame] for frame in (0, 13, 33, 45, 49, 61)] == [
+            0.8,
+            0.8,
+            0.4,
+            0.4,
+            0.6,
+            0.6,
+        ]
+        assert values[25] == pytest.approx(0.8 - 0.4 * 9 / 16)
+        assert plan(data, preset, noise_scale=0.5).chunks[9].noise_scale == 0.5
+
+    def test_a_schedule_in_frames_counts_output_frames(self, preset: Preset) -> None:
+        data = document(*chain(0, 4), ext={"schedules": {"noise_scale": "0: (0.8), 40: (0.4)"}})
+        for fps in (10, 20):
+            made = plan(data, preset, fps=fps)
+            assert made.chunks[5].noise_scale == pytest.approx(0.8 - 0.4 * 21 / 40)
+
+    def test_a_schedule_under_the_noise_controller_is_warned_of(self, preset: Preset) -> None:
+        data = document(*chain(0, 2), ext={"schedules": {"noise_scale": "0: (0.8)"}})
+        assert "noiseController" in plan(data, preset).warnings[0]
+
+    def test_a_noise_scale_that_makes_a_bad_timestep_is_warned_of(self, preset: Preset) -> None:
+        data = document(
+            *chain(0, 2), noiseScale=0.05, noiseController=False, denoisingSteps=[1000, 750, 250]
+        )
+        assert "[-50, 750, 250]" in plan(data, preset).warnings[0]
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"noiseScale": 0.11, "noiseController": False}, {"noiseScale": 0.05}],
+        ids=["high enough", "controlled"],
+    )
+    def test_other_noise_scales_are_not(self, preset: Preset, settings: dict[str, Any]) -> None:
+        assert plan(document(*chain(0, 2), **settings), preset).warnings == ()
+
+    def test_prefix_and_suffix_go_around_every_text(self, preset: Preset) -> None:
+        data = document(*chain(0, 2), ext={"prefix": "film", "suffix": "grain"})
+        assert plan(data, preset).prompts[0][0].text == "film, boat 0, grain"
+
+    def test_the_documents_warnings_are_part_of_the_plan(self, preset: Preset) -> None:
+        data = document(*chain(0, 2), resolution={"height": 500, "width": 1000})
+        assert "496 x 1008" in plan(data, preset).warnings[0]
+
+    def test_chunks_follow_the_presets_length(self, preset: Preset) -> None:
+        longer = preset.model_copy(
+            update={"chunk": preset.chunk.model_copy(update={"latent_frames": 3})}
+        )
+        video = plan(document(*chain(0, 4)), longer)
+        assert [(c.num_frames, c.num_latent_frames) for c in video.chunks[:2]] == [(13, 4), (12, 3)]
+        text = plan(document(*chain(0, 4), inputMode="text"), longer)
+        assert [(c.num_frames, c.num_latent_frames) for c in text.chunks[:2]] == [(9, 3), (12, 3)]

@@ -1,0 +1,406 @@
+"""What the job store should do, in plain Python, to compare the real one with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from rushes_queue.jobs.states import FINISHED, State
+
+MAX_LOSSES, MAX_FAILURES, MAX_HICCUPS = 3, 5, 20
+FINAL_KINDS = ("input", "document", "bug")
+
+
+@dataclass
+class ModelAttempt:
+    fence: int
+    worker: str
+    started_ms: int
+    first_chunk: int
+    first_reported: int | None = None  # counts once the attempt has ended
+    last_chunk: int | None = None
+    ended_ms: int | None = None
+    reason: str | None = None
+
+
+@dataclass
+class ModelJob:
+    id: str
+    preset: str
+    priority: str
+    schema: int
+    content: str
+    seq: int
+    created_ms: int
+    state: str = "queued"
+    fence: int = 0
+    oldest_fence: int = 0
+    losses: int = 0
+    losses_in_place: int = 0
+    loss_chunk: int | None = None
+    failures: int = 0
+    hiccups: int = 0
+    chunk: int = 0
+    not_before: int | None = None
+    lease_until: int | None = None
+    owner: str | None = None
+    waiting_for: list[str] = field(default_factory=list)
+    cancel: bool = False
+    is_untold: bool = False  # of its end, which no worker saw
+    pause: bool = False
+    error: str | None = None  # its kind
+    result: Any = None
+    notes: dict[str, str] = field(default_factory=dict)
+    ended: tuple[int, str] | None = None
+    is_aside: bool = False  # queued, but not to be claimed yet
+    rung: int = 0
+    num_attempts: int = 0
+    attempts: list[ModelAttempt] = field(default_factory=list)
+
+    @property
+    def queue(self) -> str:
+        return f"{self.preset}.any.{self.priority}"
+
+    @property
+    def is_claimable(self) -> bool:
+        return self.state == "queued" and not self.is_aside
+
+
+Answer = tuple[str, str, str, list[tuple[str, str]]]  # outcome, before, after, bells
+
+
+class Model:
+    """All jobs; every method answers (outcome, before, after, bells)."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.jobs: dict[str, ModelJob] = {}
+        self.sequence = 0
+        self.bells: list[tuple[str, str]] = []
+        self.waits: dict[str, set[str]] = {}  # id -> those that wait for it
+        self.requests: dict[str, tuple[str, int]] = {}
+
+    def copy(self) -> Model:
+        return deepcopy(self)
+
+    def _answer(self, outcome: str, before: str = "", after: str = "") -> Answer:
+        bells, self.bells = self.bells, []
+        return outcome, before, after, bells
+
+    # What users do
+
+    def submit(
+        self, job: str, priority: str, after: Sequence[str], content: str, schema: int
+    ) -> Answer:
+        if job in self.jobs:
+            state = self.jobs[job].state
+            return self._answer(
+                "exists" if self.jobs[job].content == content else "conflict", state, state
+            )
+        for other in after:
+            if other not in self.jobs:
+                return self._answer("missing", other)
+        self.sequence += 1
+        new = ModelJob(job, "tiny", priority, schema, content, self.sequence, self.now)
+        self.jobs[job] = new
+        self._wait_for(new, after)
+        self._enqueue(new)
+        self._tell(job, "queued")
+        return self._answer("created", "", "queued")
+
+    def cancel(self, job: str) -> Answer:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown")
+        if found.state == "cancelled" or found.cancel:
+            return self._answer("already", found.state, found.state)
+        if found.state == "done":
+            return self._answer("refused", "done", "done")
+        if found.state == "running":
+            found.cancel = True
+            return self._answer("ok", "running", "running")
+        before = found.state
+        self._enter(found, "cancelled")
+        found.is_untold = True
+        return self._answer("ok", before, "cancelled")
+
+    def pause(self, job: str) -> Answer:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown")
+        if found.state == "paused" or found.pause:
+            return self._answer("already", found.state, found.state)
+        if found.state == "running":
+            found.pause = True
+            return self._answer("ok", "running", "running")
+        if found.state == "queued":
+            return self._answer("ok", "queued", self._enter(found, "paused"))
+        return self._answer("refused", found.state, found.state)
+
+    def resume(self, job: str) -> Answer:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown")
+        if found.state == "paused":
+            return self._answer("ok", "paused", self._enter(found, "queued"))
+        if found.state == "running" and found.pause:
+            found.pause = False
+            return self._answer("ok", "running", "running")
+        if found.state in ("queued", "running"):
+            return self._answer("already", found.state, found.state)
+        return self._answer("refused", found.state, found.state)
+
+    def retry(self, job: str, from_start: bool) -> Answer:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown")
+        if found.state == "queued":
+            return self._answer("already", "queued", "queued")
+        if found.state not in ("failed", "cancelled", "quarantined"):
+            return self._answer("refused", found.state, found.state)
+        before = found.state
+        found.error = found.loss_chunk = None
+        found.failures = found.hiccups = found.losses_in_place = 0
+        if from_start:
+            found.oldest_fence = found.fence + 1
+            found.chunk = 0
+        return self._answer("ok", before, self._enter(found, "queued"))
+
+    def set_priority(self, job: str, priority: str) -> Answer:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown")
+        if found.state in FINISHED:
+            return self._answer("refused", found.state, found.state)
+        if found.priority == priority:
+            return self._answer("already", found.state, found.state)
+        found.priority = priority
+        if found.state == "queued":
+            self._enqueue(found)
+        return self._answer("ok", found.state, found.state)
+
+    def forget(self, job: str) -> Answer:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown")
+        if found.state not in FINISHED:
+            return self._answer("refused", found.state, found.state)
+        for other in found.waiting_for:
+            self.waits[other].discard(job)
+        del self.jobs[job]
+        self._tell(job, None)
+        return self._answer("ok", found.state, "")
+
+    # What workers do
+
+    def claim(
+        self, queues: Sequence[str], worker: str, ttl: int, max_schema: int, request: str
+    ) -> tuple[str, int] | None:
+        if request in self.requests:
+            job, fence = self.requests[request]
+            found = self.jobs.get(job)
+            if found is not None and found.state == "running" and found.fence == fence:
+                return job, fence
+        self._bring_back()
+        for job, _ in self.bells:
+            self.jobs[job].rung = 0
+        self.bells = []
+        for queue in queues:
+            waiting = [job for job in self.jobs.values() if job.is_claimable and job.queue == queue]
+            for found in sorted(waiting, key=lambda job: job.seq):
+                if found.schema > max_schema:
+                    found.notes["refused_by"] = worker
+                    continue
+                self._take(found, worker, ttl)
+                self.requests[request] = (found.id, found.fence)
+                return found.id, found.fence
+        return None
+
+    def _take(self, found: ModelJob, worker: str, ttl: int) -> None:
+        found.state = "running"
+        found.fence = max(found.fence + 1, self.now)
+        found.owner = worker
+        found.lease_until = self.now + ttl
+        found.notes.pop("refused_by", None)
+        found.num_attempts += 1
+        found.attempts.append(ModelAttempt(found.fence, worker, self.now, found.chunk))
+
+    def renew(self, job: str, fence: int, ttl: int, chunk: int | None) -> str:
+        found = self.jobs.get(job)
+        if found is None:
+            return "unknown"
+        if found.state != "running" or found.fence != fence:
+            return "fenced"
+        found.lease_until = self.now + ttl
+        if chunk is not None:
+            found.chunk = chunk
+            if found.attempts and found.attempts[-1].first_reported is None:
+                found.attempts[-1].first_reported = chunk
+        return "cancel" if found.cancel else "pause" if found.pause else "ok"
+
+    def finish(self, job: str, fence: int, result: Any, num_chunks: int) -> Answer:
+        refusal, found = self._hold(job, fence, "finish")
+        if found is None:
+            return refusal
+        found.result, found.error, found.notes, found.chunk = result, None, {}, num_chunks
+        return self._end(found, "finish", "done", "done")
+
+    def fail(self, job: str, fence: int, kind: str, delay: int) -> Answer:
+        refusal, found = self._hold(job, fence, "fail")
+        if found is None:
+            return refusal
+        found.error = kind
+        target = "failed"
+        if kind == "resource":
+            found.failures += 1
+            target = "failed" if found.failures >= MAX_FAILURES else "queued"
+        elif kind == "infrastructure":
+            found.hiccups += 1
+            target = "failed" if found.hiccups >= MAX_HICCUPS else "queued"
+        if target == "queued":
+            found.not_before = self.now + delay
+        return self._end(found, "fail", target, kind)
+
+    def quarantine(self, job: str, fence: int, kind: str) -> Answer:
+        refusal, found = self._hold(job, fence, "fail")
+        if found is None:
+            return refusal
+        found.error = kind
+        return self._end(found, "fail", "quarantined", kind)
+
+    def release(self, job: str, fence: int, reason: str) -> Answer:
+        refusal, found = self._hold(job, fence, "release")
+        return refusal if found is None else self._end(found, "release", "queued", reason)
+
+    def lose(self, job: str, fence: int) -> Answer:
+        refusal, found = self._hold(job, fence, "lose")
+        return refusal if found is None else self._lose(found, "lose")
+
+    def settle(self, job: str, fence: int, to: str) -> Answer:
+        refusal, found = self._hold(job, fence, "settle")
+        if found is None:
+            return refusal
+        if to == "cancelled" and not found.cancel:
+            return self._answer("refused", "running", "running")
+        return self._end(found, "settle", "queued", to)
+
+    def reap(
+        self, ring_after: int
+    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]], list[str]]:
+        expired = [
+            job
+            for job in self.jobs.values()
+            if job.lease_until is not None and job.lease_until <= self.now
+        ]
+        lost = []
+        bells: list[tuple[str, str]] = []
+        for job in expired:
+            *_, after, more = self._lose(job, "reap")
+            lost.append((job.id, after))
+            bells += more
+        self._bring_back()
+        for job in self.jobs.values():
+            if job.is_claimable and job.rung + ring_after <= self.now:
+                job.rung = self.now
+                self.bells.append((job.id, job.queue))
+        *_, more = self._answer("")
+        untold = [job for job in self.jobs.values() if job.is_untold]
+        for job in untold:
+            job.is_untold = False
+        return lost, bells + more, [job.id for job in untold]
+
+    # The rules behind
+
+    def _hold(self, job: str, fence: int, verb: str) -> tuple[Answer, ModelJob | None]:
+        found = self.jobs.get(job)
+        if found is None:
+            return self._answer("unknown"), None
+        if found.state == "running" and found.fence == fence:
+            return self._answer(""), found
+        outcome = "repeated" if found.ended == (fence, verb) else "fenced"
+        return self._answer(outcome, found.state, found.state), None
+
+    def _end(self, found: ModelJob, verb: str, target: str, reason: str) -> Answer:
+        if found.cancel and target != "done":
+            target = "cancelled"
+        elif found.pause and target == "queued":
+            target = "paused"
+        if found.attempts:
+            attempt = found.attempts[-1]
+            attempt.ended_ms, attempt.reason = self.now, reason
+            attempt.last_chunk = found.chunk
+            if attempt.first_reported is not None:
+                attempt.first_chunk = attempt.first_reported
+        found.owner = found.lease_until = None
+        found.cancel = found.pause = False
+        found.ended = (found.fence, verb)
+        return self._answer("ok", "running", self._enter(found, target))
+
+    def _lose(self, found: ModelJob, verb: str) -> Answer:
+        is_in_place = found.loss_chunk == found.chunk
+        found.losses += 1
+        found.losses_in_place = found.losses_in_place + 1 if is_in_place else 1
+        found.loss_chunk = found.chunk
+        found.error = "lost"
+        is_blamed = found.losses_in_place >= MAX_LOSSES
+        return self._end(found, verb, "quarantined" if is_blamed else "queued", "lost")
+
+    def _enter(self, found: ModelJob, state: str) -> str:
+        was_finished = found.state in FINISHED
+        found.state = state
+        found.is_aside = found.is_untold = False
+        if state in FINISHED:
+            found.not_before = None
+        if state == "queued":
+            self._enqueue(found)
+        if was_finished or state in FINISHED:
+            self._tell(found.id, state)
+        return state
+
+    def _enqueue(self, found: ModelJob) -> None:
+        if found.waiting_for:
+            found.is_aside = True
+        elif found.not_before is not None and found.not_before > self.now:
+            found.is_aside = True
+        else:
+            found.is_aside, found.not_before, found.rung = False, None, self.now
+            self.bells.append((found.id, found.queue))
+
+    def _bring_back(self) -> None:
+        for job in self.jobs.values():
+            is_due = job.not_before is not None and job.not_before <= self.now
+            if job.state == "queued" and job.is_aside and not job.waiting_for and is_due:
+                self._enqueue(job)
+
+    def _wait_for(self, new: ModelJob, after: Sequence[str]) -> None:
+        for other in after:
+            state = self.jobs[other].state if other in self.jobs else None
+            if state == "done":
+                continue
+            new.waiting_for.append(other)
+            self.waits.setdefault(other, set()).add(new.id)
+            self._note_wait(new, other, state)
+
+    def _note_wait(self, job: ModelJob, other: str, state: str | None) -> None:
+        job.notes.pop(f"waits_for {other}", None)
+        if state is None:
+            job.notes[f"waits_for {other}"] = "unknown"
+        elif state in FINISHED and state != "done":
+            job.notes[f"waits_for {other}"] = state
+
+    def _tell(self, other: str, state: str | None) -> None:
+        for name in self.waits.get(other, set()):
+            job = self.jobs[name]
+            self._note_wait(job, other, state)
+            if state == "done":
+                job.waiting_for.remove(other)
+                if not job.waiting_for and job.state == "queued":
+                    self._enqueue(job)
+        if state == "done":
+            self.waits.pop(other, None)
+
+
+def states_of(model: Model) -> dict[str, State]:
+    return {job.id: State(job.state) for job in model.jobs.values()}

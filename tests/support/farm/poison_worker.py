@@ -1,0 +1,43 @@
+"""A worker whose process dies whenever it renders a job called "poison"; others it renders at once.
+
+python tests/farm/poison_worker.py NAME
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rushes_queue.jobs.document import JobDocument
+from rushes_queue.settings.sources import load_settings
+from rushes_queue.worker.options import WorkerOptions
+from rushes_queue.worker.worker import Worker
+
+
+class PoisonedRenderer:
+    """Stands in for the networks."""
+
+    preset = "tiny"
+
+    def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
+        pass
+
+    def render(self, document: JobDocument, request: Any, work: Any, report: Any) -> dict[str, Any]:
+        if document.name == "poison":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        for path in (request.output, request.sheet_path, request.manifest_path):
+            path.write_bytes(b"done")
+        return {
+            "frames_sha256": "0" * 64,
+            "num_frames": document.num_frames,
+            "timings": {"total": 0.1},
+            "request": request.model_dump(mode="json"),
+        }
+
+
+if __name__ == "__main__":
+    options = WorkerOptions(name=sys.argv[1], presets=("tiny",), device="cpu")
+    sys.exit(Worker(load_settings(), options, PoisonedRenderer()).run())
