@@ -22,7 +22,7 @@ check: $(VENV)/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q tests/test_layout.py
+	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_rooms.py
 
 chaos: $(VENV)/.installed
 	PYTHONPATH=tests/support $(BIN)/python -m farm.chaos

@@ -35,9 +35,9 @@ from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.submit import JobOptions, Shot, hand_in
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.states import State
+from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.local.server import find_server
 from rushes_queue.settings.model import Settings
-from rushes_queue.settings.sources import load_settings
 from rushes_queue.worker.options import WorkerOptions
 from rushes_queue.worker.worker import Worker
 

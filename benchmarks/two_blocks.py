@@ -27,10 +27,10 @@ from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE
 from rushes.models.tiny_vae import TinyVAE
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset, load_preset
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
-from rushes.timeline.document import VaeType
 from rushes.weights.autoencoders import tiny_vae_config, vae_config
 from rushes.weights.networks import dit_config
 from short_stream import render_chunks

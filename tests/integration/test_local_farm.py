@@ -21,8 +21,9 @@ from rushes.errors import ConfigError, TransientError
 from rushes_queue.cli import app
 from rushes_queue.local.control import alone, bring_down, bring_up, open_store, plan_farm
 from rushes_queue.local.farm_file import FarmSpec, LocalFarm
+from rushes_queue.local.machine_settings import read_settings
 from rushes_queue.local.process_slot import Slot, stop_all, wait_until_free
-from rushes_queue.settings.sources import LoadedSettings, read_settings
+from rushes_queue.settings.sources import LoadedSettings
 
 # The supervisor is to outlive who starts it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

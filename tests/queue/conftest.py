@@ -16,7 +16,8 @@ from farm.commands import Farm, open_farm, open_farm_storage
 from farm.s3_server import PLACES, bucket_settings
 from farm.servers import RunningServer
 from rushes_queue.broker.job_records import JobStore
-from rushes_queue.storage.storage import Storage, open_storage
+from rushes_queue.storage.open import open_storage
+from rushes_queue.storage.storage import Storage
 
 
 @pytest.fixture(scope="session", autouse=True)

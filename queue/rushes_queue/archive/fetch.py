@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rushes.errors import ConflictError, InputError
 from rushes.files.hashes import sha256_of
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.errors import JobConflictError, JobError
-from rushes_queue.jobs.document import Sha256
 from rushes_queue.jobs.states import State
+from rushes_queue.storage.blobs import Sha256
 from rushes_queue.storage.errors import StorageError
 from rushes_queue.storage.keys import check_key
 from rushes_queue.storage.whole_files import make_folder, sync_folder, temporary_beside

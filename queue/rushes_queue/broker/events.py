@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rushes.timeline.problems import shortened
+from rushes.text import shortened
 from rushes_queue.errors import JobError
 
 MOST_FIELDS = 32

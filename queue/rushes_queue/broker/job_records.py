@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from rushes.errors import ConfigError
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.broker.connection import broker_errors, connect
 from rushes_queue.broker.events import JobEvent, check_place, to_entry, to_event, to_events
 from rushes_queue.broker.live_workers import LiveWorker, WorkerInfo

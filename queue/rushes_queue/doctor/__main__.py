@@ -11,7 +11,8 @@ import sys
 
 from rushes.errors import RushesError
 from rushes_queue.doctor.finding import Check, Finding, fault
-from rushes_queue.settings.sources import LoadedSettings, read_settings
+from rushes_queue.local.machine_settings import read_settings
+from rushes_queue.settings.sources import LoadedSettings
 
 
 def main() -> None:

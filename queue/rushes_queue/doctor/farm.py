@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import rushes
-from rushes.timeline.problems import printable
+from rushes.text import printable
 from rushes_queue.broker.job_records import JobStore
 from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning

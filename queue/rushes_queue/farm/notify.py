@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import rushes
 from rushes.errors import RushesError
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.farm.webhook import hide_path, post
 from rushes_queue.jobs.public_json import SCHEMA_VERSION, to_json
 

@@ -20,14 +20,14 @@ from rushes.timeline.plan.render_plan import RenderPlan
 from rushes_queue.archive.job_files import document_key, write_document
 from rushes_queue.broker.replies import Change
 from rushes_queue.farm.connections import FarmLinks
-from rushes_queue.jobs.document import BlobRef, JobDocument, JobRequest, Submitter
+from rushes_queue.jobs.document import JobDocument, JobRequest, Submitter
 from rushes_queue.jobs.job_id import job_id
+from rushes_queue.jobs.limits import Limits, check_limits
 from rushes_queue.jobs.plan_document import portable_plan
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
-from rushes_queue.settings.model import Limits
+from rushes_queue.storage.blobs import BlobRef, put_blob
 from rushes_queue.storage.storage import Storage
 from rushes_queue.text_fields import check_line
-from rushes_queue.worker.inputs import check_limits
 
 _STORED_AT_A_TIME = 8  # storing waits for disks and networks
 
@@ -132,7 +132,7 @@ def hand_in(
 
 
 def _store(storage: Storage, shot: Shot, options: JobOptions) -> JobDocument:
-    blobs = {path: storage.put_blob(path) for path in files_of(shot)}
+    blobs = {path: put_blob(storage, path) for path in files_of(shot)}
     return write_document(storage, make_document(shot, blobs, options))
 
 

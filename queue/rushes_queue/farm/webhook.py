@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import unquote, urlsplit
 
 from rushes.errors import ConfigError, TransientError
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]

@@ -26,12 +26,13 @@ from pydantic import (
 
 from rushes.errors import ConfigError
 from rushes.render.request import Fit, RenderRequest
+from rushes.text import printable, shortened
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
-from rushes.timeline.problems import printable, shortened
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs.plan_document import check_plan, steering_names
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
+from rushes_queue.storage.blobs import BlobRef
 from rushes_queue.text_fields import FileName, Line
 
 SCHEMA_VERSION: Final = 1
@@ -42,7 +43,6 @@ MOST_FILES = 1000
 _MOST_FAULTS = 8  # of a document that a message names
 
 JobId = Annotated[str, StringConstraints(pattern=rf"^{JOB_ID_PATTERN}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Tag = Annotated[Line, StringConstraints(min_length=1, max_length=64)]
 Url = Annotated[Line, StringConstraints(pattern=r"^https?://", max_length=2000)]
 Extension = Literal[".mp4", ".mkv", ".mov", ".webm", ".gif", ".png"]
@@ -50,14 +50,6 @@ Extension = Literal[".mp4", ".mkv", ".mov", ".webm", ".gif", ".png"]
 
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class BlobRef(_Data):
-    """A file in storage, by its content; ``name`` is what it was called, without a folder."""
-
-    sha256: Sha256
-    size: int = Field(ge=0, le=2**50)
-    name: FileName
 
 
 class Submitter(_Data):

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from rushes_queue.jobs.document import BlobRef, JobRequest, canonical_json
+from rushes_queue.jobs.document import JobRequest, canonical_json
+from rushes_queue.storage.blobs import BlobRef
 
 ID_LENGTH = 16  # hexadecimal characters: 64 bits
 

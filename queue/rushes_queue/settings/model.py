@@ -18,7 +18,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ByteSize,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -35,6 +34,7 @@ from pydantic_settings import (
 
 from rushes.errors import ConfigError
 from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, check_template
+from rushes_queue.jobs.limits import Limits
 from rushes_queue.storage.url import FolderPlace, parse_storage_url
 
 if TYPE_CHECKING:
@@ -114,17 +114,6 @@ BrokerUrl = Annotated[SecretStr, AfterValidator(_check_broker_url)]
 NotifyUrl = Annotated[SecretStr, AfterValidator(_check_web_address)]
 
 
-class Limits(BaseModel):
-    """What a job may ask for; more is refused when it is submitted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    max_pixels: PositiveInt = 1920 * 1088  # of one frame
-    max_output_seconds: PositiveFloat = 36_000.0
-    max_input_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(64 * 2**30)
-    max_prompts: PositiveInt = 10_000
-
-
 class Retries(BaseModel):
     """How often a job is tried again before it is given up."""
 
@@ -181,12 +170,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what ``settings.load_settings`` has collected, and nothing else."""
+        """Take what ``sources.read_settings`` has collected, and nothing else."""
         return (init_settings,)
 
     def open_storage(self) -> Storage:
         """Open the storage that these settings name."""
-        from rushes_queue.storage.storage import open_storage
+        from rushes_queue.storage.open import open_storage
 
         return open_storage(
             self.storage_url,

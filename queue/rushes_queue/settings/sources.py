@@ -11,7 +11,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from rushes.errors import ConfigError
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.broker.connection import hide_password
 from rushes_queue.settings.model import (
     ENVIRONMENT_PREFIX,
@@ -36,11 +36,11 @@ __all__ = [
     "LoadedSettings",
     "Origin",
     "Settings",
-    "load_settings",
     "read_settings",
     "to_variables",
 ]
 
+LocalFarmVariables = Callable[[Path], Mapping[str, str]]  # of the farm that lives in a folder
 Place = tuple[str, ...]  # of a value: the names that lead to it
 OriginKind = Literal["flag", "environment", "project file", "user file", "local farm", "default"]
 
@@ -89,27 +89,17 @@ class LoadedSettings:
         return {".".join(place): _shown(value) for place, value in _values(self.settings)}
 
 
-def load_settings(
-    flags: Mapping[str, Any] | None = None,
-    environment: Mapping[str, str] | None = None,
-    folder: Path | None = None,
-) -> Settings:
-    """Return the settings that count; arguments as of ``read_settings``.
-
-    Raises: ConfigError, one line that names every wrong value and where it comes from.
-    """
-    return read_settings(flags, environment, folder).settings
-
-
 def read_settings(
     flags: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    local_farm: LocalFarmVariables | None = None,
 ) -> LoadedSettings:
     """Collect the settings and where each comes from.
 
     ``flags`` are by name, ``None`` where one was not given. The environment is this process's, and
-    the project's folder the current one, unless given.
+    the project's folder the current one, unless given. ``local_farm`` returns the variables that
+    lead to the farm that lives in a folder, none while it does not run.
 
     Raises: ConfigError.
     """
@@ -129,8 +119,8 @@ def read_settings(
     data = {name: value for name, value in (flags or {}).items() if value is not None}
     _merge(merged, data)
     origins |= {place: Origin("flag", _flag(place)) for place in _places(data)}
-    if "broker_url" not in merged:
-        data, farm = _ask_local_farm(merged.get("state_dir"))
+    if "broker_url" not in merged and local_farm is not None:
+        data, farm = _ask_local_farm(merged.get("state_dir"), local_farm)
         origins = {place: Origin("local farm", farm) for place in _places(data)} | origins
         merged = data | merged
     try:
@@ -211,15 +201,13 @@ class _Variables:
         self._names[name] = f"{name}_FILE"
 
 
-def _ask_local_farm(state_dir: Any) -> tuple[dict[str, Any], str]:
+def _ask_local_farm(state_dir: Any, local_farm: LocalFarmVariables) -> tuple[dict[str, Any], str]:
     """Return the settings by which to reach the farm that runs on this machine, and its folder."""
     root = state_dir if isinstance(state_dir, str | Path) and state_dir else Settings().state_dir
     folder = Path(root).expanduser() / LOCAL_FARM
     if not folder.is_dir():
         return {}, ""
-    from rushes_queue.local.farm_file import LocalFarm  # POSIX only, and rarely needed
-
-    return _Variables(LocalFarm(folder).shared_variables()).settings(), str(folder)
+    return _Variables(local_farm(folder)).settings(), str(folder)
 
 
 def _find_files(environment: Mapping[str, str], folder: Path) -> tuple[ConfigFile, ...]:

@@ -9,26 +9,38 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rushes.errors import InputError
 from rushes.files.hashes import sha256_of
-from rushes_queue.jobs.document import BlobRef
 from rushes_queue.storage.errors import DamagedBlobError, MissingKeyError
 from rushes_queue.storage.source_file import SourceFile
 from rushes_queue.storage.whole_files import remove_old_temporaries, temporary_beside
+from rushes_queue.text_fields import FileName
 
 if TYPE_CHECKING:
     from rushes_queue.storage.storage import Storage
 
 BLOBS = "blobs"
 
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
 # A blob that a new job uses is marked as used, so that pruning leaves it while the job's document
 # is on its way. Not each time: on a bucket it costs a copy.
 _FRESH = timedelta(hours=1)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
+
+
+class BlobRef(BaseModel):
+    """A file in storage, by its content; ``name`` is what it was called, without a folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    sha256: Sha256
+    size: int = Field(ge=0, le=2**50)
+    name: FileName
 
 
 def blob_key(sha256: str) -> str:

@@ -17,7 +17,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from s3transfer.exceptions import RetriesExceededError
 
 from rushes.errors import ConfigError, RushesError
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.storage.errors import (
     DiskFullError,
     StorageBusyError,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.storage.errors import InvalidKeyError
 
 LONGEST_KEY = 700  # bytes; S3 allows 1024, prefix included

@@ -11,14 +11,10 @@ from datetime import datetime
 from pathlib import Path
 
 from rushes.errors import ConfigError, RushesError
-from rushes_queue.jobs.document import BlobRef
-from rushes_queue.storage import blobs
 from rushes_queue.storage.errors import MissingKeyError
 from rushes_queue.storage.source_file import SourceFile
-from rushes_queue.storage.url import FolderPlace, parse_storage_url
 
 CHECKS = "checks"
-PATIENCE_SECONDS = 60.0
 LARGEST_READ = 128 * 2**20  # bytes that get_bytes takes into memory
 
 
@@ -130,14 +126,6 @@ class Storage(ABC):
         """Return the error that says that there is no such object."""
         return MissingKeyError(f"{key}: is not in the storage {self.url}")
 
-    def put_blob(self, path: Path, *, again: bool = False) -> BlobRef:
-        """Store a file under the hash of its content, unless it is there; see ``blobs``."""
-        return blobs.put_blob(self, path, again=again)
-
-    def fetch_blob(self, ref: BlobRef, folder: Path) -> Path:
-        """Return the blob's file below a cache folder, checked; see ``blobs``."""
-        return blobs.fetch_blob(self, ref, folder)
-
     def check(self) -> None:
         """Try all that jobs rely on, with one small object.
 
@@ -160,28 +148,3 @@ class Storage(ABC):
         broken = [promise for promise, is_kept in promises.items() if not is_kept]
         if broken:
             raise ConfigError(f"storage {self.url} cannot be used: not true: {'; '.join(broken)}")
-
-
-def open_storage(
-    url: str,
-    *,
-    s3_endpoint: str | None = None,
-    s3_region: str | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
-) -> Storage:
-    """Open a storage by its URL; nothing is read or written yet.
-
-    A bucket's credentials come from the usual ``AWS_*`` variables and files; its endpoint and
-    region from the arguments, else from ``RUSHES_S3_ENDPOINT`` and ``AWS_*``. Passing faults of a
-    bucket are tried again for ``patience_seconds``.
-
-    Raises: ConfigError.
-    """
-    place = parse_storage_url(url)
-    if isinstance(place, FolderPlace):
-        from rushes_queue.storage.folder import FolderStorage
-
-        return FolderStorage(place.folder)
-    from rushes_queue.storage.bucket import BucketStorage
-
-    return BucketStorage(place, s3_endpoint, s3_region, patience_seconds)

@@ -32,10 +32,11 @@ from rushes_queue.errors import (
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.failures import delay_ms, kind_of, message_of
+from rushes_queue.jobs.limits import check_limits
 from rushes_queue.jobs.record import FailureKind, JobProgress, JobRecord
 from rushes_queue.jobs.states import FINISHED
 from rushes_queue.storage.errors import MissingKeyError
-from rushes_queue.worker.inputs import AttemptFolder, check_limits, fetch_inputs, refuse_full_disk
+from rushes_queue.worker.inputs import AttemptFolder, fetch_inputs, refuse_full_disk
 from rushes_queue.worker.job_log import JobLog
 from rushes_queue.worker.lease_renewer import Keeper, Wish
 from rushes_queue.worker.shared_status import Activity, Board, ChildStatus

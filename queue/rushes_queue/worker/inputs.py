@@ -9,10 +9,8 @@ from typing import Self
 
 from rushes.render.request import RenderRequest
 from rushes.timeline.loras import BESIDE
-from rushes_queue.errors import DocumentError
-from rushes_queue.jobs.document import BlobRef, JobDocument
-from rushes_queue.settings.model import Limits
-from rushes_queue.storage.blobs import fetch_blob
+from rushes_queue.jobs.document import JobDocument
+from rushes_queue.storage.blobs import BlobRef, fetch_blob
 from rushes_queue.storage.errors import DiskFullError
 from rushes_queue.storage.storage import Storage
 from rushes_queue.storage.whole_files import free_bytes
@@ -50,30 +48,6 @@ class AttemptFolder:
         for each in (folder.work, folder.output, folder.inputs):
             each.mkdir()
         return folder
-
-
-def check_limits(document: JobDocument, limits: Limits) -> None:
-    """Refuse a job that asks for more than this farm allows.
-
-    Raises: DocumentError that names every limit.
-    """
-    plan = document.plan
-    seconds = plan["num_frames"] / plan["fps"]
-    num_prompts = sum(len(prompts) for prompts in plan["prompts"].values())
-    given = (document.timeline, document.input, document.audio, *document.files)
-    sizes = [ref.size for ref in given if ref]
-    faults = [
-        f"{what} is {value:,.0f}, at most {most:,.0f} are allowed (limits.{name})"
-        for name, what, value, most in (
-            ("max_pixels", "pixels a frame", plan["width"] * plan["height"], limits.max_pixels),
-            ("max_output_seconds", "length in seconds", seconds, limits.max_output_seconds),
-            ("max_prompts", "number of prompts", num_prompts, limits.max_prompts),
-            ("max_input_bytes", "size of a file in bytes", max(sizes), limits.max_input_bytes),
-        )
-        if value > most
-    ]
-    if faults:
-        raise DocumentError(f"{document.name}: {'; '.join(faults)}", job=document.id)
 
 
 def refuse_full_disk(document: JobDocument, folder: Path, storage: Storage) -> None:

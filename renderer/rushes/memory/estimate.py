@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import DitSpec, Preset
-from rushes.timeline.document import VaeType
 from rushes.timeline.steps import PATCH
 
 Quantise = Literal["fp8"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rushes.errors import ConfigError, MemoryShortError
 from rushes.files.readable import readable_bytes
 from rushes.memory.estimate import DeviceMemory, MemoryEstimate, Quantise, estimate_memory
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
-from rushes.timeline.document import VaeType
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.steps import PATCH
 

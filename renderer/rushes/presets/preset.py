@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rushes.errors import ConfigError
 from rushes.files.resources import data_folder
-from rushes.timeline.document import Mode, VaeType
+from rushes.presets.kinds import Mode, VaeType
 
 
 class _Data(BaseModel):

@@ -15,10 +15,10 @@ from rushes.files.hashes import HashCache
 from rushes.memory.memory_plan import AS_IT_IS, Fit
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.vace import VaceBranch
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
 from rushes.render.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stream import Models
-from rushes.timeline.document import VaeType
 from rushes.timeline.loras import BESIDE
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.weights.autoencoders import load_autoencoder

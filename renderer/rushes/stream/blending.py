@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rushes.timeline.document import Method
+from rushes.presets.kinds import Method
 
 # Radians; the threshold of the reference, which looks at the largest token only.
 _SMALL_ANGLE = 1e-4

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from torch import Tensor
 
 from rushes.models.caches.snapshot import Snapshot
+from rushes.presets.kinds import Method
 from rushes.stream.blending import blend, interpolate, normalise_weights
-from rushes.timeline.document import Method, Prompt
+from rushes.timeline.document import Prompt
 
 _EMBEDDINGS = ("target", "source", "in_force")
 

@@ -13,12 +13,12 @@ from rushes.models.caches.ring_cache import RingKVCache
 from rushes.models.caches.slots import SlotSizes
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.rope import RotaryEmbedding
+from rushes.presets.kinds import Variant
 from rushes.stream.denoise import Denoiser
 from rushes.stream.drivers import CleanPass, OneByOne
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.step_batch import StepBatch
-from rushes.timeline.plan.profiles import Variant
 
 
 @dataclass(frozen=True)

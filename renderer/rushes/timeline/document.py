@@ -6,23 +6,16 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType
 from rushes.timeline.easing import LINEAR, Ease
 
-Mode = Literal["text", "video"]
-Method = Literal["linear", "slerp"]
 Unit = Literal["microseconds", "frames"]
 LengthUnit = Literal["seconds", "frames", "chunks"]
-CachePolicy = Literal["auto", "reset", "keep"]
 Ramp = Literal["scope", "eager"]
 MergeMode = Literal["permanent_merge", "runtime_peft"]
-VaeType = Literal["wan", "lightvae", "tae", "lighttae"]
 
-MODES = ("text", "video")
-METHODS = ("linear", "slerp")
-CACHE_POLICIES = ("auto", "reset", "keep")
 RAMPS = ("scope", "eager")
 MERGE_MODES = ("permanent_merge", "runtime_peft")
-VAE_TYPES: tuple[VaeType, ...] = ("wan", "lightvae", "tae", "lighttae")
 
 MICROSECONDS = 1_000_000
 

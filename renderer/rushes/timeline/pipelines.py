@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rushes.timeline.document import Method, Mode
-from rushes.timeline.problems import Problems, shortened
+from rushes.presets.kinds import Method, Mode
+from rushes.text import shortened
+from rushes.timeline.problems import Problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from rushes.text import printable, shortened
+
 Severity = Literal["error", "warning", "note"]
 
-TEXT_LIMIT = 80  # characters of a value that a message repeats
 ITEM_LIMIT = 8  # entries of an array or object that a report repeats
 DEPTH_LIMIT = 3
 MOST_OF_A_KIND = 1000  # problems of one severity that are kept; the rest is counted
@@ -111,19 +112,6 @@ def key_path(path: str, key: str) -> str:
     """Return the path of a key, short and on one line whatever the key holds."""
     key = shortened(printable(key), 40)
     return f"{path}.{key}" if path else key
-
-
-def printable(text: str) -> str:
-    """Return the text on one line, with everything a terminal could obey written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def describe(value: Any) -> str:

@@ -12,8 +12,8 @@ from rushes.models.autoencoder import Autoencoder
 from rushes.models.checkpoint import StateDict, load_strictly, read_state_dict
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.tiny_vae import TinyVAE, TinyVaeConfig
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
-from rushes.timeline.document import VaeType
 
 _NAMES: dict[VaeType, str] = {
     "wan": "the Wan VAE",

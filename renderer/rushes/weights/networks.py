@@ -26,10 +26,10 @@ from rushes.models.text_encoder import (
     load_tokenizer,
 )
 from rushes.presets.catalogue import PICKLED, imported, load_catalogue, publishers
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
-from rushes.timeline.document import VaeType
 from rushes.weights import random_weights
 from rushes.weights.autoencoders import load_autoencoder, tiny_vae_config, vae_config
 

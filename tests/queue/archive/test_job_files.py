@@ -23,7 +23,8 @@ from rushes_queue.broker.job_records import JobStore
 from rushes_queue.errors import DocumentError, JobConflictError, JobError
 from rushes_queue.jobs.states import State
 from rushes_queue.storage.errors import MissingKeyError
-from rushes_queue.storage.storage import Storage, open_storage
+from rushes_queue.storage.open import open_storage
+from rushes_queue.storage.storage import Storage
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from farm.commands import Farm
 from farm.s3_server import running_s3_server, s3_credentials
 from rushes_queue.jobs.states import State
-from rushes_queue.storage.storage import open_storage
+from rushes_queue.storage.open import open_storage
 
 
 @pytest.fixture

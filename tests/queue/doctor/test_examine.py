@@ -25,7 +25,8 @@ from rushes_queue.doctor import broker, codecs, config, disk, farm, machine, sto
 from rushes_queue.doctor.examine import SUBJECTS, examine
 from rushes_queue.doctor.finding import Check, Finding, Level
 from rushes_queue.jobs.document import SCHEMA_VERSION
-from rushes_queue.settings.sources import LoadedSettings, read_settings
+from rushes_queue.local.machine_settings import read_settings
+from rushes_queue.settings.sources import LoadedSettings
 
 
 def settings(folder: Path, **variables: str) -> LoadedSettings:

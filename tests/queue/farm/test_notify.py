@@ -26,8 +26,8 @@ from rushes_queue.farm.webhook import PrivateAddressError, hide_path, is_public,
 from rushes_queue.jobs.new_records import new_record
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State
+from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.settings.model import Settings
-from rushes_queue.settings.sources import load_settings
 from rushes_queue.worker.sweep import sweep
 
 

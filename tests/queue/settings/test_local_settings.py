@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rushes_queue.settings.sources import read_settings, to_variables
+from rushes_queue.local.machine_settings import read_settings
+from rushes_queue.settings.sources import to_variables
 
 
 def test_settings_survive_as_variables(tmp_path: Path) -> None:

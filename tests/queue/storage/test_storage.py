@@ -22,8 +22,9 @@ from rushes.errors import ConfigError, InputError, MissingFileError
 from rushes_queue.storage.errors import InvalidKeyError, MissingKeyError, StorageError
 from rushes_queue.storage.folder import FolderStorage
 from rushes_queue.storage.keys import check_key
+from rushes_queue.storage.open import open_storage
 from rushes_queue.storage.source_file import SourceFile
-from rushes_queue.storage.storage import Storage, open_storage
+from rushes_queue.storage.storage import Storage
 
 FORK = multiprocessing.get_context("fork")  # as Celery's workers start
 PARTS = 20 * 2**20 + 123  # bytes that travel in several parts

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from renders.tiny_models import normal
+from rushes.presets.kinds import Method
 from rushes.stream.blending import blend, interpolate, normalise_weights, slerp
-from rushes.timeline.document import Method
 
 TOKENS, WIDTH = 4, 8
 

@@ -16,12 +16,12 @@ from renders.studio import Studio
 from rushes.errors import CheckpointError
 from rushes.files.folders import Folders
 from rushes.models.stream_vae import StreamVAE, VaeConfig
+from rushes.presets.kinds import VAE_TYPES, VaeType
 from rushes.presets.preset import load_preset
 from rushes.render.loop import Progress, StopRender
 from rushes.render.pipeline import Pipeline, load_pipeline
 from rushes.render.render import Work, render
 from rushes.render.save_points import SavePolicy
-from rushes.timeline.document import VAE_TYPES, VaeType
 from rushes.weights.autoencoders import load_autoencoder
 from rushes.weights.networks import find_weights
 

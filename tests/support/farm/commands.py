@@ -17,7 +17,8 @@ from rushes_queue.broker.job_records import JobStore
 from rushes_queue.cli import app
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.record import JobProgress, JobRecord
-from rushes_queue.storage.storage import Storage, open_storage
+from rushes_queue.storage.open import open_storage
+from rushes_queue.storage.storage import Storage
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from rushes.presets.preset import load_preset
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.read.load import parse_timeline
-from rushes_queue.jobs.document import BlobRef, JobDocument, JobRequest, Submitter
+from rushes_queue.jobs.document import JobDocument, JobRequest, Submitter
 from rushes_queue.jobs.job_id import job_id
+from rushes_queue.storage.blobs import BlobRef
 
 TIMELINE = """{"version": "2.1", "settings": {"inputMode": "text"}, "prompts": [
     {"startTime": 0, "endTime": 2, "prompts": [{"text": "a cat", "weight": 1}]}]}"""

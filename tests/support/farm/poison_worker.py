@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rushes_queue.jobs.document import JobDocument
-from rushes_queue.settings.sources import load_settings
+from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.worker.options import WorkerOptions
 from rushes_queue.worker.worker import Worker
 

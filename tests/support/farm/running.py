@@ -26,7 +26,8 @@ from rushes_queue.broker.job_records import JobStore
 from rushes_queue.cli import app
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import FINISHED, State
-from rushes_queue.storage.storage import Storage, open_storage
+from rushes_queue.storage.open import open_storage
+from rushes_queue.storage.storage import Storage
 from rushes_queue.worker.health import read_health
 
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]

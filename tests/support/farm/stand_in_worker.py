@@ -11,7 +11,7 @@ from contextlib import suppress
 from rushes_queue.broker.job_records import JobStore
 from rushes_queue.broker.live_workers import WorkerInfo
 from rushes_queue.errors import BrokerError
-from rushes_queue.settings.sources import load_settings
+from rushes_queue.local.machine_settings import load_settings
 
 
 def main() -> None:

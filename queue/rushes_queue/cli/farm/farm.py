@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import ConfigError
-from rushes.timeline.problems import printable
-from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
-from rushes_queue.cli.jobs.job_view import SHORT_ID, age, clock
+from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.job_view import SHORT_ID, age, clock
 from rushes_queue.jobs.public_json import SCHEMA_VERSION, iso_time
 from rushes_queue.jobs.states import State
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import ConfigError, RushesError
-from rushes_queue.cli.flags.console import print_json, print_table, say
-from rushes_queue.cli.jobs.job_view import age
+from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.job_view import age
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobStore
@@ -87,8 +87,8 @@ def _find_farm() -> tuple[LocalFarm, LoadedSettings]:
     if os.name != "posix":
         raise ConfigError("a farm on this machine needs Linux or macOS; see docs/farm.md")
     from rushes_queue.local.farm_file import LocalFarm
+    from rushes_queue.local.machine_settings import read_settings
     from rushes_queue.settings.model import LOCAL_FARM
-    from rushes_queue.settings.sources import read_settings
 
     loaded = read_settings()
     return LocalFarm(loaded.settings.state_dir / LOCAL_FARM), loaded

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from rushes.timeline.problems import printable
+from rushes.text import printable
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import print_json, say
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import State
 

@@ -13,9 +13,9 @@ import typer
 
 from rushes.errors import ConfigError
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import say
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
+from rushes_queue.cli.show.console import say
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders

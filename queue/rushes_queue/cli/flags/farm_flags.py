@@ -31,7 +31,7 @@ class FarmFlags:
 
         Raises: ConfigError.
         """
-        from rushes_queue.settings.sources import load_settings
+        from rushes_queue.local.machine_settings import load_settings
 
         return load_settings({"broker_url": self.broker, "storage_url": self.storage})
 

@@ -96,7 +96,7 @@ class LoadFlags:
     @cached_property
     def lora_folders(self) -> tuple[Path, ...]:
         """Where LoRA files are looked for."""
-        from rushes_queue.settings.sources import load_settings
+        from rushes_queue.local.machine_settings import load_settings
 
         return load_settings({"lora_dir": self.lora_dir or None}).lora_dir
 
@@ -281,7 +281,7 @@ class FolderFlags:
 
     def folders(self) -> Folders:
         from rushes.files.folders import Folders
-        from rushes_queue.settings.sources import load_settings
+        from rushes_queue.local.machine_settings import load_settings
 
         settings = load_settings({"models_dir": self.models_dir, "cache_dir": self.cache_dir})
         return Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)

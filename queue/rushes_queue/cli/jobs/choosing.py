@@ -14,8 +14,8 @@ import typer
 
 from rushes.errors import RushesError
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import say, say_error
-from rushes_queue.cli.jobs.job_view import shown_name
+from rushes_queue.cli.show.console import say, say_error
+from rushes_queue.cli.show.job_view import shown_name
 from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
 from rushes_queue.jobs.states import Event, State, is_allowed
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rushes.timeline.problems import printable
-from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with, faults_json
-from rushes_queue.cli.jobs.job_view import (
+from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.job_view import (
     age,
     local_time,
     shown_name,

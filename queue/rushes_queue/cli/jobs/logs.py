@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rushes.timeline.problems import printable
-from rushes_queue.cli.flags.console import print_json, say, say_error
+from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.jobs.job_view import SHORT_ID, local_time
+from rushes_queue.cli.show.console import print_json, say, say_error
+from rushes_queue.cli.show.job_view import SHORT_ID, local_time
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.public_json import SCHEMA_VERSION, iso_time
 from rushes_queue.jobs.states import FINISHED

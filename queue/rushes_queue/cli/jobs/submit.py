@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import RushesError
-from rushes.timeline.problems import printable
+from rushes.text import printable
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import print_json, say
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.flags.shots import Takes, make_shots, refuse_contradictions, warn_of
 from rushes_queue.cli.jobs.choosing import complete_jobs
-from rushes_queue.cli.timelines.shots import Takes, make_shots, refuse_contradictions, warn_of
+from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rushes_queue.farm.connections import FarmLinks
     from rushes_queue.farm.submit import JobOptions, Shot
     from rushes_queue.jobs.document import JobDocument
-    from rushes_queue.settings.model import Limits
+    from rushes_queue.jobs.limits import Limits
 
 SCHEMA_VERSION = 1
 

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import say
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument
+from rushes_queue.cli.show.console import say
 from rushes_queue.jobs.states import FINISHED
 
 

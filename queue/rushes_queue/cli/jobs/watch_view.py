@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rushes.timeline.problems import printable, shortened
-from rushes_queue.cli.flags.console import is_line_due, print_json, say
-from rushes_queue.cli.jobs.job_view import (
+from rushes.text import printable, shortened
+from rushes_queue.cli.show.console import is_line_due, print_json, say
+from rushes_queue.cli.show.job_view import (
     SHORT_ID,
     clock,
     share_done,

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import say
-from rushes_queue.cli.jobs.job_view import SHORT_ID
 from rushes_queue.cli.jobs.watch_view import JsonLines, LiveTable, PlainLines, View
+from rushes_queue.cli.show.console import say
+from rushes_queue.cli.show.job_view import SHORT_ID
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.states import FINISHED, State
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, print_table, say
 
 SCHEMA_VERSION = 1
 
@@ -24,7 +24,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every setting with the value that counts; secrets are masked."""
-    from rushes_queue.settings.sources import read_settings
+    from rushes_queue.local.machine_settings import read_settings
 
     loaded = read_settings()
     for name in loaded.unknown_variables:
@@ -52,7 +52,7 @@ def path(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Name the files that settings are read from, the one that counts most first."""
-    from rushes_queue.settings.sources import read_settings
+    from rushes_queue.local.machine_settings import read_settings
 
     files = read_settings().files
     if as_json:

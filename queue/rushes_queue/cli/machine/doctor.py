@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import print_json, say
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.show.console import print_json, say
 
 if TYPE_CHECKING:
     from rushes_queue.doctor.examine import Examined

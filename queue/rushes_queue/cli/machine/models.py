@@ -10,9 +10,9 @@ import typer
 
 from rushes.errors import MissingFileError
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import print_json, print_table, say
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
-from rushes_queue.cli.timelines.shots import REAL_PRESET
+from rushes_queue.cli.flags.shots import REAL_PRESET
+from rushes_queue.cli.show.console import print_json, print_table, say
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders

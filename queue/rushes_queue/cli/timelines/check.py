@@ -10,9 +10,9 @@ import typer
 
 from rushes.errors import MissingFileError, RushesError
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import print_json
 from rushes_queue.cli.flags.flags import LoadFlags, takes_flags
-from rushes_queue.cli.timelines.shots import REAL_PRESET
+from rushes_queue.cli.flags.shots import REAL_PRESET
+from rushes_queue.cli.show.console import print_json
 
 if TYPE_CHECKING:
     from rushes.presets.preset import Preset
@@ -86,7 +86,7 @@ def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:
 
 def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
     """Print one file's problems; colours are left out where there is no terminal."""
-    from rushes.timeline.problems import printable
+    from rushes.text import printable
 
     counts = Counter(problem.severity for problem in problems)
     summary = ", ".join(

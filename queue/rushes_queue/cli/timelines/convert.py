@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from rushes.errors import ConflictError, MissingFileError, TimelineError
-from rushes_queue.cli.flags.console import say
+from rushes_queue.cli.show.console import say
 
 
 def convert(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from rushes.errors import ConfigError
-from rushes_queue.cli.flags.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, print_table, say
 
 
 def evaluate(

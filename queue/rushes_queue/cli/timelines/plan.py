@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rushes_queue.cli.flags.console import print_json, print_table, say
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
-from rushes_queue.cli.timelines.shots import REAL_PRESET
+from rushes_queue.cli.flags.shots import REAL_PRESET
+from rushes_queue.cli.show.console import print_json, print_table, say
 
 if TYPE_CHECKING:
     from rushes.memory.estimate import MemoryEstimate
@@ -92,7 +92,7 @@ def _kind(chunk: Chunk) -> tuple[object, ...]:
 
 
 def _row(plan: RenderPlan, first: Chunk, last: Chunk) -> tuple[str, ...]:
-    from rushes.timeline.problems import printable, shortened
+    from rushes.text import printable, shortened
 
     end = last.first_frame + last.num_frames
     text = plan.prompts[first.prompt_block][0].text

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.flags.console import print_json, say
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
-from rushes_queue.cli.timelines.shots import Takes, make_shots, refuse_contradictions, warn_of
+from rushes_queue.cli.flags.shots import Takes, make_shots, refuse_contradictions, warn_of
+from rushes_queue.cli.show.console import print_json, say
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
@@ -66,7 +66,7 @@ def render_all(
     as_json: bool,
 ) -> None:
     """Load the networks once, render one take after another, and name the files made."""
-    from rushes_queue.cli.timelines.progress import ProgressDisplay, where
+    from rushes_queue.cli.show.progress import ProgressDisplay, where
 
     display: ProgressDisplay | None = None
     try:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
-from rushes.timeline.document import Method, Mode
+from rushes.presets.kinds import Method, Mode
+from rushes.text import shortened
 from rushes.timeline.fields import Fields, as_integer
 from rushes.timeline.plan.lengths import MOST_FRAMES
-from rushes.timeline.problems import ITEM_LIMIT, shortened
+from rushes.timeline.problems import ITEM_LIMIT
 from rushes.timeline.read.schedules import parse_deforum
 from rushes.timeline.times import exact_rate
 

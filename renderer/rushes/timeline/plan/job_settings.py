@@ -7,8 +7,9 @@ from fractions import Fraction
 from typing import TypeVar
 
 from rushes.errors import ConfigError
+from rushes.presets.kinds import Method, Mode, VaeType
 from rushes.presets.preset import Preset
-from rushes.timeline.document import ControlVideo, Method, Mode, Ramp, Timeline, VaeType
+from rushes.timeline.document import ControlVideo, Ramp, Timeline
 from rushes.timeline.pipelines import OURS, PIPELINES, Pipeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.profiles import PROFILES, Profile

@@ -17,10 +17,11 @@ from pydantic import (
 )
 
 from rushes.errors import ConfigError
-from rushes.timeline.document import CachePolicy, Method, Mode, Ramp, VaeType
+from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType
+from rushes.text import printable, shortened
+from rushes.timeline.document import Ramp
 from rushes.timeline.fields import LARGEST_INTEGER
 from rushes.timeline.plan.profiles import ProfileName
-from rushes.timeline.problems import printable, shortened
 from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS, parse_fraction
 

@@ -12,6 +12,7 @@ from rushes.timeline.document import MICROSECONDS, Prompt, PromptBlock, Timeline
 from rushes.timeline.keyframes import ScheduledValue
 from rushes.timeline.plan.job_settings import JobSettings, job_settings
 from rushes.timeline.plan.lengths import block_frames, count_frames
+from rushes.timeline.plan.lora_strengths import LoraStrengths
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.plan_warnings import warn_of_plan
 from rushes.timeline.plan.prompt_changes import Change, PromptChanges
@@ -19,7 +20,6 @@ from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.timeline.plan.spans import Span, active_spans
 from rushes.timeline.plan.steering import steer
 from rushes.timeline.problems import Problem, Problems
-from rushes.timeline.read.lora_strengths import LoraStrengths
 from rushes.timeline.steps import PATCH
 
 

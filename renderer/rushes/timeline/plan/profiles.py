@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from rushes.timeline.document import CachePolicy
+from rushes.presets.kinds import CachePolicy, Variant
 
 ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact"]
-Variant = Literal["rolling", "ring", "ring-exact"]  # what remembers past frames
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from fractions import Fraction
 
-from rushes.timeline.document import Method, Prompt, PromptBlock, Ramp
+from rushes.presets.kinds import Method
+from rushes.timeline.document import Prompt, PromptBlock, Ramp
 from rushes.timeline.easing import LINEAR, Ease, eased
 
 

@@ -7,18 +7,10 @@ from fractions import Fraction
 from typing import Any, Literal, Self
 
 from rushes.errors import ConfigError
-from rushes.timeline.document import (
-    Audio,
-    ControlVideo,
-    Lora,
-    Method,
-    Mode,
-    OutputOptions,
-    Prompt,
-    VaeType,
-)
+from rushes.presets.kinds import Method, Mode, VaeType, Variant
+from rushes.timeline.document import Audio, ControlVideo, Lora, OutputOptions, Prompt
 from rushes.timeline.plan.options import AtEnd
-from rushes.timeline.plan.profiles import ProfileName, Variant
+from rushes.timeline.plan.profiles import ProfileName
 from rushes.timeline.times import parse_fraction
 
 SCHEMA_VERSION = 1

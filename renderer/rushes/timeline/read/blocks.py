@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from rushes.timeline.document import METHODS, Prompt, PromptBlock, Unit
+from rushes.presets.kinds import METHODS
+from rushes.timeline.document import Prompt, PromptBlock, Unit
 from rushes.timeline.fields import Fields
 from rushes.timeline.problems import Problems, describe
 from rushes.timeline.read.ext import BlockExt, read_block_ext

@@ -11,12 +11,11 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
+from rushes.presets.kinds import CACHE_POLICIES, CachePolicy
 from rushes.timeline.document import (
-    CACHE_POLICIES,
     NO_IMAGES,
     RAMPS,
     Audio,
-    CachePolicy,
     ControlVideo,
     Extensions,
     Images,

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rushes.errors import MissingFileError, TimelineError
+from rushes.text import printable
 from rushes.timeline.document import Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import BESIDE
-from rushes.timeline.problems import Problem, Problems, describe, printable
+from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
 from rushes.timeline.read.timeline_file import read_timeline
 from rushes.timeline.read.workflow_file import FORMAT, read_workflow

@@ -7,10 +7,10 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from rushes.text import shortened
 from rushes.timeline.document import Keyframe, Schedule
 from rushes.timeline.easing import LINEAR, NAMED_EASES, Ease
 from rushes.timeline.fields import Fields, is_number
-from rushes.timeline.problems import shortened
 from rushes.timeline.times import LONGEST_SECONDS, to_microseconds
 
 STEP = "step"

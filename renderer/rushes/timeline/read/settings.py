@@ -14,7 +14,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from rushes.timeline.document import MERGE_MODES, MODES, VAE_TYPES, MergeMode, Settings
+from rushes.presets.kinds import MODES, VAE_TYPES
+from rushes.timeline.document import MERGE_MODES, MergeMode, Settings
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import read_timeline_loras, read_workflow_loras
 from rushes.timeline.pipelines import PASSTHROUGH, check_pipeline

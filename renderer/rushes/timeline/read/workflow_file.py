@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rushes.timeline.document import METHODS, Prompt, PromptBlock, Settings, Timeline
+from rushes.presets.kinds import METHODS
+from rushes.timeline.document import Prompt, PromptBlock, Settings, Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.pipelines import PASSTHROUGH, PIPELINES
 from rushes.timeline.read.blocks import read_blocks, read_prompts

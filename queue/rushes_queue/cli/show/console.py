@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from rushes.timeline.problems import printable
+from rushes.text import printable
 
 _SECONDS_BETWEEN_LINES = 30.0
 _SHARE_BETWEEN_LINES = 0.1

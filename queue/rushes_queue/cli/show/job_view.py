@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rushes.timeline.problems import printable, shortened
+from rushes.text import printable, shortened
 from rushes_queue.jobs.public_json import seconds_left
 from rushes_queue.jobs.states import FINISHED, State
 

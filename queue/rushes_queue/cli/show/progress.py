@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from rushes.timeline.problems import printable, shortened
-from rushes_queue.cli.flags.console import is_line_due, say
-from rushes_queue.cli.jobs.job_view import shown_speed
+from rushes.text import printable, shortened
+from rushes_queue.cli.show.console import is_line_due, say
+from rushes_queue.cli.show.job_view import shown_speed
 
 if TYPE_CHECKING:
     from rushes.render.loop import Progress as RenderProgress

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from rushes.errors import ConfigError
-from rushes_queue.cli.flags.console import say
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
+from rushes_queue.cli.show.console import say
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders

@@ -1,0 +1,1 @@
+"""How commands show things to people: messages, progress, jobs in words."""

@@ -1,0 +1,16 @@
+"""What can be chosen of a model: how it is driven, which autoencoder, what remembers the past."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Mode = Literal["text", "video"]
+Method = Literal["linear", "slerp"]
+CachePolicy = Literal["auto", "reset", "keep"]
+VaeType = Literal["wan", "lightvae", "tae", "lighttae"]
+Variant = Literal["rolling", "ring", "ring-exact"]  # what remembers past frames
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+METHODS: tuple[Method, ...] = get_args(Method)
+CACHE_POLICIES: tuple[CachePolicy, ...] = get_args(CachePolicy)
+VAE_TYPES: tuple[VaeType, ...] = get_args(VaeType)
