@@ -6,12 +6,14 @@ The files stay in ``$DATA_DIR/timelines``; without that folder these tests are s
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from checkout import ROOT
+from rushes.errors import TimelineError
 from rushes.presets.preset import load_preset
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
@@ -200,9 +202,29 @@ def test_file_is_refused_with_all_its_faults(name: str) -> None:
     assert all(text.startswith(part) for text, part in zip(found, REFUSED[name], strict=True))
 
 
+# The workflows that Scope's page starts with: why none of them can be rendered yet.
+STARTERS = {
+    "camera-check": "write a prompt",
+    "dissolving-sunflower-depth": "longlive is another model",
+    "dissolving-sunflower-depth-rife": 'node "video-depth-anything" cannot run here',
+    "ltx-example": '"ltx2" is unknown',
+    "ltx-example-2": '"ltx2" is unknown',
+    "mythical-creature": "diffslime_acidzlime-000016.safetensors is not on this machine",
+    "mythical-creature-rife": 'node "rife" cannot run here',
+}
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_a_starter_workflow_is_refused_with_its_reason(name: str) -> None:
+    loaded = load_timeline(FOLDER / "starter" / f"{name}.scope-workflow.json")
+    with pytest.raises(TimelineError, match=re.escape(STARTERS[name])):
+        loaded.require(to_render=True)
+
+
 def test_every_file_of_the_folder_is_named_here() -> None:
     files = {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.json")}
-    assert files == ACCEPTED.keys() | {f"invalid/{name}" for name in REFUSED}
+    starters = {f"starter/{name}.scope-workflow.json" for name in STARTERS}
+    assert files == ACCEPTED.keys() | {f"invalid/{name}" for name in REFUSED} | starters
 
 
 def test_ten_thousand_blocks_restart_every_1022_chunks() -> None:
