@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.commands.core import Script
 
-_FOLDER = files("rushes_queue") / "lua"
+_FOLDER = files("rushes_queue") / "broker" / "lua"
 
 
 class Scripts:
