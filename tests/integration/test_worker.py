@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
+from rushes_queue.doorbell.app import RENDER_TASK
 from rushes_queue.jobs.states import State
 from rushes_queue.storage.errors import MissingKeyError
 
@@ -290,8 +292,15 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
         "headers": {"task": "x", "id": "1"},
     }
     running.store.client.lpush(queue, json.dumps(text))
+    for body in ([], {}, 5, None, [[], {}], [{}, [], {}]):  # which Celery could not take apart
+        task = envelope | {
+            "body": base64.b64encode(json.dumps(body).encode()).decode(),
+            "content-type": "application/json",
+            "headers": {"task": RENDER_TASK, "id": "1", "lang": "py", "root_id": "1"},
+        }
+        running.store.client.lpush(queue, json.dumps(task))
     worker = running.start_worker()
-    wait_until(lambda: len(running.store.notices()) >= 8, "the notices")
+    wait_until(lambda: len(running.store.notices()) >= 14, "the notices")
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=2))
     assert running.wait([job])[job].state is State.DONE
     assert worker.is_alive

@@ -95,4 +95,6 @@ def broker_errors(client: Redis) -> Iterator[None]:
             raise BrokerError(f"{where} cannot save to its disk; make room there") from error
         if text.startswith(_LOADING):
             raise BrokerError(f"{where} is not ready: {text}") from error
-        raise
+        raise BrokerError(
+            f"{where} gave an unexpected answer: {text}; rushes doctor looks at it"
+        ) from error

@@ -7,6 +7,8 @@ message is only a doorbell.
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +53,27 @@ class Transport(redis.Transport):
         try:
             message["properties"]["delivery_info"]
             message["properties"]["delivery_tag"]
-            message["body"]
+            _check_body(message)
             super()._deliver(message, queue)  # type: ignore[no-untyped-call]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             report_unreadable(f"its envelope is broken: {type(error).__name__} {error}", message)
+
+
+def _check_body(message: Any) -> None:
+    """Refuse a task whose body Celery cannot take apart.
+
+    It would fail after the message was taken and before it is acknowledged; the worker, which takes
+    one message at a time, would then wait for its end for ever.
+
+    Raises: KeyError, TypeError, ValueError, AttributeError, RecursionError.
+    Source: Celery's message protocol, version 2: a body is [args, kwargs, embed].
+    """
+    body = message["body"]
+    if "task" not in (message.get("headers") or {}):
+        return
+    if message["properties"].get("body_encoding") == "base64":
+        body = base64.b64decode(body)
+    match json.loads(body):
+        case [list(), dict(), dict() | None]:
+            return
+    raise ValueError("its body is not [args, kwargs, embed]")

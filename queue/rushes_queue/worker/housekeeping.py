@@ -69,13 +69,19 @@ class Beat:
 
     def _run(self) -> None:
         while True:
-            try:
-                self._beat()
-            except (RushesError, OSError) as error:
-                logger.warning("%s", error)
-            self._on_beat()
+            for duty in (self._beat, self._on_beat):
+                self._survive(duty)
             if self._stop.wait(_SECONDS):
                 return
+
+    def _survive(self, duty: Callable[[], None]) -> None:
+        """Run a duty whatever comes of it: a worker whose housekeeping has ended looks dead."""
+        try:
+            duty()
+        except (RushesError, OSError) as error:
+            logger.warning("%s", error)
+        except Exception:
+            logger.exception("housekeeping failed; it is tried again")
 
     def _beat(self) -> None:
         links, name = self._links, self._options.name

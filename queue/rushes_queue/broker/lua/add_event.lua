@@ -3,10 +3,11 @@
 -- ok | fenced | unknown
 local id, fence = ARGV[1], ARGV[2]
 
-local state, current = unpack(redis.call('HMGET', key('job', id), 'state', 'fence'))
-if not state then
+if not has_record(id) then
   return 'unknown'
-elseif fence ~= '' and (state ~= 'running' or current ~= fence) then
+end
+local state, current = unpack(redis.call('HMGET', key('job', id), 'state', 'fence'))
+if fence ~= '' and (state ~= 'running' or current ~= fence) then
   return 'fenced'
 end
 add_event(id, unpack(ARGV, 3))

@@ -12,17 +12,19 @@ for _, id in ipairs(redis.call('ZRANGE', PREFIX .. 'jobs', 0, -1)) do
 end
 for _, queue in ipairs(redis.call('SMEMBERS', PREFIX .. 'queues')) do
   local first = redis.call('ZRANGE', key('queued', queue), 0, 0)[1]
-  local created = first and tonumber(redis.call('HGET', key('job', first), 'created_ms'))
+  local created = first and has_record(first)
+    and tonumber(redis.call('HGET', key('job', first), 'created_ms'))
   if created and (not waiting_since or created < waiting_since) then
     waiting_since = created
   end
 end
 for _, id in ipairs(redis.call('ZRANGE', RUNNING, 0, -1)) do
-  fps = fps + (tonumber(redis.call('HGET', key('job', id), 'fps')) or 0)
+  fps = fps + (has_record(id) and tonumber(redis.call('HGET', key('job', id), 'fps')) or 0)
 end
 local num_done, num_frames = 0, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'finished', since, '+inf')) do
-  local state, frames = unpack(redis.call('HMGET', key('job', id), 'state', 'num_frames'))
+  local state = get_state(id)
+  local frames = state and redis.call('HGET', key('job', id), 'num_frames')
   if state == 'done' then
     num_done = num_done + 1
     num_frames = num_frames + (tonumber(frames) or 0)

@@ -46,8 +46,8 @@ end
 local before = redis.call('GET', request)
 if before then
   local id, fence = string.match(before, '^(.*):(%d+)$')
-  local state, current = unpack(redis.call('HMGET', key('job', id), 'state', 'fence'))
-  if state == 'running' and current == fence then
+  local job = load(id)
+  if job and job.state == 'running' and job.fence == fence then
     return found(id)
   end
 end
@@ -60,6 +60,7 @@ for i = 8, #ARGV do
   repeat
     local page = redis.call('ZRANGE', key('queued', ARGV[i]), first, first + 49)
     for _, id in ipairs(page) do
+      set_aside_broken(id)
       local schema = tonumber(redis.call('HGET', key('job', id), 'schema'))
       if schema and not has_wanted_tag(id) then
         -- another worker's

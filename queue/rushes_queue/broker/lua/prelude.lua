@@ -24,7 +24,26 @@ end
 
 local now = read_clock()
 
+local function has_record(id)
+  return redis.call('TYPE', key('job', id)).ok == 'hash'
+end
+
+-- What stands where a record should be and is none was written by somebody else. Every script that
+-- meets it would fail, so it is set aside; `rushes reconcile` brings the job back from the storage.
+local function set_aside_broken(id)
+  if has_record(id) or redis.call('EXISTS', key('job', id)) == 0 then
+    return
+  end
+  redis.call('RENAME', key('job', id), key('broken', id))
+  redis.call('XADD', PREFIX .. 'notices', 'MAXLEN', '~', MOST_EVENTS, '*', 'kind', 'broken record',
+    'message', 'the record of job ' .. id .. ' cannot be read; it was set aside as '
+    .. key('broken', id) .. ', and rushes reconcile restores the job')
+end
+
 local function load(id)
+  if not has_record(id) then
+    return nil
+  end
   local flat = redis.call('HGETALL', key('job', id))
   local job
   for i = 1, #flat, 2 do
@@ -40,7 +59,7 @@ local function answer(outcome, before, after)
 end
 
 local function get_state(id)
-  return redis.call('HGET', key('job', id), 'state')
+  return has_record(id) and redis.call('HGET', key('job', id), 'state') or nil
 end
 
 local function to_list(text)
@@ -72,11 +91,14 @@ end
 
 -- Put a queued job where it can be claimed, or aside until it can.
 local function enqueue(id)
+  if not has_record(id) then
+    set_aside_broken(id)
+    redis.call('ZREM', PARKED, id)
+    return
+  end
   local fields = { 'queue', 'seq', 'waiting_for', 'not_before_ms' }
   local queue, seq, waiting_for, not_before = unpack(redis.call('HMGET', key('job', id), unpack(fields)))
-  if not queue then
-    redis.call('ZREM', PARKED, id) -- somebody deleted the record by hand
-  elseif waiting_for then
+  if waiting_for then
     redis.call('ZADD', PARKED, FAR_AWAY, id)
   elseif not_before and tonumber(not_before) > now then
     redis.call('ZADD', PARKED, not_before, id)

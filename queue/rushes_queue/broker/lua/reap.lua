@@ -18,6 +18,7 @@ local function ring(queue)
   local first = redis.call('ZRANGE', key('queued', queue), 0, most - 1)
   local missing = #first - waiting_bells(queue)
   for _, id in ipairs(first) do
+    set_aside_broken(id)
     local state, rung = unpack(redis.call('HMGET', key('job', id), 'state', 'rung_ms'))
     if not state then
       redis.call('ZREM', key('queued', queue), id) -- somebody deleted the record by hand
@@ -42,6 +43,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', RUNNING, '-inf', now, 'LIMIT', 0
     lost[#lost + 1] = id
     lost[#lost + 1] = job.state
   else
+    set_aside_broken(id)
     redis.call('ZREM', RUNNING, id)
   end
 end

@@ -5,8 +5,8 @@ local wanted, found = ARGV[1], {}
 for i = 2, #ARGV do
   local id = ARGV[i]
   if wanted == '' or get_state(id) == wanted then
-    local fields = redis.call('HGETALL', key('job', id))
-    if #fields > 0 then
+    local fields = has_record(id) and redis.call('HGETALL', key('job', id))
+    if fields then
       found[#found + 1] = { id, fields }
     end
   end

@@ -4,12 +4,13 @@
 -- The first progress of an attempt says where it starts.
 local id, fence, ttl = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
+if not has_record(id) then
+  return 'unknown'
+end
 local fields = { 'state', 'fence', 'cancel', 'pause', 'first_chunk', 'chunk', 'frame' }
 local state, current, cancel, pause, first, chunk, frame =
   unpack(redis.call('HMGET', key('job', id), unpack(fields)))
-if not state then
-  return 'unknown'
-elseif state ~= 'running' or current ~= fence then
+if state ~= 'running' or current ~= fence then
   return 'fenced'
 end
 redis.call('ZADD', RUNNING, now + ttl, id)

@@ -2,7 +2,7 @@
 -- {name, info, ms of the last beat, id of a job it holds, ...} of each live worker.
 local holds = {}
 for _, id in ipairs(redis.call('ZRANGE', RUNNING, 0, -1)) do
-  local owner = redis.call('HGET', key('job', id), 'owner')
+  local owner = has_record(id) and redis.call('HGET', key('job', id), 'owner')
   if owner then
     holds[owner] = holds[owner] or {}
     table.insert(holds[owner], id)
