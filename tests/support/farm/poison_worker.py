@@ -1,6 +1,6 @@
 """A worker whose process dies whenever it renders a job called "poison"; others it renders at once.
 
-python tests/farm/poison_worker.py NAME
+python tests/support/farm/poison_worker.py NAME
 """
 
 from __future__ import annotations

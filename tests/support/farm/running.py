@@ -147,7 +147,9 @@ class RunningFarm:
     def start_poisoned_worker(self) -> WorkerProcess:
         """Start a worker that dies of every job called "poison"."""
         name = f"w{len(self.workers)}"
-        return self._start(name, [sys.executable, str(ROOT / "tests/farm/poison_worker.py"), name])
+        return self._start(
+            name, [sys.executable, str(ROOT / "tests/support/farm/poison_worker.py"), name]
+        )
 
     def _start(
         self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
