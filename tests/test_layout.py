@@ -66,3 +66,10 @@ def test_import_is_light(module: str) -> None:
 def test_renderer_never_imports_the_queue() -> None:
     for file in (ROOT / "renderer").rglob("*.py"):
         assert "rushes_queue" not in file.read_text(), file
+
+
+def test_nothing_advises_to_install_from_an_index_where_the_project_is_not() -> None:
+    files = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    files += [file for folder in SOURCE_ROOTS for file in (ROOT / folder).rglob("*.py")]
+    assert not [file for file in files if "install 'rushes" in file.read_text(encoding="utf-8")]
+    assert not [file for file in files if "install rushes" in file.read_text(encoding="utf-8")]

