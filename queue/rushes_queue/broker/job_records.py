@@ -72,6 +72,10 @@ class JobStore:
         self.prefix = prefix
         self._scripts = Scripts(client, prefix, clock_key)
 
+    def close(self) -> None:
+        """Close the connections of the client."""
+        self.client.close()
+
     @classmethod
     def open(cls, url: str, prefix: str = PREFIX) -> JobStore:
         """Open the store in the broker at a URL; the first call connects.
@@ -324,6 +328,11 @@ class JobStore:
             asked to cancel it.
         """
         return self._end("settle", job, fence, to)
+
+    def begin_sweep(self, worker: str, *, pause_ms: int) -> bool:
+        """Say that a worker sweeps; returns False when one did so less than the pause ago."""
+        with broker_errors(self.client):
+            return bool(self.client.set(f"{self.prefix}sweeper", worker, nx=True, px=pause_ms))
 
     def reap(
         self,

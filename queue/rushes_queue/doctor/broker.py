@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from rushes_queue.broker.connection import address_of, broker_errors, connect
+from rushes_queue.broker.connection import address_of
+from rushes_queue.broker.server_facts import (
+    connect_briefly,
+    measure_clock_offset,
+    measure_ping_ms,
+    read_info,
+    read_setting,
+    read_version,
+)
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
 from rushes_queue.local.server import OLDEST_VERSION
@@ -17,24 +23,17 @@ from rushes_queue.settings.sources import LoadedSettings
 if TYPE_CHECKING:
     from redis import Redis
 
-_PINGS = 20
 _SLOW_MS = 20.0  # a chunk costs two or three round trips
 _FULL = 0.8
 _CLOCK_SECONDS = 5.0
-_SECONDS_TO_CONNECT = 3.0
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
     """Connect and measure; without a broker anywhere that is no fault, but said."""
-    client = _connect(loaded)
+    client = connect_briefly(loaded.settings.broker_url.get_secret_value())
     try:
-        with broker_errors(client):
-            times = []
-            for _ in range(_PINGS):
-                began = time.perf_counter()
-                client.ping()
-                times.append((time.perf_counter() - began) * 1000)
+        ping_ms = measure_ping_ms(client)
     except BrokerError as error:
         if loaded.origin("broker_url").kind == "default":
             yield warning(
@@ -43,8 +42,8 @@ def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
         else:
             yield fault("broker", str(error), "start it, or mend RUSHES_BROKER_URL")
         return
-    told = f"{address_of(client)} answers in {statistics.median(times):.1f} ms"
-    if statistics.median(times) > _SLOW_MS:
+    told = f"{address_of(client)} answers in {ping_ms:.1f} ms"
+    if ping_ms > _SLOW_MS:
         yield warning("broker", told, "move broker and workers closer together")
     else:
         yield ok("broker", told)
@@ -53,9 +52,7 @@ def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
 
 
 def _version(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
-    facts = _info(client, "server")
-    name = "valkey" if "valkey_version" in facts else "redis"
-    version = str(facts.get("valkey_version") or facts["redis_version"])
+    name, version = read_version(client)
     if int(version.split(".")[0]) < OLDEST_VERSION:
         yield fault("version", f"{name} {version}", f"update it to {OLDEST_VERSION} or later")
     else:
@@ -63,7 +60,7 @@ def _version(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
 
 
 def _persistence(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
-    facts = _info(client, "persistence")
+    facts = read_info(client, "persistence")
     if not int(facts.get("aof_enabled", 0)):
         yield fault(
             "persistence",
@@ -75,7 +72,7 @@ def _persistence(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
     if facts.get("aof_last_write_status", "ok") != "ok":
         yield fault("persistence", "the last write failed", "make room on the broker's disk")
         return
-    sync = _config(client, "appendfsync")
+    sync = read_setting(client, "appendfsync")
     if sync == "no":
         yield warning(
             "persistence",
@@ -87,7 +84,7 @@ def _persistence(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
 
 
 def _memory(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
-    facts = _info(client, "memory")
+    facts = read_info(client, "memory")
     used, limit = int(facts["used_memory"]), int(facts.get("maxmemory", 0))
     policy = facts.get("maxmemory_policy", "noeviction")
     told = f"{used / 1e6:,.1f} MB of {f'{limit / 1e6:,.0f} MB' if limit else 'no limit'}, {policy}"
@@ -105,11 +102,7 @@ def _memory(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
 
 
 def _clock(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
-    with broker_errors(client):
-        before = time.time()
-        seconds, microseconds = client.time()
-        here = (before + time.time()) / 2
-    offset = int(seconds) + int(microseconds) / 1e6 - here
+    offset = measure_clock_offset(client)
     if abs(offset) > _CLOCK_SECONDS:
         yield warning(
             "clock",
@@ -124,7 +117,7 @@ def _clock(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
 def _security(client: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
     url = urlsplit(loaded.settings.broker_url.get_secret_value())
     if url.scheme == "unix" or url.hostname in _LOCAL:
-        is_open = _config(client, "protected-mode") == "no" and not url.password
+        is_open = read_setting(client, "protected-mode") == "no" and not url.password
         if is_open:
             yield warning(
                 "security", "no password and no protected mode", "set requirepass; docs/farm.md"
@@ -158,30 +151,6 @@ def _redelivery(_: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
         yield warning("leases", told, "set RUSHES_LEASE_SECONDS to a minute or less")
     else:
         yield ok("leases", told)
-
-
-def _connect(loaded: LoadedSettings) -> Redis:
-    client = connect(loaded.settings.broker_url.get_secret_value())
-    client.connection_pool.connection_kwargs.update(
-        socket_connect_timeout=_SECONDS_TO_CONNECT, socket_timeout=_SECONDS_TO_CONNECT
-    )
-    return client
-
-
-def _info(client: Redis, section: str) -> Any:
-    with broker_errors(client):
-        return client.info(section)
-
-
-def _config(client: Redis, name: str) -> str | None:
-    """Return a setting of the broker, None where its provider does not tell."""
-    from redis.exceptions import ResponseError
-
-    try:
-        found: Any = client.config_get(name)
-    except ResponseError:
-        return None
-    return str(found[name]) if name in found else None
 
 
 CHECKS: tuple[Check, ...] = (check_reach,)

@@ -203,7 +203,7 @@ def _missing(farm: LocalFarm, spec: FarmSpec) -> Slot | None:
     except BrokerError:
         live = None
     finally:
-        store.client.close()
+        store.close()
     if live is None:
         return farm.server
     slots = map(farm.worker, range(len(spec.workers)))

@@ -12,7 +12,6 @@ from threading import Thread
 
 from rushes.errors import RushesError
 from rushes_queue.archive.job_files import save_state
-from rushes_queue.broker.connection import broker_errors
 from rushes_queue.doorbell.app import BELLS
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.states import FINISHED, State
@@ -29,10 +28,8 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
     Raises: BrokerError.
     """
     store = links.store
-    with broker_errors(store.client):
-        lock_ms = round(SECONDS_BETWEEN_SWEEPS * 900)
-        if not store.client.set(f"{store.prefix}sweeper", worker, nx=True, px=lock_ms):
-            return False
+    if not store.begin_sweep(worker, pause_ms=round(SECONDS_BETWEEN_SWEEPS * 900)):
+        return False
     reaped = store.reap(
         max_losses=links.settings.retries.max_losses,
         ring_after_ms=_RING_AFTER_MS,

@@ -159,14 +159,16 @@ def _describe(farm: LocalFarm) -> dict[str, Any]:
     ]
     broker = _part(farm.server, f"127.0.0.1:{spec.port}")
     if farm.server.is_taken():
+        from rushes_queue.broker.server_facts import read_version
+
         store = open_store(farm, spec)
         try:
-            broker["detail"] += f", {_version(store)}"
+            broker["detail"] += f", {' '.join(read_version(store.client))}"
             _add_jobs(farm, store, workers)
         except RushesError as error:
             broker["state"], broker["detail"] = "does not answer", str(error)
         finally:
-            store.client.close()
+            store.close()
     return {
         "running": farm.is_running(),
         "folder": str(farm.folder),
@@ -190,15 +192,6 @@ def _part(slot: Slot, detail: str) -> dict[str, Any]:
         "deaths": deaths,
         "detail": detail + (f", restarts: {deaths}" if deaths else ""),
     }
-
-
-def _version(store: JobStore) -> str:
-    from rushes_queue.broker.connection import broker_errors
-
-    with broker_errors(store.client):
-        facts: Any = store.client.info("server")
-    name = "valkey" if "valkey_version" in facts else "redis"
-    return f"{name} {facts.get('valkey_version') or facts['redis_version']}"
 
 
 def _add_jobs(farm: LocalFarm, store: JobStore, workers: list[dict[str, Any]]) -> None:
@@ -234,7 +227,7 @@ def _count_waiting(farm: LocalFarm) -> int:
     except RushesError:
         return 0
     finally:
-        store.client.close()
+        store.close()
 
 
 def _since(started: float | None) -> str:
