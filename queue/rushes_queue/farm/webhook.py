@@ -88,14 +88,15 @@ def post(
         )
     connection = _connect(parts.scheme, host, port, addresses[0], timeout_seconds)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    deadline = threading.Timer(timeout_seconds, _cut, (connection,))
+    is_late = threading.Event()
+    deadline = threading.Timer(timeout_seconds, _cut, (connection, is_late))
     deadline.daemon = True
     deadline.start()
     try:
         connection.request("POST", path, body, {**headers, **_authorization(url)})
         answer = connection.getresponse()
         answer.read(_LARGEST_ANSWER)
-        if deadline.finished.is_set():  # an answer that was cut may look whole
+        if is_late.is_set():  # an answer that was cut may look whole
             raise TimeoutError(f"not whole within {timeout_seconds:g} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = shortened(printable(str(error)) or type(error).__name__)
@@ -138,8 +139,9 @@ def _connect(
     return connection
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
     """End a connection from another thread: whoever reads from it wakes up."""
+    is_late.set()
     with contextlib.suppress(OSError, AttributeError):  # it may be closed, or not yet open
         connection.sock.shutdown(socket.SHUT_RDWR)
 
