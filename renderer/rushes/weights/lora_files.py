@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rushes.errors import CheckpointError
 from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
+from rushes.models.adapters.header import read_alphas
 from rushes.models.adapters.lora import linear_layers, place_lora
 from rushes.models.checkpoint import listed, read_state_dict
 from rushes.stream.stream import Models
@@ -53,7 +54,7 @@ def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers
     layers = linear_layers(models.dit, models.vace)
     adapters = [
         Adapter(
-            place_lora(read_state_dict(file.path), layers, str(file.path)),
+            place_lora(read_state_dict(file.path), layers, str(file.path), read_alphas(file.path)),
             file.lora.scale,
             is_merged=file.lora.merge_mode == "permanent_merge",
         )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from rushes.errors import CheckpointError
+from rushes.models.adapters.header import NO_ALPHAS, Alphas
 from rushes.models.checkpoint import listed
 
 Modules = Mapping[str, nn.Linear]  # the layers that can be adapted, by their checkpoint names
@@ -29,6 +30,17 @@ _HALVES = (
     (".alpha", "alpha"),
 )
 _PEFT = re.compile(r"\.lora_([AB])(?:\.[^.]+)?\.weight$")  # with or without an adapter's name
+# How keys end that tell adapters of other kinds.
+_OTHER_KINDS = {
+    ".dora_scale": "DoRA",
+    ".lora_magnitude_vector": "DoRA",
+    ".lora_magnitude_vector.weight": "DoRA",
+    ".lokr_w1": "LoKr",
+    ".lokr_w1_a": "LoKr",
+    ".lokr_w2": "LoKr",
+    ".lokr_w2_a": "LoKr",
+    ".hada_w1_a": "LoHa",
+}
 _PREFIXES = ("base_model.model.", "model.", "diffusion_model.", "transformer.")
 _KOHYA = re.compile(r"^lora_(?:unet|transformer)_+")
 
@@ -100,8 +112,10 @@ def linear_layers(*networks: nn.Module | None) -> dict[str, nn.Linear]:
     }
 
 
-def place_lora(state: Mapping[str, Tensor], layers: Modules, origin: str) -> LoraWeights:
-    """Find the layer of every pair of a file.
+def place_lora(
+    state: Mapping[str, Tensor], layers: Modules, origin: str, alphas: Alphas = NO_ALPHAS
+) -> LoraWeights:
+    """Find the layer of every pair of a file; ``alphas`` are those of its header.
 
     Raises: CheckpointError when the file holds no pair, when none of its pairs has a layer here,
         when one does not fit its layer, or holds numbers that are none.
@@ -117,7 +131,7 @@ def place_lora(state: Mapping[str, Tensor], layers: Modules, origin: str) -> Lor
         _refuse_misfit(raw, layers[name], name, origin)
         if name in pairs:
             raise CheckpointError(f"{origin}: changes {name} twice; take one LoRA a file")
-        factor = 1.0 if raw.alpha is None else raw.alpha / raw.rank
+        factor = alphas.factor(raw.base, raw.rank, raw.alpha)
         pairs[name] = LoraPair(raw.down, raw.up, factor)
     if not pairs:
         named = listed([raw.base for raw in raw_pairs], 3)
@@ -133,6 +147,7 @@ def read_pairs(state: Mapping[str, Tensor], origin: str) -> tuple[list[RawPair],
 
     Raises: CheckpointError when there is no complete pair, or one whose halves do not fit.
     """
+    _refuse_other_kinds(state, origin)
     parts: dict[str, dict[str, Tensor]] = {}
     unused: list[str] = []
     for key, tensor in state.items():
@@ -154,6 +169,19 @@ def read_pairs(state: Mapping[str, Tensor], origin: str) -> tuple[list[RawPair],
             f"{origin}: is no LoRA: it holds no pair of lora_A and lora_B, or lora_down and lora_up"
         )
     return pairs, unused
+
+
+def _refuse_other_kinds(state: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse adapters of which the low-rank pairs are a part only: the picture would be another.
+
+    Raises: CheckpointError.
+    """
+    for ending, kind in _OTHER_KINDS.items():
+        if any(key.endswith(ending) for key in state):
+            raise CheckpointError(
+                f"{origin}: is a {kind} (it has keys *{ending}), which cannot be applied yet; "
+                "use a plain LoRA, or merge it into a checkpoint with its own tool"
+            )
 
 
 def layer_finder(layers: Iterable[str]) -> Callable[[str], str | None]:
