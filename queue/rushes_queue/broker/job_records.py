@@ -307,12 +307,14 @@ class JobStore:
         failure = _failure_text(kind, message)
         return self._end("fail", job, fence, kind, failure, "quarantine", 0, "", 0)
 
-    def release(self, job: str, fence: int, reason: str) -> Change:
+    def release(self, job: str, fence: int, reason: str, *, delay_ms: int = 0) -> Change:
         """Give a job back that is not to blame, as when a worker drains.
+
+        With ``delay_ms`` it is offered again after that time only, with the reason as a note.
 
         Raises: FencedError when another attempt may hold the job.
         """
-        return self._end("release", job, fence, _line(reason))
+        return self._end("release", job, fence, _line(reason), delay_ms)
 
     def lose(self, job: str, fence: int, message: str, *, max_losses: int = MAX_LOSSES) -> Change:
         """Report that the process died which rendered the job; it is quarantined at the last loss.

@@ -1,7 +1,7 @@
 """The job document: all that a worker needs to render one result, as JSON without paths.
 
-It is read as if a stranger had written it. A worker refuses documents of a newer schema version,
-so every field that is added raises ``SCHEMA_VERSION``.
+It is read as if a stranger had written it. A worker leaves documents of a newer schema version to
+others, so every field that is added raises the version in ``versions``.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from rushes.text import printable, shortened
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes_queue.errors import DocumentError, NewerDocumentError
-from rushes_queue.jobs.plan_document import check_plan, steering_names
+from rushes_queue.jobs.plan_document import check_plan, steering_names, unknown_fields
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
+from rushes_queue.jobs.versions import JOB_VERSION, newer_version, upgrade_job
 from rushes_queue.storage.blobs import BlobRef
 from rushes_queue.text_fields import FileName, Line
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = JOB_VERSION
 MAX_BYTES = 64 * 2**20  # the plan of ten hours has about 40 MiB
 JOB_ID_PATTERN = r"[0-9a-f]{16}"
 
@@ -245,15 +246,24 @@ class JobDocument(_Data):
         Raises: NewerDocumentError when it is for newer workers; DocumentError when it is none.
         """
         fields = _read_object(data)
-        version = fields.get("schema_version")
-        if isinstance(version, int) and version > SCHEMA_VERSION:
+        version = newer_version(fields)
+        if version is not None:
             raise NewerDocumentError(
                 f"the job document has schema version {version}, this worker reads up to "
                 f"{SCHEMA_VERSION}; update it",
                 schema_version=version,
             )
         try:
-            document = cls.model_validate(fields)
+            todays = upgrade_job(fields)
+        except ValueError as error:
+            _refuse(f"is wrong: {error}", error)
+        if unknown := [*(set(todays) - set(cls.model_fields)), *unknown_fields(todays.get("plan"))]:
+            raise NewerDocumentError(
+                f"the job document has fields that this worker does not know "
+                f"({shortened(printable(', '.join(sorted(unknown))))}); update it"
+            )
+        try:
+            document = cls.model_validate(todays)
         except ValidationError as error:
             _refuse(_faults(error), error)
         # Of what was written: read into a newer model it could have more fields.

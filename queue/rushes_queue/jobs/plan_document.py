@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -74,6 +74,22 @@ def _with_names(steering: Steering | None, names: Mapping[str, str]) -> Steering
         first_frame=steering.first_frame and names[steering.first_frame],
         last_frame=steering.last_frame and names[steering.last_frame],
     )
+
+
+def unknown_fields(plan: Any) -> list[str]:
+    """Return the names of a plan's fields, and of its chunks', that this version does not know."""
+    if not isinstance(plan, Mapping):
+        return []
+    chunks = plan.get("chunks")
+    in_chunks = {
+        str(name)
+        for chunk in (chunks if isinstance(chunks, list) else ())
+        if isinstance(chunk, Mapping)
+        for name in chunk
+    }
+    in_plan = set(map(str, plan)) - {field.name for field in fields(RenderPlan)} - {*_DERIVED}
+    in_chunks -= {field.name for field in fields(Chunk)} | {"time"}
+    return [f"plan.{name}" for name in in_plan] + [f"plan.chunks.{name}" for name in in_chunks]
 
 
 def check_plan(data: dict[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 300.0  # with a broker that is away when an attempt has ended
 _SECONDS_BETWEEN_TRIES = 2.0
+_UNREADABLE_DELAY_MS = 60_000  # before a job that could not be read here is offered again
 _DONE_TRACEBACK_LINES = 30
 
 
@@ -242,6 +243,9 @@ class AttemptRun:
     def _report(self, error: Exception) -> None:
         """Tell the store what went wrong."""
         kind, message = kind_of(error), message_of(error)
+        if isinstance(error, NewerDocumentError):
+            self._leave_to_others(message)
+            return
         self._log.say(f"{kind}: {message}", "error")
         if kind is FailureKind.BUG:
             lines = "".join(traceback.format_exception(error)).splitlines()
@@ -250,7 +254,7 @@ class AttemptRun:
         num_before = self._record.failures + self._record.hiccups
         delay = delay_ms(num_before, retries.first_delay_seconds)
         # Nobody can do anything with such a document, however often it is tried.
-        is_hopeless = isinstance(error, DocumentError | NewerDocumentError | MissingKeyError)
+        is_hopeless = isinstance(error, DocumentError | MissingKeyError)
         if is_hopeless and self._document is None:
             self._end(lambda: store.quarantine(self._job, self._fence, kind, message))
         else:
@@ -262,6 +266,15 @@ class AttemptRun:
                     max_hiccups=retries.max_infrastructure_failures,
                 )
             )
+
+    def _leave_to_others(self, message: str) -> None:
+        """Give back a job that a newer worker can read; this one asks for it again much later."""
+        self._log.say(f"left to other workers: {message}", "warning")
+        self._end(
+            lambda: self._farm.store.release(
+                self._job, self._fence, message, delay_ms=_UNREADABLE_DELAY_MS
+            )
+        )
 
     def _end(self, change: Callable[[], Change]) -> None:
         """End the attempt in the store, waiting for a broker that is away; then what follows."""
