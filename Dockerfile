@@ -9,6 +9,7 @@ COPY renderer renderer
 COPY queue queue
 COPY configs configs
 COPY timelines timelines
+COPY pocket pocket
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim AS base

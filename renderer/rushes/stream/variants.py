@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,8 @@ from rushes.stream.drivers import CleanPass, OneByOne
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.step_batch import StepBatch
+
+Driver = CleanPass | OneByOne | StepBatch
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,51 @@ class DriverOptions:
     rows: int = 1
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What every driver is made of, whichever its cache."""
+
+    dit: CausalDit
+    schedule: FlowSchedule
+    rotary: RotaryEmbedding
+    frame_tokens: int
+    options: DriverOptions
+    clock: StageClock
+    device: torch.device
+    dtype: torch.dtype
+
+
+def _rolling(parts: _Parts) -> Driver:
+    config = parts.dit.config
+    rolling = RollingKVCache(
+        num_blocks=config.num_layers,
+        num_heads=config.num_heads,
+        head_dim=config.head_dim,
+        frame_tokens=parts.frame_tokens,
+        window=parts.options.window,
+        sinks=parts.options.sinks,
+        dtype=parts.dtype,
+        device=parts.device,
+    )
+    denoiser = Denoiser(parts.dit, parts.schedule, rolling)
+    return CleanPass(denoiser, rolling, parts.rotary, parts.clock)
+
+
+def _ring(parts: _Parts) -> Driver:
+    return _with_slots(parts, RingKVCache)
+
+
+def _ring_exact(parts: _Parts) -> Driver:
+    return _with_slots(parts, QueueKVCache)
+
+
+FACTORIES: dict[Variant, Callable[[_Parts], Driver]] = {
+    "rolling": _rolling,
+    "ring": _ring,
+    "ring-exact": _ring_exact,
+}
+
+
 def open_driver(
     dit: CausalDit,
     schedule: FlowSchedule,
@@ -47,36 +95,28 @@ def open_driver(
     clock: StageClock,
     device: torch.device,
     dtype: torch.dtype,
-) -> CleanPass | OneByOne | StepBatch:
+) -> Driver:
     """Make the driver of a stream, and its cache."""
-    config = dit.config
-    if options.variant == "rolling":
-        rolling = RollingKVCache(
-            num_blocks=config.num_layers,
-            num_heads=config.num_heads,
-            head_dim=config.head_dim,
-            frame_tokens=frame_tokens,
-            window=options.window,
-            sinks=options.sinks,
-            dtype=dtype,
-            device=device,
-        )
-        return CleanPass(Denoiser(dit, schedule, rolling), rolling, rotary, clock)
+    parts = _Parts(dit, schedule, rotary, frame_tokens, options, clock, device, dtype)
+    return FACTORIES[options.variant](parts)
+
+
+def _with_slots(parts: _Parts, cache_type: type[RingKVCache] | type[QueueKVCache]) -> Driver:
+    dit, options = parts.dit, parts.options
     sizes = SlotSizes(
-        num_blocks=config.num_layers,
-        num_heads=config.num_heads,
-        head_dim=config.head_dim,
-        frame_tokens=frame_tokens,
+        num_blocks=dit.config.num_layers,
+        num_heads=dit.config.num_heads,
+        head_dim=dit.config.head_dim,
+        frame_tokens=parts.frame_tokens,
         window=options.window,
         rows=options.rows,
-        dtype=dtype,
-        device=device,
+        dtype=parts.dtype,
+        device=parts.device,
     )
-    cache_type = RingKVCache if options.variant == "ring" else QueueKVCache
     kv_cache = cache_type(sizes, sinks=options.sinks, refresh_below=options.sink_refresh)
-    denoiser = Denoiser(dit, schedule, kv_cache)
+    denoiser = Denoiser(dit, parts.schedule, kv_cache)
     if not options.stream_batch:
-        return OneByOne(denoiser, kv_cache, rotary, clock)
+        return OneByOne(denoiser, kv_cache, parts.rotary, parts.clock)
 
     def prompt_keys(embedding: Tensor) -> PromptKeys:
         return dit.prompt_keys(dit.embed_prompt(embedding))
@@ -84,8 +124,8 @@ def open_driver(
     return StepBatch(
         denoiser,
         kv_cache,
-        rotary,
-        clock,
+        parts.rotary,
+        parts.clock,
         prompt_keys=prompt_keys,
         chunk_frames=options.chunk_frames,
     )
