@@ -22,7 +22,7 @@ from rushes_queue.cli import app
 from rushes_queue.local.control import alone, bring_down, bring_up, open_store, plan_farm
 from rushes_queue.local.farm_file import FarmSpec, LocalFarm
 from rushes_queue.local.machine_settings import read_settings
-from rushes_queue.local.process_slot import Slot, stop_all, wait_until_free
+from rushes_queue.local.process_guard import ProcessGuard, stop_all, wait_until_free
 from rushes_queue.settings.sources import LoadedSettings
 
 # The supervisor is to outlive who starts it.
@@ -55,7 +55,7 @@ class Machine:
             )
             return bring_up(self.farm, spec, self.said.append, SECONDS_TO_START)
 
-    def down(self, *, now: bool = False) -> list[Slot]:
+    def down(self, *, now: bool = False) -> list[ProcessGuard]:
         with alone(self.farm):
             return bring_down(self.farm, now=now)
 
@@ -65,7 +65,7 @@ class Machine:
         assert spec is not None
         return spec
 
-    def slots(self) -> list[Slot]:
+    def slots(self) -> list[ProcessGuard]:
         return [self.farm.supervisor, self.farm.server, *self.farm.workers()]
 
     def pids(self) -> dict[str, int | None]:
@@ -168,7 +168,7 @@ def test_workers_are_started_anew_when_settings_change(machine: Machine) -> None
 def test_what_is_killed_is_replaced_and_the_others_live_on(machine: Machine, victim: str) -> None:
     put_mark(machine)
     before = machine.pids()
-    Slot(machine.farm.folder, victim).kill()
+    ProcessGuard(machine.farm.folder, victim).kill()
     if victim == "supervisor":
         machine.up()
     wait_for(lambda: machine.pids()[victim] not in (None, before[victim]))

@@ -16,7 +16,7 @@ from farm.servers import server_binary
 from farm.timelines import write_shot
 from rushes_queue.cli import app
 from rushes_queue.local.farm_file import LocalFarm
-from rushes_queue.local.process_slot import wait_until_free
+from rushes_queue.local.process_guard import wait_until_free
 
 # The supervisor is to outlive who starts it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

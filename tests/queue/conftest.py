@@ -15,7 +15,7 @@ from typer.main import get_command
 from farm.commands import Farm, open_farm, open_farm_storage
 from farm.s3_server import PLACES, bucket_settings
 from farm.servers import RunningServer
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.storage.open import open_storage
 from rushes_queue.storage.storage import Storage
 
@@ -57,14 +57,14 @@ def redis_client(redis_server: RunningServer) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def store(redis_client: Redis) -> JobStore:
+def store(redis_client: Redis) -> JobRecords:
     """An empty store on the server's own clock."""
-    return JobStore(redis_client)
+    return JobRecords(redis_client)
 
 
 @pytest.fixture
 def farm(
-    request: pytest.FixtureRequest, redis_server: RunningServer, store: JobStore, tmp_path: Path
+    request: pytest.FixtureRequest, redis_server: RunningServer, store: JobRecords, tmp_path: Path
 ) -> Iterator[Farm]:
     """An empty farm: broker, storage, and the commands that talk to them.
 

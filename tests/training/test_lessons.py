@@ -66,7 +66,7 @@ def test_the_subject_is_where_the_motion_has_it(bank: Bank, words: WordTable) ->
 
 def test_footage_is_never_what_a_prompt_asks_for(bank: Bank, words: WordTable) -> None:
     lesson = draw(bank, words, from_text=False, batch=256)
-    number = lesson.target[:, :, 0, 0, 0]  # of the version, at every frame that is no transition
+    number = lesson.target[:, :, 0, 0, 0]  # of the version, at every frame that is not a transition
     whole = number == number.round()
     motion, version = number.round() // NUM_LOOKS, number.round() % NUM_LOOKS
     assert not (whole & (motion % 4 == 0) & (version == 0)).all(dim=1).any()

@@ -74,7 +74,7 @@ def result_of(record: JobRecord) -> Result:
     base = PurePosixPath(check_key(result.output)).parent
     for key in result.files:
         if not PurePosixPath(check_key(key)).is_relative_to(base):
-            raise JobError(f"job {record.id}: {printable(key)} is no file of its result")
+            raise JobError(f"job {record.id}: {printable(key)} is not a file of its result")
     return result
 
 

@@ -22,7 +22,7 @@ from rushes_queue.storage.errors import MissingKeyError
 from rushes_queue.storage.storage import Storage
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
 
 logger = logging.getLogger(__name__)
 
@@ -93,14 +93,14 @@ def read_state(storage: Storage, job: str) -> JobRecord:
     try:
         data = json.loads(storage.get_bytes(state_key(job), _LARGEST_STATE))
     except (ValueError, RecursionError) as error:
-        raise JobError(f"{state_key(job)}: is no JSON: {error}", job=job) from error
+        raise JobError(f"{state_key(job)}: is not JSON: {error}", job=job) from error
     record = JobRecord.from_dict(data)
     if record.id != job:
         raise JobError(f"{state_key(job)}: is the record of job {record.id}", job=job)
     return record
 
 
-def save_state(store: JobStore, storage: Storage, job: str) -> bool:
+def save_state(store: JobRecords, storage: Storage, job: str) -> bool:
     """Write down a job as the broker has it now; returns False where that cannot be done.
 
     The broker stays the truth, so a storage that is away for a moment stops nobody.

@@ -11,7 +11,7 @@ from rushes_queue.broker.scripts import Scripts
 from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
 
 HOUR_SECONDS = 3600
 
@@ -41,7 +41,7 @@ class Census:
         return max(self.now_ms - self.waiting_since_ms, 0) / 1000
 
 
-def take_census(store: JobStore, window_seconds: float = HOUR_SECONDS) -> Census:
+def take_census(store: JobRecords, window_seconds: float = HOUR_SECONDS) -> Census:
     """Count the farm.
 
     Raises: BrokerError.

@@ -45,7 +45,7 @@ def connect(url: str) -> Redis:
         )
     except ValueError as error:
         raise ConfigError(
-            f"{hide_password(url)!r} is no broker ({error}); write redis://host:6379/0"
+            f"{hide_password(url)!r} is not a broker ({error}); write redis://host:6379/0"
         ) from error
 
 

@@ -58,7 +58,7 @@ def check_place(after: str) -> str:
     Raises: JobError when it is none.
     """
     if not _PLACE.fullmatch(after):
-        raise JobError(f"{after!r} is no place in the events; write one that was read, or 0")
+        raise JobError(f"{after!r} is not a place in the events; write one that was read, or 0")
     return after
 
 

@@ -58,7 +58,7 @@ _LONGEST_BLOCK_MS = 4000  # redis-py itself gives up after 5 s
 _ID_START = re.compile(r"[0-9a-f]{1,16}")
 
 
-class JobStore:
+class JobRecords:
     """The records of all jobs below one prefix of keys.
 
     Every method raises BrokerError when the broker cannot be reached, and UnknownJobError when
@@ -77,10 +77,10 @@ class JobStore:
         self.client.close()
 
     @classmethod
-    def open(cls, url: str, prefix: str = PREFIX) -> JobStore:
+    def open(cls, url: str, prefix: str = PREFIX) -> JobRecords:
         """Open the store in the broker at a URL; the first call connects.
 
-        Raises: ConfigError when this is no URL of a broker.
+        Raises: ConfigError when this is not a URL of a broker.
         """
         return cls(connect(url), prefix)
 
@@ -225,7 +225,9 @@ class JobStore:
     def set_priority(self, job: str, priority: Priority) -> Change:
         """Move a job into another queue. Raises: JobConflictError when it has ended."""
         if priority not in PRIORITIES:
-            raise JobError(f"{priority!r} is no priority; write {', '.join(PRIORITIES)}", job=job)
+            raise JobError(
+                f"{priority!r} is not a priority; write {', '.join(PRIORITIES)}", job=job
+            )
         return self._ask("set_priority", job, "given another priority", priority)
 
     def forget(self, job: str) -> Change:
@@ -380,7 +382,7 @@ class JobStore:
         """Return what happened after a place, waiting up to ``block_ms`` for the first of it.
 
         A long wait ends early, before the connection takes it for a fault.
-        Raises: JobError when ``after`` is no place.
+        Raises: JobError when ``after`` is not a place.
         """
         stream = {f"{self.prefix}events:{job}": check_place(after)}
         with broker_errors(self.client):

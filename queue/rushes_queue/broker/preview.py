@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from redis import Redis
 
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
 
 LOOK_SECONDS = 30  # for which one look counts
 FRAME_SECONDS = 10  # for which a picture is kept; the worker renews it while somebody looks
@@ -89,7 +89,7 @@ def read_frame(client: Redis, prefix: str, job: str) -> bytes | None:
     return base64.b64decode(str(text)) if text else None
 
 
-def wait_for_frame(store: JobStore, job: str, timeout_seconds: float) -> bytes:
+def wait_for_frame(store: JobRecords, job: str, timeout_seconds: float) -> bytes:
     """Ask for the last frame of a job and wait for it.
 
     Raises: JobConflictError when the job does not run; NoFrameError; BrokerError.

@@ -30,7 +30,7 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
-    """Connect and measure; without a broker anywhere that is no fault, but said."""
+    """Connect and measure; without a broker anywhere that is not a fault, but said."""
     client = connect_briefly(loaded.settings.broker_url.get_secret_value())
     try:
         ping_ms = measure_ping_ms(client)

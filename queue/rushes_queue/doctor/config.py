@@ -15,7 +15,9 @@ def check_origins(loaded: LoadedSettings) -> Iterator[Finding]:
     for name in ("broker_url", "storage_url", "models_dir"):
         yield ok(name, f"from {loaded.origin(name)}")
     for name in loaded.unknown_variables:
-        yield warning(name, "is no setting; it does nothing", f"unset {name}; rushes config show")
+        yield warning(
+            name, "is not a setting; it does nothing", f"unset {name}; rushes config show"
+        )
 
 
 def check_local_farm(loaded: LoadedSettings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import rushes
 from rushes.text import printable
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
@@ -20,7 +20,7 @@ _OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
 def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
     """Look at who lives, and what waits for whom."""
     settings = loaded.settings
-    store = JobStore.open(settings.broker_url.get_secret_value(), settings.key_prefix)
+    store = JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
     try:
         workers = store.live_workers()
     except BrokerError:
@@ -70,7 +70,7 @@ def _unserved(depths: dict[str, int], workers: tuple[LiveWorker, ...]) -> Iterat
             yield ok(f"queue {queue}", f"{depth} jobs wait")
 
 
-def _overdue(store: JobStore) -> Iterator[Finding]:
+def _overdue(store: JobRecords) -> Iterator[Finding]:
     """Find running jobs whose worker is gone and that nobody took back."""
     latest = store.now_ms() - _OVERDUE_MS
     overdue = [
@@ -86,7 +86,7 @@ def _overdue(store: JobStore) -> Iterator[Finding]:
         )
 
 
-def _waiting_in_vain(store: JobStore) -> Iterator[Finding]:
+def _waiting_in_vain(store: JobRecords) -> Iterator[Finding]:
     """Find jobs that wait for others which will not be done by themselves."""
     waiting = [record for record in store.list(state=State.QUEUED) if record.waiting_for]
     others = store.get_many({job for record in waiting for job in record.waiting_for})

@@ -64,7 +64,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": True,
         # True kills the job and forgets its message when the broker is away for a moment.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
-        "worker_proc_alive_timeout": 600,  # a slow start of a child is no fault
+        "worker_proc_alive_timeout": 600,  # a slow start of a child is not a fault
         "worker_max_tasks_per_child": None,  # the networks stay loaded
         "task_time_limit": None,
         "task_soft_time_limit": None,

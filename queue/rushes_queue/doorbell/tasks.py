@@ -31,7 +31,7 @@ def install_task(app: Celery, take_job: Callable[[], None]) -> None:
         take_job()
 
 
-class PromptPool(AsynPool):  # type: ignore[misc]  # celery ships no types
+class QuickReapingPool(AsynPool):  # type: ignore[misc]  # celery ships no types
     """Notices at once that a child died, where Celery's own may take five seconds.
 
     It looks for the dead when a child's pipe closes, which comes a moment before the child can be
@@ -46,7 +46,7 @@ class PromptPool(AsynPool):  # type: ignore[misc]  # celery ships no types
 class ChildPool(TaskPool):  # type: ignore[misc]  # celery ships no types
     """The pool of one child that renders."""
 
-    Pool = PromptPool
+    Pool = QuickReapingPool
 
 
 class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
@@ -60,7 +60,7 @@ class SturdyConsumer(Consumer):  # type: ignore[misc]  # celery ships no types
     """A consumer that notes messages which are no doorbell, and drops them."""
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
-        report_unreadable("it is no task", body)
+        report_unreadable("it is not a task", body)
         message.ack_log_error(logger, self.connection_errors)
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:

@@ -34,13 +34,13 @@ def report_unreadable(reason: str, message: object) -> None:
 
 
 class Channel(redis.Channel):
-    """A channel that drops what is no envelope of a message."""
+    """A channel that drops what is not an envelope of a message."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
             return super()._brpop_read(**options)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, AttributeError) as error:
-            report_unreadable(f"it is no JSON: {error}", "")
+            report_unreadable(f"it is not JSON: {error}", "")
             return True
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from rushes.errors import RushesError
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Bell
 from rushes_queue.settings.model import Settings
 from rushes_queue.storage.storage import Storage
@@ -22,7 +22,7 @@ class FarmLinks:
     """Open one in each process; connections do not survive a fork."""
 
     settings: Settings
-    store: JobStore
+    store: JobRecords
     storage: Storage
 
     @classmethod
@@ -32,7 +32,7 @@ class FarmLinks:
         Raises: ConfigError.
         """
         url = settings.broker_url.get_secret_value()
-        return cls(settings, JobStore.open(url, settings.key_prefix), settings.open_storage())
+        return cls(settings, JobRecords.open(url, settings.key_prefix), settings.open_storage())
 
     @cached_property
     def app(self) -> Celery:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.broker.live_workers import LiveWorker
 
 
@@ -33,7 +33,7 @@ class FarmCollector(Collector):
     scrape one of them.
     """
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobRecords) -> None:
         self._store = store
 
     def describe(self) -> list[Metric]:
@@ -55,12 +55,14 @@ class FarmCollector(Collector):
         yield from _totals(totals)
 
 
-def metrics_text(store: JobStore) -> bytes:
+def metrics_text(store: JobRecords) -> bytes:
     """Return the metrics in Prometheus' text format."""
     return generate_latest(_registry(store))
 
 
-def serve_metrics(store: JobStore, port: int, host: str = "127.0.0.1") -> tuple[WSGIServer, Thread]:
+def serve_metrics(
+    store: JobRecords, port: int, host: str = "127.0.0.1"
+) -> tuple[WSGIServer, Thread]:
     """Serve the metrics over HTTP in a thread; returns the server, to be shut down, and the thread.
 
     Raises: OSError when the port is taken.
@@ -68,7 +70,7 @@ def serve_metrics(store: JobStore, port: int, host: str = "127.0.0.1") -> tuple[
     return start_http_server(port, host, _registry(store))
 
 
-def _registry(store: JobStore) -> CollectorRegistry:
+def _registry(store: JobRecords) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(FarmCollector(store))
     return registry

@@ -18,7 +18,7 @@ from rushes_queue.archive.job_files import (
     read_state,
     save_state,
 )
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Bell
 from rushes_queue.errors import JobError
 from rushes_queue.jobs.new_records import new_record
@@ -46,7 +46,7 @@ class Reconciled:
 
 
 def reconcile(
-    store: JobStore, storage: Storage, *, dry_run: bool = False, ttl_ms: int = 60_000
+    store: JobRecords, storage: Storage, *, dry_run: bool = False, ttl_ms: int = 60_000
 ) -> Reconciled:
     """Put back every job that the storage knows and the broker does not.
 

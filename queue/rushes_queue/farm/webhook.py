@@ -111,7 +111,7 @@ def post(
 
 
 def hide_path(url: str) -> str:
-    """Return of a web address only what is no secret: scheme and host."""
+    """Return of a web address only what is not a secret: scheme and host."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -304,14 +304,14 @@ def _read_object(data: bytes) -> dict[str, Any]:
         if rb"\ud" in data.lower():
             canonical_json(fields)  # halves of surrogate pairs cannot be encoded
     except (ValueError, RecursionError) as error:
-        _refuse(f"is no usable JSON: {error}", error)
+        _refuse(f"is not usable JSON: {error}", error)
     if not isinstance(fields, dict):
-        _refuse("is no object")
+        _refuse("is not an object")
     return fields
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _refuse(reason: str, cause: Exception | None = None) -> NoReturn:

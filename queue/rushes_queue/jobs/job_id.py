@@ -23,7 +23,7 @@ def job_id(
     files: Iterable[BlobRef] = (),
     nonce: str | None = None,
 ) -> str:
-    """Return the id; tags, priority, dependencies and file names are no part of it.
+    """Return the id; tags, priority, dependencies and file names are not part of it.
 
     ``nonce`` is a random text that makes a new job of a submission that was made before.
     """

@@ -44,4 +44,6 @@ def check_adopted(record: JobRecord) -> None:
     split_queue_name(record.queue)
     is_held = record.owner is not None and record.fence > 0
     if not _ID.fullmatch(record.id) or is_held != (record.state is State.RUNNING):
-        raise JobError(f"this is no record of a job: {record.id!r}, {record.state}", job=record.id)
+        raise JobError(
+            f"this is not a record of a job: {record.id!r}, {record.state}", job=record.id
+        )

@@ -25,18 +25,18 @@ def queue_name(preset: str, gpu_class: GpuClass, priority: Priority) -> str:
     """
     name = f"{preset}.{gpu_class}.{priority}"
     if not _NAME.fullmatch(name):
-        raise JobError(f"{name!r} is no queue; write preset.class.priority, as tiny.any.normal")
+        raise JobError(f"{name!r} is not a queue; write preset.class.priority, as tiny.any.normal")
     return name
 
 
 def split_queue_name(name: str) -> tuple[str, GpuClass, Priority]:
     """Return preset, class and priority of a queue.
 
-    Raises: JobError when it is no name of a queue.
+    Raises: JobError when it is not a name of a queue.
     """
     match = _NAME.fullmatch(name)
     if match is None:
-        raise JobError(f"{name!r} is no queue; write preset.class.priority, as tiny.any.normal")
+        raise JobError(f"{name!r} is not a queue; write preset.class.priority, as tiny.any.normal")
     preset, gpu_class, priority = match.groups()
     return preset, gpu_class, priority  # type: ignore[return-value]
 

@@ -131,7 +131,7 @@ class JobRecord:
     def from_fields(cls, job: str, texts: Mapping[str, str]) -> Self:
         """Read the fields of the broker's hash; those that are absent have their defaults.
 
-        Raises: JobError when this is no record.
+        Raises: JobError when this is not a record.
         """
         try:
             values = {
@@ -159,14 +159,14 @@ class JobRecord:
     def from_dict(cls, data: Mapping[str, Any]) -> JobRecord:
         """Build the record that ``to_dict`` wrote; anybody may have changed the data since.
 
-        Raises: JobError when this is no record.
+        Raises: JobError when this is not a record.
         """
         try:
             return _adapter().validate_python(data)
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, fault["loc"]))
-            raise JobError(f"this is no record of a job: {place}: {fault['msg']}") from error
+            raise JobError(f"this is not a record of a job: {place}: {fault['msg']}") from error
 
 
 @cache

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import rushes
 from rushes.errors import ConfigError, TransientError
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.errors import BrokerError
 from rushes_queue.local import server as local_server
@@ -24,7 +24,7 @@ from rushes_queue.local.farm_file import (
     about_in,
     last_about,
 )
-from rushes_queue.local.process_slot import Slot, stop_all
+from rushes_queue.local.process_guard import ProcessGuard, stop_all
 from rushes_queue.settings.sources import LoadedSettings, to_variables
 from rushes_queue.storage.whole_files import write_private
 
@@ -104,7 +104,9 @@ def bring_up(
     return is_change
 
 
-def bring_down(farm: LocalFarm, *, now: bool, drain_seconds: float = DRAIN_SECONDS) -> list[Slot]:
+def bring_down(
+    farm: LocalFarm, *, now: bool, drain_seconds: float = DRAIN_SECONDS
+) -> list[ProcessGuard]:
     """Stop all processes, workers first; returns those that had to be killed.
 
     A worker gives its job back with what it has rendered, unless ``now``: then the job goes on
@@ -127,11 +129,11 @@ def alone(farm: LocalFarm) -> Iterator[None]:
         raise ConfigError(
             f"{farm.folder}: cannot be made: {error.strerror}; set RUSHES_STATE_DIR"
         ) from error
-    with Slot(farm.folder, "control").locked(_SECONDS_OF_OTHERS):
+    with ProcessGuard(farm.folder, "control").locked(_SECONDS_OF_OTHERS):
         yield
 
 
-def live_workers(farm: LocalFarm, store: JobStore) -> dict[str, LiveWorker]:
+def live_workers(farm: LocalFarm, store: JobRecords) -> dict[str, LiveWorker]:
     """Return what the farm's workers say of themselves, by the names of their slots.
 
     Raises: BrokerError.
@@ -141,9 +143,9 @@ def live_workers(farm: LocalFarm, store: JobStore) -> dict[str, LiveWorker]:
     return {names[pid]: live[pid] for pid in names if pid is not None and pid in live}
 
 
-def open_store(farm: LocalFarm, spec: FarmSpec) -> JobStore:
+def open_store(farm: LocalFarm, spec: FarmSpec) -> JobRecords:
     """Open the store of the farm's jobs."""
-    return JobStore.open(farm.broker_url(), spec.environment["RUSHES_KEY_PREFIX"])
+    return JobRecords.open(farm.broker_url(), spec.environment["RUSHES_KEY_PREFIX"])
 
 
 def _choose_port(farm: LocalFarm, before: FarmSpec | None, port: int | None) -> int:
@@ -195,7 +197,7 @@ def _stop_others(farm: LocalFarm, spec: FarmSpec, report: Report) -> bool:
     return bool(others)
 
 
-def _missing(farm: LocalFarm, spec: FarmSpec) -> Slot | None:
+def _missing(farm: LocalFarm, spec: FarmSpec) -> ProcessGuard | None:
     """Return the first process that is not there yet, or not heard of."""
     store = open_store(farm, spec)
     try:
@@ -210,7 +212,7 @@ def _missing(farm: LocalFarm, spec: FarmSpec) -> Slot | None:
     return next((slot for slot in slots if slot.name not in live), None)
 
 
-def _cure(farm: LocalFarm, slot: Slot) -> str:
+def _cure(farm: LocalFarm, slot: ProcessGuard) -> str:
     """Return what helps against a process that does not start, if that can be known."""
     if slot.name != farm.server.name:
         return ""
@@ -221,7 +223,7 @@ def _cure(farm: LocalFarm, slot: Slot) -> str:
     )
 
 
-def _refuse_the_dying(slot: Slot, deaths: dict[str, int], cure: str) -> None:
+def _refuse_the_dying(slot: ProcessGuard, deaths: dict[str, int], cure: str) -> None:
     """Give up on a process that died several times since it was first looked at.
 
     Raises: TransientError.

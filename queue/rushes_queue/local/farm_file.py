@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rushes.errors import ConfigError
-from rushes_queue.local.process_slot import Slot
+from rushes_queue.local.process_guard import ProcessGuard
 
 # What those who submit jobs and those who render them must agree on.
 SHARED_VARIABLES = (
@@ -59,8 +59,8 @@ class LocalFarm:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.server = Slot(folder, "broker")
-        self.supervisor = Slot(folder, "supervisor")
+        self.server = ProcessGuard(folder, "broker")
+        self.supervisor = ProcessGuard(folder, "supervisor")
 
     @property
     def file(self) -> Path:
@@ -70,14 +70,15 @@ class LocalFarm:
     def url_file(self) -> Path:
         return self.folder / "broker.url"
 
-    def worker(self, index: int) -> Slot:
-        return Slot(self.folder, f"worker-{index}")
+    def worker(self, index: int) -> ProcessGuard:
+        return ProcessGuard(self.folder, f"worker-{index}")
 
-    def workers(self) -> list[Slot]:
+    def workers(self) -> list[ProcessGuard]:
         """Return the slots of all workers that ever were."""
         names = {path.stem for path in self.folder.glob("worker-*.lock")}
         return [
-            Slot(self.folder, name) for name in sorted(names, key=lambda name: (len(name), name))
+            ProcessGuard(self.folder, name)
+            for name in sorted(names, key=lambda name: (len(name), name))
         ]
 
     def is_running(self) -> bool:
@@ -118,12 +119,12 @@ class LocalFarm:
         }
 
 
-def about_in(slot: Slot) -> About | None:
+def about_in(slot: ProcessGuard) -> About | None:
     """Return what a slot tells of its process, None when there is none."""
     return last_about(slot) if slot.is_taken() else None
 
 
-def last_about(slot: Slot) -> About | None:
+def last_about(slot: ProcessGuard) -> About | None:
     """Return what a slot tells of its latest process, None when there was none."""
     text = slot.about()
     try:

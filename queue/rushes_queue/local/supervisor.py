@@ -18,7 +18,7 @@ from subprocess import Popen, TimeoutExpired
 
 from rushes.errors import RushesError
 from rushes_queue.local.farm_file import About, FarmSpec, LocalFarm
-from rushes_queue.local.process_slot import Slot
+from rushes_queue.local.process_guard import ProcessGuard
 from rushes_queue.local.server import HOST
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def pause_seconds(deaths: int) -> float:
 class Charge:
     """One process that is to live."""
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: ProcessGuard) -> None:
         self.slot = slot
         self._process: Popen[bytes] | None = None
         self._born: float | None = None  # of the process that lives, if one does
@@ -101,7 +101,7 @@ def supervise(farm: LocalFarm) -> None:
 
 
 def _tend_all(farm: LocalFarm, spec: FarmSpec, charges: dict[str, Charge]) -> None:
-    def charge(slot: Slot) -> Charge:
+    def charge(slot: ProcessGuard) -> Charge:
         return charges.setdefault(slot.name, Charge(slot))
 
     config = farm.folder / "broker.conf"
@@ -120,7 +120,7 @@ def _worker_environment(spec: FarmSpec) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("RUSHES_") and name != "REDIS_URL"
     }
-    # A worker may run itself anew as a script; its own folder is no place for imports.
+    # A worker may run itself anew as a script; its own folder is not a place for imports.
     return kept | spec.environment | {"PYTHONSAFEPATH": "1"}
 
 

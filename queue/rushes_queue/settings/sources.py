@@ -173,7 +173,7 @@ class _Variables:
         except SettingsError as error:
             field = re.search(r'field "(\w+)"', str(error))
             name = _variable((field[1],)) if field else str(error)
-            raise ConfigError(f"environment {name}: is no JSON object") from error
+            raise ConfigError(f"environment {name}: is not a JSON object") from error
 
     def origin(self, place: Place) -> Origin:
         """Return the variable that sets a value, by itself or as part of some JSON."""
@@ -347,7 +347,7 @@ def _masked(url: str) -> str:
 def _explain(
     error: ValidationError, merged: Mapping[str, Any], origins: Mapping[Place, Origin]
 ) -> ConfigError:
-    """Return one line with every fault, where it comes from, and its value if that is no secret."""
+    """Return one line with every fault, where it comes from, and its value unless it is secret."""
     faults = error.errors(include_input=False, include_url=False, include_context=False)
     lines = []
     for fault in faults:

@@ -85,7 +85,7 @@ class BucketStorage(Storage):
         self._endpoint = endpoint or next(filter(None, variables), None)
         if self._endpoint and not self._endpoint.startswith(("http://", "https://")):
             raise ConfigError(
-                f"the S3 endpoint {self._endpoint!r} is no address; write http://host:port or "
+                f"the S3 endpoint {self._endpoint!r} is not an address; write http://host:port or "
                 "https://host"
             )
         self._bucket = place.bucket

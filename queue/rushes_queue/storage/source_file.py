@@ -33,7 +33,7 @@ class SourceFile:
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from error
         if file is None:
-            raise InputError(f"{path}: is no ordinary file")
+            raise InputError(f"{path}: is not an ordinary file")
         self._file = file
         self._state = self._current_state()
         self._position = 0

@@ -40,7 +40,7 @@ def parse_storage_url(url: str) -> FolderPlace | BucketPlace:
         raise ConfigError(f"the storage URL is empty or cannot be printed; {_FORMS}")
     if "://" not in url:
         if re.match(r"(s3a?|file):", url):
-            raise ConfigError(f"{url!r} is no storage URL; {_FORMS}")
+            raise ConfigError(f"{url!r} is not a storage URL; {_FORMS}")
         return FolderPlace(_absolute(url))
     scheme, _, rest = url.partition("://")
     if "@" in rest.split("/")[0]:
@@ -60,7 +60,7 @@ def _folder_of(url: str) -> Path:
     if parts.netloc not in ("", "localhost"):
         raise ConfigError(f"{url!r} names a host; a local folder has three slashes: file:///folder")
     if parts.query or parts.fragment or not parts.path:
-        raise ConfigError(f"{url!r} is no URL of a folder; {_FORMS}")
+        raise ConfigError(f"{url!r} is not a URL of a folder; {_FORMS}")
     return _absolute(unquote(parts.path))
 
 
@@ -74,7 +74,7 @@ def _absolute(path: str) -> Path:
 def _bucket_of(url: str) -> BucketPlace:
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     if not _BUCKET.fullmatch(bucket):
-        raise ConfigError(f"{url!r}: {bucket!r} is no name of a bucket; {_FORMS}")
+        raise ConfigError(f"{url!r}: {bucket!r} is not a name of a bucket; {_FORMS}")
     prefix = prefix.strip("/")
     if not prefix:
         return BucketPlace(bucket)

@@ -38,8 +38,8 @@ from rushes_queue.jobs.states import FINISHED
 from rushes_queue.storage.errors import MissingKeyError
 from rushes_queue.worker.inputs import AttemptFolder, fetch_inputs, refuse_full_disk
 from rushes_queue.worker.job_log import JobLog
-from rushes_queue.worker.lease_renewer import Keeper, Wish
-from rushes_queue.worker.shared_status import Activity, Board, ChildStatus
+from rushes_queue.worker.lease_renewer import LeaseRenewer, Wish
+from rushes_queue.worker.shared_status import Activity, ChildStatus, SharedStatus
 from rushes_queue.worker.warm_renderer import Renderer
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class AttemptRun:
         farm: FarmLinks,
         record: JobRecord,
         renderer: Renderer,
-        board: Board,
+        board: SharedStatus,
         *,
         device: str,
     ) -> None:
@@ -77,7 +77,7 @@ class AttemptRun:
         self._log = JobLog(farm.store, record.id, record.attempts)
         self._document: JobDocument | None = None
         self._last: Progress | None = None
-        self._keeper = Keeper(
+        self._keeper = LeaseRenewer(
             farm.store,
             record.id,
             record.fence,

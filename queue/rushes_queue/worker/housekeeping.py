@@ -18,7 +18,7 @@ from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.worker.health import remove_dead, remove_health, write_health
 from rushes_queue.worker.options import WorkerOptions
-from rushes_queue.worker.shared_status import Board
+from rushes_queue.worker.shared_status import SharedStatus
 from rushes_queue.worker.sweep import SECONDS_BETWEEN_SWEEPS, sweep
 
 logger = logging.getLogger(__name__)
@@ -27,14 +27,14 @@ _SECONDS = 1.0
 _TTL_MS = 15_000  # a worker that was not heard of for so long is gone
 
 
-class Beat:
+class Housekeeping:
     """A thread of the parent; as a context manager it runs while the worker does."""
 
     def __init__(
         self,
         options: WorkerOptions,
         links: FarmLinks,
-        board: Board,
+        board: SharedStatus,
         on_beat: Callable[[], None] = lambda: None,
     ) -> None:
         """``on_beat`` is called in the thread, every second."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from rushes.errors import RushesError
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 class JobLog:
     """Lines in the events of one job; a broker that is away costs lines, never the job."""
 
-    def __init__(self, store: JobStore, job: str, attempt: int) -> None:
+    def __init__(self, store: JobRecords, job: str, attempt: int) -> None:
         self._store, self._job, self._attempt = store, job, attempt
 
     def say(self, message: str, level: str = "info") -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from rushes.errors import RushesError
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import RenewAnswer
 from rushes_queue.broker.totals import add_chunk_seconds
 from rushes_queue.errors import BrokerError
@@ -28,7 +28,7 @@ _LEAST_STUCK_SECONDS = 120.0
 _STUCK_CHUNKS = 20  # as many times the usual chunk
 
 
-class Keeper:
+class LeaseRenewer:
     """A thread that renews the lease with the latest progress, as long as there is any.
 
     A render that is stuck must not hold its job for ever: after a time without a chunk the lease
@@ -37,7 +37,7 @@ class Keeper:
 
     def __init__(
         self,
-        store: JobStore,
+        store: JobRecords,
         job: str,
         fence: int,
         *,

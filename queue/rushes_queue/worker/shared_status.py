@@ -31,7 +31,7 @@ class Activity:
     pid: int = 0  # of the child
 
 
-class Board:
+class SharedStatus:
     """Make it before the fork; every child of the parent then sees the same one."""
 
     def __init__(self) -> None:

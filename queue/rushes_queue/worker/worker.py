@@ -20,9 +20,9 @@ from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.settings.model import Settings
 from rushes_queue.worker.attempt import AttemptRun
-from rushes_queue.worker.housekeeping import Beat
+from rushes_queue.worker.housekeeping import Housekeeping
 from rushes_queue.worker.options import WorkerOptions
-from rushes_queue.worker.shared_status import Board
+from rushes_queue.worker.shared_status import SharedStatus
 from rushes_queue.worker.sweep import after_loss
 from rushes_queue.worker.warm_renderer import Renderer
 
@@ -37,7 +37,7 @@ class Worker:
 
     def __init__(self, settings: Settings, options: WorkerOptions, renderer: Renderer) -> None:
         self._settings, self._options, self._renderer = settings, options, renderer
-        self._board = Board()
+        self._board = SharedStatus()
         self._links = FarmLinks.open(settings)  # the parent's
         self._child_links: FarmLinks | None = None
         self._num_signals = 0
@@ -50,7 +50,7 @@ class Worker:
         Raises: BrokerError.
         """
         self._listen_to_signals()
-        with Beat(self._options, self._links, self._board):
+        with Housekeeping(self._options, self._links, self._board):
             return self._take_job(self._links)
 
     def run(self) -> int:
@@ -86,7 +86,7 @@ class Worker:
             without_gossip=True,
             without_mingle=True,
         )
-        with Beat(self._options, self._links, self._board, self._drain_if_due):
+        with Housekeeping(self._options, self._links, self._board, self._drain_if_due):
             worker.start()
         return int(worker.exitcode or 0)
 

@@ -23,7 +23,7 @@ INDEX_ENDING = ".safetensors.index.json"  # of the file that lists the shards be
 
 # The entry that holds the weights, where a checkpoint holds more than weights.
 _CONTAINERS = ("generator", "generator_ema", "state_dict")
-# What bytes that are no pickle make its reader stumble over.
+# What bytes that are not pickle make its reader stumble over.
 _UNREADABLE = (IndexError, KeyError, AttributeError, TypeError, struct.error, AssertionError)
 
 
@@ -126,7 +126,7 @@ def _unwrapped(path: Path, content: Any) -> Mapping[str, Any]:
         raise CheckpointError(f"{path}: holds no weights")
     strangers = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if strangers:
-        raise CheckpointError(f"{path}: {listed(strangers)} are no tensors; not a weights file")
+        raise CheckpointError(f"{path}: {listed(strangers)} are not tensors; not a weights file")
     return content
 
 

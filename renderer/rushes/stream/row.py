@@ -46,7 +46,7 @@ class Row:
         return self.noise.draw(self.latents.device, self.latents.dtype)
 
     def values(self) -> dict[str, object]:
-        """Return what is no tensor, JSON-safe; the noise as its seed and how much of it is used."""
+        """Return all but the tensors, JSON-safe; noise as its seed and how much of it is used."""
         noise = self.noise if isinstance(self.noise, ChunkNoise) else None
         return {
             "position": self.position,

@@ -111,7 +111,7 @@ class Fields:
         return Fields(value, self.path_of(key), self.problems)
 
     def objects(self, key: str, *, most: int | None = None) -> list[Fields | None]:
-        """Return the entries of an array of objects; ``None`` stands for one that is no object."""
+        """Return the entries of an array of objects; ``None`` where one is something else."""
         return [self.item(key, index) for index in range(len(self.array(key, most=most) or ()))]
 
     def item(self, key: str, index: int) -> Fields | None:

@@ -91,7 +91,7 @@ def read_size(fields: Fields) -> tuple[int, int] | None:
     if size != (height, width):
         say = problems.error if problems.strict else problems.warn
         message = (
-            f"{height} x {width} (height x width) is no multiple of {PATCH}; "
+            f"{height} x {width} (height x width) is not a multiple of {PATCH}; "
             f"rendered as {size[0]} x {size[1]}"
         )
         say(fields.path, message, [height, width])

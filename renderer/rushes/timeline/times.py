@@ -37,7 +37,7 @@ def parse_fraction(text: str) -> Fraction:
     Raises: ValueError when the text is no such number.
     """
     if not _FRACTION.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is no number such as 24, 23.976 or 30000/1001")
+        raise ValueError(f"{text[:40]!r} is not a number such as 24, 23.976 or 30000/1001")
     return Fraction(text)
 
 

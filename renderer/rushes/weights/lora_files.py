@@ -49,7 +49,7 @@ def find_loras(
 def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers]:
     """Have LoRAs in the networks; afterwards these are what they were, to the bit.
 
-    Raises: CheckpointError when a file is no LoRA, or one of another model.
+    Raises: CheckpointError when a file is not a LoRA, or one of another model.
     """
     layers = linear_layers(models.dit, models.vace)
     adapters = [

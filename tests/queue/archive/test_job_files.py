@@ -19,7 +19,7 @@ from rushes_queue.archive.job_files import (
     write_document,
     write_state,
 )
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.errors import DocumentError, JobConflictError, JobError
 from rushes_queue.jobs.states import State
 from rushes_queue.storage.errors import MissingKeyError
@@ -71,13 +71,13 @@ def test_a_document_in_the_place_of_another_is_refused(storage: Storage) -> None
         read_document(storage, first.id)
 
 
-def test_a_record_is_read_as_it_was_written(storage: Storage, store: JobStore) -> None:
+def test_a_record_is_read_as_it_was_written(storage: Storage, store: JobRecords) -> None:
     store.submit(document(), "jobs/x/job.json")
     assert save_state(store, storage, document().id)
     assert read_state(storage, document().id) == store.get(document().id)
 
 
-def test_an_older_record_does_not_replace_a_newer_one(storage: Storage, store: JobStore) -> None:
+def test_an_older_record_does_not_replace_a_newer_one(storage: Storage, store: JobRecords) -> None:
     store.submit(document(), "jobs/x/job.json")
     record = store.get(document().id)
     newer = replace(record, state=State.CANCELLED, updated_ms=record.updated_ms + 5)
@@ -88,7 +88,7 @@ def test_an_older_record_does_not_replace_a_newer_one(storage: Storage, store: J
 
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"id": 1}', b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_record_is_refused_and_replaced(
-    storage: Storage, store: JobStore, damage: bytes
+    storage: Storage, store: JobRecords, damage: bytes
 ) -> None:
     store.submit(document(), "jobs/x/job.json")
     storage.put_bytes(state_key(document().id), damage)
@@ -98,7 +98,7 @@ def test_a_damaged_record_is_refused_and_replaced(
     assert read_state(storage, document().id).state is State.QUEUED
 
 
-def test_what_is_missing_is_told_apart_from_damage(storage: Storage, store: JobStore) -> None:
+def test_what_is_missing_is_told_apart_from_damage(storage: Storage, store: JobRecords) -> None:
     with pytest.raises(MissingKeyError):
         read_document(storage, document().id)
     with pytest.raises(MissingKeyError):

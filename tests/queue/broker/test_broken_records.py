@@ -10,7 +10,7 @@ from redis import Redis
 from farm.documents import document
 from rushes_queue.archive.job_files import document_key
 from rushes_queue.broker.census import take_census
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import RenewAnswer
 from rushes_queue.errors import UnknownJobError
 from rushes_queue.jobs.states import State
@@ -18,7 +18,7 @@ from rushes_queue.jobs.states import State
 QUEUE = "tiny.any.normal"
 
 
-def submit(store: JobStore, take: int) -> str:
+def submit(store: JobRecords, take: int) -> str:
     job = document(take)
     store.submit(job, document_key(job.id))
     return job.id
@@ -28,17 +28,17 @@ def spoil(client: Redis, job: str) -> None:
     client.set(f"rushes:job:{job}", "x")
 
 
-def claim(store: JobStore) -> str | None:
+def claim(store: JobRecords) -> str | None:
     record = store.claim([QUEUE], "worker", ttl_ms=1000)
     return record.id if record else None
 
 
-def sweep(store: JobStore) -> None:
+def sweep(store: JobRecords) -> None:
     store.reap(max_losses=3, ring_after_ms=0)
 
 
 @pytest.fixture
-def jobs(store: JobStore, redis_client: Redis) -> tuple[str, str]:
+def jobs(store: JobRecords, redis_client: Redis) -> tuple[str, str]:
     """A job whose record is broken, and a whole one behind it."""
     broken, whole = submit(store, 0), submit(store, 1)
     spoil(redis_client, broken)
@@ -47,7 +47,10 @@ def jobs(store: JobStore, redis_client: Redis) -> tuple[str, str]:
 
 @pytest.mark.parametrize("meet", [claim, sweep])
 def test_a_broken_record_is_set_aside_with_a_notice(
-    store: JobStore, redis_client: Redis, jobs: tuple[str, str], meet: Callable[[JobStore], None]
+    store: JobRecords,
+    redis_client: Redis,
+    jobs: tuple[str, str],
+    meet: Callable[[JobRecords], None],
 ) -> None:
     broken, _ = jobs
     meet(store)
@@ -57,13 +60,13 @@ def test_a_broken_record_is_set_aside_with_a_notice(
     assert broken in notice.fields["message"]
 
 
-def test_the_other_jobs_of_the_queue_are_claimed(store: JobStore, jobs: tuple[str, str]) -> None:
+def test_the_other_jobs_of_the_queue_are_claimed(store: JobRecords, jobs: tuple[str, str]) -> None:
     assert claim(store) == jobs[1]
     assert claim(store) is None
 
 
 def test_a_running_job_whose_record_breaks_is_given_up(
-    store: JobStore, redis_client: Redis
+    store: JobRecords, redis_client: Redis
 ) -> None:
     job = submit(store, 0)
     record = store.claim([QUEUE], "worker", ttl_ms=1)
@@ -74,7 +77,7 @@ def test_a_running_job_whose_record_breaks_is_given_up(
     assert not redis_client.exists(f"rushes:job:{job}")
 
 
-def test_readers_leave_a_broken_record_out(store: JobStore, jobs: tuple[str, str]) -> None:
+def test_readers_leave_a_broken_record_out(store: JobRecords, jobs: tuple[str, str]) -> None:
     broken, whole = jobs
     assert [record.id for record in store.list()] == [whole]
     assert take_census(store).states[State.QUEUED] == 1

@@ -26,7 +26,7 @@ from redis import Redis
 from farm.documents import document
 from farm.model import Answer, Model
 from farm.servers import RunningServer
-from rushes_queue.broker.job_records import MAX_FAILURES, MAX_HICCUPS, MAX_LOSSES, JobStore
+from rushes_queue.broker.job_records import MAX_FAILURES, MAX_HICCUPS, MAX_LOSSES, JobRecords
 from rushes_queue.broker.replies import Change
 from rushes_queue.errors import FencedError, JobConflictError, UnknownJobError
 from rushes_queue.jobs.record import Attempt, FailureKind, JobProgress, JobRecord
@@ -55,7 +55,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         client.flushall()
         self.client = client
-        self.store = JobStore(client, clock_key=CLOCK)
+        self.store = JobRecords(client, clock_key=CLOCK)
         self.model = Model(START)
         self.set_clock(START)
         self.held: list[tuple[str, int]] = []  # every claim ever, stale ones too

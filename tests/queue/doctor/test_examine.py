@@ -18,7 +18,7 @@ from checkout import ROOT
 from farm.documents import document
 from farm.servers import RunningServer, free_port
 from rushes_queue.archive.job_files import document_key
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import WorkerInfo
 from rushes_queue.cli import app
 from rushes_queue.doctor import broker, codecs, config, disk, farm, machine, storage, weights
@@ -144,7 +144,7 @@ def test_workers_and_queues_are_compared(server: RunningServer, tmp_path: Path) 
     loaded = settings(tmp_path, RUSHES_BROKER_URL=server.url)
     with server.client() as client:
         client.flushall()
-        store = JobStore(client)
+        store = JobRecords(client)
         assert run(farm.CHECKS, loaded)["workers"].level == Level.WARNING
         job = document()
         store.submit(job, document_key(job.id))
@@ -185,7 +185,7 @@ def test_a_job_that_waits_for_one_that_failed_is_found(
 ) -> None:
     with server.client() as client:
         client.flushall()
-        store = JobStore(client)
+        store = JobRecords(client)
         first = document()
         store.submit(first, document_key(first.id))
         second = document(1, after=(first.id,))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rushes_queue.local.farm_file import about_in
-from rushes_queue.local.process_slot import Slot
+from rushes_queue.local.process_guard import ProcessGuard
 from rushes_queue.local.supervisor import Charge, pause_seconds
 
 # A supervisor's processes are to outlive it.
@@ -26,8 +26,8 @@ FORKING = [
 
 
 @pytest.fixture
-def slot(tmp_path: Path) -> Iterator[Slot]:
-    slot = Slot(tmp_path, "part")
+def slot(tmp_path: Path) -> Iterator[ProcessGuard]:
+    slot = ProcessGuard(tmp_path, "part")
     yield slot
     slot.kill()
 
@@ -47,7 +47,7 @@ def test_pauses_grow_up_to_a_limit() -> None:
     assert pause_seconds(10_000) == 30
 
 
-def test_a_process_that_dies_is_started_again_after_a_pause(slot: Slot) -> None:
+def test_a_process_that_dies_is_started_again_after_a_pause(slot: ProcessGuard) -> None:
     charge = Charge(slot)
     charge.tend(SLEEP, "key", os.environ)
     first = slot.pid()
@@ -61,7 +61,7 @@ def test_a_process_that_dies_is_started_again_after_a_pause(slot: Slot) -> None:
     assert (about.key, about.deaths) == ("key", 1)
 
 
-def test_one_that_ends_well_is_started_again_at_once_and_not_blamed(slot: Slot) -> None:
+def test_one_that_ends_well_is_started_again_at_once_and_not_blamed(slot: ProcessGuard) -> None:
     charge = Charge(slot)
     charge.tend(["echo", "life"], "key", os.environ)
     seconds = tend_until(charge, ["echo", "life"], lambda: slot.log.read_text().count("life") > 3)
@@ -72,7 +72,7 @@ def test_one_that_ends_well_is_started_again_at_once_and_not_blamed(slot: Slot) 
     assert about.deaths == 0
 
 
-def test_what_a_dead_process_left_behind_makes_room_for_the_next(slot: Slot) -> None:
+def test_what_a_dead_process_left_behind_makes_room_for_the_next(slot: ProcessGuard) -> None:
     charge = Charge(slot)
     tend_until(charge, FORKING, lambda: "ready" in slot.last_lines())
     first = slot.pid()
@@ -80,7 +80,7 @@ def test_what_a_dead_process_left_behind_makes_room_for_the_next(slot: Slot) -> 
     tend_until(charge, SLEEP, lambda: slot.pid() not in (None, first))
 
 
-def test_a_process_of_an_earlier_supervisor_is_left_in_peace(slot: Slot) -> None:
+def test_a_process_of_an_earlier_supervisor_is_left_in_peace(slot: ProcessGuard) -> None:
     with slot.start(SLEEP) as process:
         Charge(slot).tend(SLEEP, "key", os.environ)
         assert slot.pid() == process.pid

@@ -10,7 +10,7 @@ import pytest
 from farm.commands import Farm
 from rushes_queue.jobs.record import JobProgress, JobRecord
 from rushes_queue.worker import lease_renewer as keeper_module
-from rushes_queue.worker.lease_renewer import Keeper
+from rushes_queue.worker.lease_renewer import LeaseRenewer
 
 
 def keep(
@@ -18,8 +18,8 @@ def keep(
     record: JobRecord,
     lease_seconds: float = 1.0,
     is_draining: Callable[[], bool] = lambda: False,
-) -> Keeper:
-    return Keeper(
+) -> LeaseRenewer:
+    return LeaseRenewer(
         *(farm.store, record.id, record.fence),
         lease_seconds=lease_seconds,
         is_draining=is_draining,

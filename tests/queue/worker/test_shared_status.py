@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from rushes_queue.worker.shared_status import Activity, Board
+from rushes_queue.worker.shared_status import Activity, SharedStatus
 
 
 def test_what_a_child_writes_its_parent_reads() -> None:
-    board = Board()
+    board = SharedStatus()
     activity = Activity("busy", "tiny", "a" * 16, 7, 3, 99)
     child = os.fork()
     if child == 0:
@@ -21,7 +21,7 @@ def test_what_a_child_writes_its_parent_reads() -> None:
 
 
 def test_a_child_sees_that_it_is_to_drain() -> None:
-    board = Board()
+    board = SharedStatus()
     board.drain()
     child = os.fork()
     if child == 0:
@@ -30,7 +30,7 @@ def test_a_child_sees_that_it_is_to_drain() -> None:
 
 
 def test_half_of_a_text_leaves_the_last_whole_one() -> None:
-    board = Board()
+    board = SharedStatus()
     before = Activity("busy", "tiny", "b" * 16, 1)
     board.write(before)
     assert board.read() == before
@@ -40,4 +40,4 @@ def test_half_of_a_text_leaves_the_last_whole_one() -> None:
 
 def test_a_text_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
-        Board().write(Activity(preset="x" * 5000))
+        SharedStatus().write(Activity(preset="x" * 5000))

@@ -161,7 +161,7 @@ def test_a_checkpoint_without_weights_is_refused(content: Any, tmp_path: Path) -
 
 def test_entries_that_are_no_tensors_are_named(tmp_path: Path) -> None:
     torch.save({**WEIGHTS, "epoch": 3, "lr": 0.1}, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match="epoch, lr are no tensors"):
+    with pytest.raises(CheckpointError, match="epoch, lr are not tensors"):
         read_state_dict(tmp_path / "model.pt")
 
 

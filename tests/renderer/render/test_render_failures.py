@@ -86,7 +86,7 @@ def test_video_to_video_needs_an_input(studio: Studio) -> None:
 
 @pytest.mark.parametrize("name", ["out.avi", "out", "out.txt"])
 def test_an_unknown_kind_of_result_is_refused(name: str, studio: Studio) -> None:
-    with pytest.raises(ConfigError, match="is no kind of result"):
+    with pytest.raises(ConfigError, match="is not a kind of result"):
         studio.render(TEXT, name)
     assert studio.files() == ["shot.json"]
 

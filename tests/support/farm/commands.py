@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from farm.documents import document
 from rushes_queue.archive.job_files import document_key, read_document, save_state, write_document
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.cli import app
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.record import JobProgress, JobRecord
@@ -25,7 +25,7 @@ from rushes_queue.storage.storage import Storage
 class Farm:
     """Broker and storage, with a hand that does what submitters and workers do."""
 
-    store: JobStore
+    store: JobRecords
     storage: Storage
     environment: dict[str, str]
     folder: Path  # for the test's own files
@@ -98,7 +98,7 @@ class Farm:
 
 
 def open_farm(
-    store: JobStore, url: str, folder: Path, settings: Mapping[str, str] | None = None
+    store: JobRecords, url: str, folder: Path, settings: Mapping[str, str] | None = None
 ) -> Farm:
     """Return a farm below a folder, with the broker of a store; ``settings`` are variables."""
     environment = {

@@ -22,7 +22,7 @@ from checkout import ROOT
 from farm.long_form import lasting
 from farm.servers import RunningServer
 from rushes_queue.archive.saved_work import work_key
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.cli import app
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import FINISHED, State
@@ -96,7 +96,7 @@ class RunningFarm:
     server: RunningServer
     environment: dict[str, str]
     storage: Storage
-    store: JobStore
+    store: JobRecords
     workers: list[WorkerProcess] = field(default_factory=list)
 
     def run(self, *arguments: object) -> Result:
@@ -288,7 +288,7 @@ def running_farm(
         storage = open_storage(
             settings["RUSHES_STORAGE_URL"], s3_endpoint=settings.get("RUSHES_S3_ENDPOINT")
         )
-        farm = RunningFarm(folder, server, settings, storage, JobStore.open(server.url))
+        farm = RunningFarm(folder, server, settings, storage, JobRecords.open(server.url))
         try:
             yield farm
         finally:

@@ -8,20 +8,20 @@ import sys
 import threading
 from contextlib import suppress
 
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import WorkerInfo
 from rushes_queue.errors import BrokerError
 from rushes_queue.local.machine_settings import load_settings
 
 
 def main() -> None:
-    """Beat until SIGTERM; end at once, with an error, where the argument ``--broken`` is given."""
+    """Keep house until SIGTERM; with the argument ``--broken``, end at once with an error."""
     if "--broken" in sys.argv:
         sys.exit("this worker is broken")
     is_over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: is_over.set())
     settings = load_settings()
-    store = JobStore.open(settings.broker_url.get_secret_value(), settings.key_prefix)
+    store = JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
     name = f"stand-in-{os.getpid()}"
     info = WorkerInfo(
         name=name, host="here", pid=os.getpid(), version="1", max_schema=1, started_ms=0

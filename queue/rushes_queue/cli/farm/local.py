@@ -13,9 +13,9 @@ from rushes_queue.cli.show.console import print_json, print_table, say
 from rushes_queue.cli.show.job_view import age
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.local.farm_file import LocalFarm
-    from rushes_queue.local.process_slot import Slot
+    from rushes_queue.local.process_guard import ProcessGuard
     from rushes_queue.settings.sources import LoadedSettings
 
 SCHEMA_VERSION = 1
@@ -179,7 +179,7 @@ def _describe(farm: LocalFarm) -> dict[str, Any]:
     }
 
 
-def _part(slot: Slot, detail: str) -> dict[str, Any]:
+def _part(slot: ProcessGuard, detail: str) -> dict[str, Any]:
     from rushes_queue.local.farm_file import about_in
 
     about = about_in(slot)
@@ -194,7 +194,7 @@ def _part(slot: Slot, detail: str) -> dict[str, Any]:
     }
 
 
-def _add_jobs(farm: LocalFarm, store: JobStore, workers: list[dict[str, Any]]) -> None:
+def _add_jobs(farm: LocalFarm, store: JobRecords, workers: list[dict[str, Any]]) -> None:
     """Say of each worker what it does; one that runs and was not heard of starts."""
     from rushes_queue.local.control import live_workers
 

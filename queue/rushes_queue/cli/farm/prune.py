@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rushes_queue.archive.prune import Pruned
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.storage.storage import Entry, Storage
 
 _KINDS = ("documents", "work", "results", "blobs", "checks", "leftovers")
@@ -67,7 +67,7 @@ def prune(
     say(f"{'would remove' if dry_run else 'removed'} {_sum_up(old, found)}")
 
 
-def _old_jobs(store: JobStore, age: timedelta) -> tuple[str, ...]:
+def _old_jobs(store: JobRecords, age: timedelta) -> tuple[str, ...]:
     limit_ms = store.now_ms() - age / timedelta(milliseconds=1)
     return tuple(
         record.id
@@ -76,7 +76,7 @@ def _old_jobs(store: JobStore, age: timedelta) -> tuple[str, ...]:
     )
 
 
-def _forget(store: JobStore, jobs: Sequence[str]) -> tuple[str, ...]:
+def _forget(store: JobRecords, jobs: Sequence[str]) -> tuple[str, ...]:
     """Remove the records; returns those that somebody has not taken up again meanwhile."""
     gone = []
     for job in jobs:
@@ -87,7 +87,7 @@ def _forget(store: JobStore, jobs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _prune(
-    store: JobStore, storage: Storage, forgotten: Sequence[str], age: timedelta, dry_run: bool
+    store: JobRecords, storage: Storage, forgotten: Sequence[str], age: timedelta, dry_run: bool
 ) -> Pruned:
     from rushes_queue.archive.prune import prune as prune_storage
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.settings.sources import Settings
     from rushes_queue.storage.storage import Storage
 
@@ -35,15 +35,15 @@ class FarmFlags:
 
         return load_settings({"broker_url": self.broker, "storage_url": self.storage})
 
-    def open_store(self) -> JobStore:
+    def open_store(self) -> JobRecords:
         """Open the records of all jobs; the first call to them connects.
 
         Raises: ConfigError.
         """
-        from rushes_queue.broker.job_records import JobStore
+        from rushes_queue.broker.job_records import JobRecords
 
         settings = self.settings()
-        return JobStore.open(settings.broker_url.get_secret_value(), settings.key_prefix)
+        return JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
 
     def open_storage(self) -> Storage:
         """Open the storage; nothing is read yet.

@@ -112,7 +112,7 @@ def choose_seeds(in_file: int | None, wanted: Takes) -> list[int | None]:
             raise typer.BadParameter("--seeds stands alone, without --seed and --takes")
         parts = [part.strip() for part in seeds.split(",")]
         if not all(part.isdecimal() and len(part) < 20 for part in parts):
-            raise typer.BadParameter(f"--seeds {seeds!r} is no list of seeds; write 1,2,3")
+            raise typer.BadParameter(f"--seeds {seeds!r} is not a list of seeds; write 1,2,3")
         return list(dict.fromkeys(map(int, parts)))
     if takes is None:
         return [seed]
@@ -127,7 +127,7 @@ def name_output(
 ) -> Path:
     """Name a result: as asked, else as the timeline says, else like the timeline file.
 
-    Raises: ConfigError when what was asked for is no name.
+    Raises: ConfigError when what was asked for is not a name.
     """
     from rushes.video.names import name_take
 

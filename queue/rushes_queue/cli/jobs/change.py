@@ -16,7 +16,7 @@ from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import Event, State
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.broker.replies import Bell, Change
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -98,7 +98,7 @@ def _change(
     choice: ChoiceFlags,
     given: list[str] | None,
     event: Event,
-    act: Callable[[JobStore, str], Change],
+    act: Callable[[JobRecords, str], Change],
     as_json: bool,
     is_agreed: bool = True,
 ) -> None:

@@ -20,7 +20,7 @@ from rushes_queue.errors import AmbiguousJobError, JobError, UnknownJobError
 from rushes_queue.jobs.states import Event, State, is_allowed
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.jobs.record import JobRecord
 
 _COMPLETION_SECONDS = 0.3
@@ -43,7 +43,7 @@ def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return found[:]
 
 
-def _complete(store: JobStore, incomplete: str, found: list[tuple[str, str]]) -> None:
+def _complete(store: JobRecords, incomplete: str, found: list[tuple[str, str]]) -> None:
     with suppress(RushesError):
         records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
         found += [
@@ -87,7 +87,7 @@ class ChoiceFlags:
     def is_bulk(self) -> bool:
         return bool(self.state or self.tag or self.all_jobs)
 
-    def select(self, store: JobStore) -> tuple[JobRecord, ...]:
+    def select(self, store: JobRecords) -> tuple[JobRecord, ...]:
         """Return the jobs in one of the states and with one of the tags, the newest first."""
         only = self.state[0] if self.state and len(self.state) == 1 else None
         return tuple(
@@ -98,7 +98,7 @@ class ChoiceFlags:
         )
 
     def choose(
-        self, store: JobStore, given: Sequence[str] | None, event: Event | None = None
+        self, store: JobRecords, given: Sequence[str] | None, event: Event | None = None
     ) -> Chosen:
         """Return the jobs that are meant; of a choice only those to which the event can happen.
 
@@ -121,7 +121,7 @@ class ChoiceFlags:
         return find_jobs(store, given)
 
 
-def find_jobs(store: JobStore, given: Sequence[str]) -> Chosen:
+def find_jobs(store: JobRecords, given: Sequence[str]) -> Chosen:
     """Find each job by the start of its id; one that is wrong does not hide the others."""
     jobs: dict[str, None] = {}
     faults: list[JobError] = []

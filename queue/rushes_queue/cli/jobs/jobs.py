@@ -102,7 +102,7 @@ def parse_duration(text: str) -> timedelta:
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no duration; write 90s, 15min, 2h, 30d or 4w")
+        raise typer.BadParameter(f"{text!r} is not a duration; write 90s, 15min, 2h, 30d or 4w")
     try:
         return timedelta(**{_UNITS[match[2]]: float(match[1])})
     except OverflowError as error:

@@ -20,7 +20,7 @@ from rushes_queue.jobs.states import FINISHED
 
 if TYPE_CHECKING:
     from rushes_queue.broker.events import JobEvent
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
 
 _PAGE = 1000  # events
 _BLOCK_MS = 1000
@@ -78,7 +78,7 @@ def logs(
     raise typer.Exit(code_of(len(chosen.jobs), [fault.exit_code for fault in chosen.faults]))
 
 
-def _events(store: JobStore, job: str) -> Iterator[JobEvent]:
+def _events(store: JobRecords, job: str) -> Iterator[JobEvent]:
     """Yield all events of a job that are kept."""
     place = "0"
     while page := store.read_events(job, place, limit=_PAGE):
@@ -86,7 +86,7 @@ def _events(store: JobStore, job: str) -> Iterator[JobEvent]:
         place = page[-1].id
 
 
-def _follow(store: JobStore, places: dict[str, str]) -> Iterator[tuple[str, JobEvent]]:
+def _follow(store: JobRecords, places: dict[str, str]) -> Iterator[tuple[str, JobEvent]]:
     """Yield new events until all jobs have ended; a broker that goes away is waited for."""
     left = dict(places)
     while left:

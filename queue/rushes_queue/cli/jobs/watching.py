@@ -14,7 +14,7 @@ from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.states import FINISHED, State
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobStore
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.jobs.record import JobRecord
 
 _SECONDS_BETWEEN_LOOKS = 0.4
@@ -24,7 +24,7 @@ _MOST_NAMED = 5
 
 
 def watch_jobs(
-    store: JobStore,
+    store: JobRecords,
     jobs: Sequence[str],
     *,
     timeout_seconds: float | None = None,
@@ -65,7 +65,7 @@ class _Watch:
 
     def __init__(
         self,
-        store: JobStore,
+        store: JobRecords,
         jobs: Iterable[str],
         timeout_seconds: float | None,
         gone_seconds: float,

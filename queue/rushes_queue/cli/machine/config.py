@@ -28,7 +28,7 @@ def show(
 
     loaded = read_settings()
     for name in loaded.unknown_variables:
-        say(f"warning: {name} is no setting; it does nothing")
+        say(f"warning: {name} is not a setting; it does nothing")
     values = loaded.shown()
     origins = {name: loaded.origin(name) for name in values}
     if as_json:

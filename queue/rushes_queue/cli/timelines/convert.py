@@ -31,7 +31,7 @@ def convert(
 
     rate = None if fps is None else exact_rate(fps)
     if fps is not None and rate is None:
-        raise typer.BadParameter(f"{fps!r} is no frame rate; write 24 or 30000/1001")
+        raise typer.BadParameter(f"{fps!r} is not a frame rate; write 24 or 30000/1001")
     converted = convert_prompt_map(
         _read(file),
         kind=None if kind == "auto" else kind,

@@ -166,7 +166,8 @@ def read_pairs(state: Mapping[str, Tensor], origin: str) -> tuple[list[RawPair],
             unused.extend(f"{base}.{half}" for half in found)
     if not pairs:
         raise CheckpointError(
-            f"{origin}: is no LoRA: it holds no pair of lora_A and lora_B, or lora_down and lora_up"
+            f"{origin}: is not a LoRA: it holds no pair of lora_A and lora_B, or "
+            "lora_down and lora_up"
         )
     return pairs, unused
 

@@ -72,7 +72,7 @@ def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMa
         return None
     kind = kind or detect_kind(document)
     if kind is None:
-        message = f"is no prompt map of {', '.join(READERS)}; say with --from which it is"
+        message = f"is not a prompt map of {', '.join(READERS)}; say with --from which it is"
         problems.error("", message, document)
         return None
     fields = Fields(document, "", problems)

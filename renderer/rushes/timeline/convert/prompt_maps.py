@@ -154,7 +154,7 @@ def _rate(fps: Any, default: int, document: Fields, path: str) -> Fraction:
     rate = exact_rate(fps) if fps is not None else None
     if rate is None:
         if fps is not None:
-            document.problems.error(path, f"{fps} is no frame rate that a video has; mend it")
+            document.problems.error(path, f"{fps} is not a frame rate that a video has; mend it")
         document.problems.note(path, f"read as {default}, unless --fps says otherwise")
     return rate or Fraction(default)
 

@@ -161,7 +161,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
-        raise ConfigError(f"{text!r} is no size; write width x height, such as 832x480")
+        raise ConfigError(f"{text!r} is not a size; write width x height, such as 832x480")
     return int(width), int(height)
 
 
@@ -172,5 +172,5 @@ def parse_steps(text: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and len(part) < 9 for part in parts):
-        raise ConfigError(f"{text!r} is no list of denoising steps; write 700,500")
+        raise ConfigError(f"{text!r} is not a list of denoising steps; write 700,500")
     return tuple(map(int, parts))

@@ -215,7 +215,7 @@ class RenderPlan:
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ConfigError(f"this is no render plan: {error!r}; plan it again") from error
+            raise ConfigError(f"this is not a render plan: {error!r}; plan it again") from error
 
 
 def _chunk_from_dict(data: dict[str, Any]) -> Chunk:

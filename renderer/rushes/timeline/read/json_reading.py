@@ -117,7 +117,7 @@ def _what_is_odd(value: Any) -> str:
         case dict() if not all(map(_is_whole, value)):
             return "has a key with half of a surrogate pair; write the whole character"
         case Decimal() if not value.is_finite():
-            return "is not a finite number (NaN and Infinity are no JSON); write a finite number"
+            return "is not a finite number (NaN and Infinity are not JSON); write a finite number"
     return ""
 
 

@@ -47,4 +47,4 @@ def check_lora_names(
     known = ", ".join(lora.name for lora in loras) or "none; list it there"
     for path, name in named:
         if not any(has_name(lora, name) for lora in loras):
-            problems.error(path, f"is no LoRA of this file; settings.loras has {known}", name)
+            problems.error(path, f"is not a LoRA of this file; settings.loras has {known}", name)

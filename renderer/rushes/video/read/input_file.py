@@ -71,7 +71,7 @@ class FileStamp:
 def open_input(path: Path) -> InputContainer:
     """Open a media file for reading.
 
-    Raises: MissingFileError when it is not there; InputError when it is no media file.
+    Raises: MissingFileError when it is not there; InputError when it is not a media file.
     """
     if FileStamp.of(path).num_bytes == 0:
         raise InputError(f"{path}: is empty; copy or export it again")

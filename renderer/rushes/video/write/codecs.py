@@ -24,7 +24,7 @@ class Encoder:
     tag: str | None = None  # the name of the format in MP4 and QuickTime files
 
 
-# For results that are no movies: each frame is a PNG picture, as it will be in a PNG result.
+# For results that are not movies: each frame is a PNG picture, as it will be in a PNG result.
 # Measured on 512x512: a higher level takes several times as long and saves 8 percent.
 LOSSLESS = Encoder("png", "rgb24", {"compression_level": "1"})
 

@@ -235,7 +235,7 @@ def choose_format(
     extension = path.suffix.lower()
     if extension not in _EXTENSIONS:
         raise ConfigError(
-            f"{path}: {extension or 'no extension'} is no kind of result; "
+            f"{path}: {extension or 'no extension'} is not a kind of result; "
             f"name it {', '.join(_EXTENSIONS)}",
             field="output",
         )

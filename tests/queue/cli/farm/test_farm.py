@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from farm.commands import Farm
 from farm.servers import free_port
 from rushes_queue.broker.connection import connect
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import WorkerInfo
 from rushes_queue.broker.totals import CHUNK_SECONDS_BUCKETS, add_chunk_seconds, read_totals
 from rushes_queue.farm.metrics import metrics_text, serve_metrics
@@ -165,7 +165,7 @@ def test_every_time_has_its_bucket(farm: Farm) -> None:
 
 def test_without_a_broker_only_its_absence_is_told() -> None:
     with connect("redis://127.0.0.1:1/0") as client:
-        assert values(metrics_text(JobStore(client))) == {"rushes_up": 0}
+        assert values(metrics_text(JobRecords(client))) == {"rushes_up": 0}
 
 
 def test_metrics_are_served_over_http(busy_farm: Farm) -> None:

@@ -20,7 +20,7 @@ from rich.console import Console
 from checkout import ROOT
 from farm.commands import Farm
 from farm.servers import RunningServer
-from rushes_queue.broker.job_records import JobStore
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.cli.jobs.watch_view import make_table
 from rushes_queue.cli.jobs.watching import watch_jobs
 from rushes_queue.jobs.record import FailureKind
@@ -130,7 +130,7 @@ def test_a_broker_that_goes_away_is_waited_for(
     own_server: RunningServer, farm: Farm, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with own_server.client() as client:
-        store = JobStore(client)
+        store = JobRecords(client)
         own = Farm(store, farm.storage, farm.environment, farm.folder)
         job = own.submit()
 
@@ -140,8 +140,8 @@ def test_a_broker_that_goes_away_is_waited_for(
             time.sleep(1.0)
             own_server.start()
             with own_server.client() as other:
-                Farm(JobStore(other), farm.storage, {}, farm.folder).publish(
-                    Farm(JobStore(other), farm.storage, {}, farm.folder).claim()
+                Farm(JobRecords(other), farm.storage, {}, farm.folder).publish(
+                    Farm(JobRecords(other), farm.storage, {}, farm.folder).claim()
                 )
 
         thread = during(trouble)

@@ -158,9 +158,9 @@ REFUSALS = {
         "shot.json --cache-dir shot.json/cache", 1, "shot.json/cache", TEXT_SHOT
     ),
     "kind of result that is none, before the weights are looked for": Refusal(
-        "shot.json --preset streamdiffusionv2-1.3b -o out.avi", 3, "is no kind", TEXT_SHOT
+        "shot.json --preset streamdiffusionv2-1.3b -o out.avi", 3, "is not a kind", TEXT_SHOT
     ),
-    "size that is none": Refusal("shot.json --size big", 2, "is no size", TEXT_SHOT),
+    "size that is none": Refusal("shot.json --size big", 2, "is not a size", TEXT_SHOT),
     "seeds beside takes": Refusal(
         "shot.json --seeds 1,2 --takes 2", 2, "--seeds stands alone", TEXT_SHOT
     ),
@@ -350,7 +350,7 @@ def test_a_terminal_gets_a_bar(rushes: Rushes, tmp_path: Path) -> None:
     assert "\x1b[" in shown
     assert "━" in shown
     assert "/128" in shown
-    assert "[red]" in shown  # texts are no markup
+    assert "[red]" in shown  # texts are not markup
     assert "contact sheet  shot.mp4.png" in shown
     assert "Traceback" not in shown
 

@@ -131,9 +131,9 @@ def test_keys_without_a_place_are_told(dit: CausalDit) -> None:
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        ({}, "is no LoRA: it holds no pair"),
-        ({"blocks.0.self_attn.q.weight": torch.ones(2, 2)}, "is no LoRA"),
-        ({f"{QUERY}.lora_A.weight": torch.ones(2, 2)}, "is no LoRA"),
+        ({}, "is not a LoRA: it holds no pair"),
+        ({"blocks.0.self_attn.q.weight": torch.ones(2, 2)}, "is not a LoRA"),
+        ({f"{QUERY}.lora_A.weight": torch.ones(2, 2)}, "is not a LoRA"),
         (pair("down_blocks.0.attentions.0.to_q"), "is a LoRA of another model: none of its 1 lay"),
         (pair(shape=(5120, 5120)), r"another base: .*q is \[5120, 5120\] in it and \[24, 24\]"),
         (pair(shape=(DIT.dim, 5120)), r"another base: .* is \[24, 5120\] in it"),

@@ -1,4 +1,4 @@
-"""Inputs of every kind are described truly, and what is no whole video is refused."""
+"""Inputs of every kind are described truly, and what is not a whole video is refused."""
 
 from __future__ import annotations
 

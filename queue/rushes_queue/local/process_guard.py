@@ -31,7 +31,7 @@ class SlotTakenError(TransientError):
 
 
 @dataclass(frozen=True)
-class Slot:
+class ProcessGuard:
     """A slot by its folder and name; the process leads a session and group of its own."""
 
     folder: Path
@@ -170,7 +170,7 @@ class Slot:
         return self.folder / f"{self.name}.pid"
 
 
-def wait_until_free(slots: Iterable[Slot], seconds: float) -> bool:
+def wait_until_free(slots: Iterable[ProcessGuard], seconds: float) -> bool:
     """Wait until all these processes are gone; return False when they are not in time."""
     deadline = time.monotonic() + seconds
     while any(slot.is_taken() for slot in slots):
@@ -180,7 +180,7 @@ def wait_until_free(slots: Iterable[Slot], seconds: float) -> bool:
     return True
 
 
-def stop_all(slots: Sequence[Slot], patience: Sequence[float]) -> list[Slot]:
+def stop_all(slots: Sequence[ProcessGuard], patience: Sequence[float]) -> list[ProcessGuard]:
     """Send SIGTERM, again after each of these times of patience, then SIGKILL.
 
     Returns those that had to be killed.
