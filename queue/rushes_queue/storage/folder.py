@@ -31,7 +31,7 @@ from rushes_queue.storage.whole_files import (
 
 _BLOCK = 1 << 20
 # Another process may remove an empty folder between the moments when it is made and filled.
-_ATTEMPTS_TO_FILL_A_FOLDER = 20
+_ATTEMPTS_TO_FILL_A_FOLDER = 100
 _ATTEMPTS_TO_EMPTY_A_FOLDER = 10  # others may write into it; NFS keeps files that are open
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
