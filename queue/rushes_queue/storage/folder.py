@@ -31,7 +31,7 @@ from rushes_queue.storage.whole_files import (
 
 _BLOCK = 1 << 20
 # Another process may remove an empty folder between the moments when it is made and filled.
-_ATTEMPTS_TO_FILL_A_FOLDER = 100
+_ATTEMPTS_TO_FILL_A_FOLDER = 20
 _ATTEMPTS_TO_EMPTY_A_FOLDER = 10  # others may write into it; NFS keeps files that are open
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
@@ -250,8 +250,8 @@ def _remove(path: Path) -> int:
     if not path.is_dir() or path.is_symlink():
         try:
             path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return 0
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return 0  # gone, or made a folder just now: then it was not there when this began
         return int(not path.name.startswith("."))
     num_removed = 0
     for _ in range(_ATTEMPTS_TO_EMPTY_A_FOLDER):
