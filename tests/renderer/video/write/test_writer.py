@@ -332,8 +332,8 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
         ("clip.png", {"crf": 3}, "takes no codec"),
         ("clip.gif", {"fps": Fraction(60)}, "at most 50 frames a second"),
         ("clip.mp4", {"fps": Fraction(0)}, "rate above 0"),
-        ("clip.wmv", {}, "no kind of result"),
-        ("clip", {}, "no kind of result"),
+        ("clip.wmv", {}, "not a kind of result"),
+        ("clip", {}, "not a kind of result"),
         ("%03d_%03d.png", {}, "has 2 numbers"),
     ],
 )
