@@ -53,5 +53,5 @@ class TestPlanData:
 
     @pytest.mark.parametrize("data", [{}, {"chunks": 3}, []], ids=str)
     def test_other_data_is_refused(self, data: Any) -> None:
-        with pytest.raises(ConfigError, match="no render plan"):
+        with pytest.raises(ConfigError, match="not a render plan"):
             RenderPlan.from_dict(data)
