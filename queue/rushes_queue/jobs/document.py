@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn, Self
 
@@ -258,17 +258,24 @@ class JobDocument(_Data):
         except ValueError as error:
             _refuse(f"is wrong: {error}", error)
         if unknown := [*(set(todays) - set(cls.model_fields)), *unknown_fields(todays.get("plan"))]:
-            raise NewerDocumentError(
-                f"the job document has fields that this worker does not know "
-                f"({shortened(printable(', '.join(sorted(unknown))))}); update it"
-            )
+            raise _unknown_fields_error(unknown)
         try:
             document = cls.model_validate(todays)
         except ValidationError as error:
+            if strange := [fault for fault in error.errors() if fault["type"] == "extra_forbidden"]:
+                names = {".".join(map(str, fault["loc"])) for fault in strange}
+                raise _unknown_fields_error(names) from error
             _refuse(_faults(error), error)
         # Of what was written: read into a newer model it could have more fields.
         document._content_sha256 = _content_sha256_of(fields)
         return document
+
+
+def _unknown_fields_error(names: Iterable[str]) -> NewerDocumentError:
+    named = shortened(printable(", ".join(sorted(names))))
+    return NewerDocumentError(
+        f"the job document has fields that this worker does not know ({named}); update it"
+    )
 
 
 def canonical_json(data: Any) -> bytes:

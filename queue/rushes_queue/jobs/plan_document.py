@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from rushes.errors import ConfigError
+from rushes.timeline.document import Audio, ControlVideo, Lora, OutputOptions, Prompt
 from rushes.timeline.loras import LEAST_SCALE, MOST_SCALE
 from rushes.timeline.plan.options import bare_name
 from rushes.timeline.plan.render_plan import SCHEMA_VERSION, Chunk, RenderPlan, Steering
@@ -89,7 +90,30 @@ def unknown_fields(plan: Any) -> list[str]:
     }
     in_plan = set(map(str, plan)) - {field.name for field in fields(RenderPlan)} - {*_DERIVED}
     in_chunks -= {field.name for field in fields(Chunk)} | {"time"}
-    return [f"plan.{name}" for name in in_plan] + [f"plan.chunks.{name}" for name in in_chunks]
+    found = [f"plan.{name}" for name in in_plan] + [f"plan.chunks.{name}" for name in in_chunks]
+    for place, part, known in _parts(plan):
+        if isinstance(part, Mapping):
+            strange = set(map(str, part)) - {field.name for field in fields(known)}
+            found += [f"plan.{place}.{name}" for name in strange]
+    return sorted(set(found))
+
+
+def _parts(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
+    """Yield the objects inside a plan: where each stands, its data, and the class it is read as."""
+    singles: dict[str, type] = {"control": ControlVideo, "output": OutputOptions, "audio": Audio}
+    for place, known in singles.items():
+        yield place, plan.get(place), known
+    lists: dict[str, tuple[Any, type]] = {"loras": (plan.get("loras"), Lora)}
+    prompts = plan.get("prompts")
+    if isinstance(prompts, Mapping):
+        lists |= {f"prompts.{index}": (each, Prompt) for index, each in prompts.items()}
+    for place, (entries, known) in lists.items():
+        for entry in entries if isinstance(entries, list) else ():
+            yield place, entry, known
+    chunks = plan.get("chunks")
+    for chunk in chunks if isinstance(chunks, list) else ():
+        if isinstance(chunk, Mapping):
+            yield "chunks.steering", chunk.get("steering"), Steering
 
 
 def check_plan(data: dict[str, Any]) -> dict[str, Any]:

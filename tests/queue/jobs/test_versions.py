@@ -86,17 +86,31 @@ def test_an_unknown_field_is_refused_by_its_name(place: str) -> None:
         JobDocument.from_bytes(json.dumps(fields).encode())
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("request", "request.plan", "submitter", "timeline"),
+        *("plan.control", "plan.output", "plan.prompts.0.0"),
+    ],
+)
+def test_an_unknown_field_deeper_inside_is_for_newer_workers(place: str) -> None:
+    fields = job_fields()
+    inside: Any = fields
+    for name in place.split("."):
+        inside = inside[int(name) if isinstance(inside, list) else name]
+    inside["mood"] = "calm"
+    with pytest.raises(NewerDocumentError, match="mood"):
+        JobDocument.from_bytes(json.dumps(fields).encode())
+
+
 def todays_fields() -> dict[str, list[str]]:
     """Return the fields of all that is written down, by the name of its class."""
     models = (JobDocument, JobRequest, PlanOptions, BlobRef, Submitter)
     parts = (timeline.ControlVideo, timeline.Lora, timeline.Audio, timeline.OutputOptions)
     classes = (RenderPlan, Chunk, Steering, *parts, timeline.Prompt, JobRecord, JobFailure)
-    saved = json.loads((DOCUMENTS / "v1" / "save_point.json").read_text())
-    return (
-        {model.__name__: sorted(model.model_fields) for model in models}
-        | {each.__name__: sorted(field.name for field in fields(each)) for each in classes}
-        | {"save point": sorted(saved)}
-    )
+    return {model.__name__: sorted(model.model_fields) for model in models} | {
+        each.__name__: sorted(field.name for field in fields(each)) for each in classes
+    }
 
 
 def test_no_field_changes_without_a_new_version() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from checkout import ROOT
 from renders.full_disk import largest_file
 from renders.shots import block, timeline, write_clip, write_timeline
 from rushes.errors import WriteError
@@ -18,7 +19,7 @@ from rushes.render.loop import Progress, StopRender
 from rushes.render.pipeline import Pipeline
 from rushes.render.render import Work, render
 from rushes.render.request import RenderRequest
-from rushes.render.save_points import SavePolicy
+from rushes.render.save_points import SCHEMA_VERSION, SavePolicy
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan
@@ -165,6 +166,14 @@ def test_a_damaged_save_point_falls_back_to_the_one_before(job: Job, file: str) 
     resumed = job.attempt("resumed", job.work(NEVER))
     assert resumed["resumed_at_chunk"] == int(before.name)
     assert resumed["frames_sha256"] == undisturbed["frames_sha256"]
+
+
+def test_a_save_point_has_the_fields_that_are_recorded_for_its_version(job: Job) -> None:
+    """Another field needs another version: raise the save point's SCHEMA_VERSION, and record it."""
+    job.stopped_at(2, ALWAYS, save=False)
+    (written, *_) = sorted((job.folder / "work").rglob("state.json"))
+    recorded = ROOT / "tests" / "data" / "documents" / f"v{SCHEMA_VERSION}" / "save_point.json"
+    assert json.loads(written.read_text()).keys() == json.loads(recorded.read_text()).keys()
 
 
 def test_a_damaged_segment_starts_the_render_anew(job: Job) -> None:
