@@ -70,7 +70,7 @@ def test_a_room_imports_what_its_rule_allows_and_nothing_else(room: str) -> None
 
 
 def test_rules_lead_downwards_only() -> None:
-    """A room may import what stands above it in the file; so there is no circle."""
+    """A room may import what stands above it in the file, so no circle can form."""
     order = {room: place for place, room in enumerate(ROOMS)}
     upwards = [
         (room, to) for room, allowed in ROOMS.items() for to in allowed if order[to] >= order[room]

@@ -1,7 +1,7 @@
 """The Celery application: doorbells that say "there is work", and nothing else.
 
 A message carries the id of a job, and losing it loses nothing: the truth is the job's record
-(``store``), from which every worker can claim, and for which the sweep rings again.
+(``broker.job_records``), from which every worker can claim, and for which the sweep rings again.
 """
 
 from __future__ import annotations

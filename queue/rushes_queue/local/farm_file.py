@@ -1,7 +1,7 @@
 """A whole farm on this machine: what is to run, and what runs.
 
-A supervisor keeps one broker and some workers alive, as the farm's file says; ``local_supervisor``
-is its program, ``local_control`` starts and stops them all.
+A supervisor keeps one broker and some workers alive, as the farm's file says; ``supervisor`` is
+its program, ``control`` starts and stops them all.
 """
 
 from __future__ import annotations

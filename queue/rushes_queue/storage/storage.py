@@ -30,7 +30,7 @@ class Entry:
 class Storage(ABC):
     """Objects by key. What is written is visible whole and durable, or not at all.
 
-    A key names one object (``storage_keys``); a prefix names an object, or a folder with all below
+    A key names one object (``keys``); a prefix names an object, or a folder with all below
     it, and never a part of a name: ``work/12`` has nothing to do with ``work/123``.
 
     Every operation raises InvalidKeyError for a key that cannot be one; StorageUnreachableError

@@ -42,7 +42,7 @@ class Housekeeping:
         self._started_ms = round(time.time() * 1000)
         self._next_sweep = 0.0
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="beat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def __enter__(self) -> Self:
         remove_dead(self._links.settings.work_dir)

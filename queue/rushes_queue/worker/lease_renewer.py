@@ -62,7 +62,7 @@ class LeaseRenewer:
         self._uncounted: list[float] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
     @property
     def wish(self) -> Wish | None:

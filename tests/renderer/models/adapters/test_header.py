@@ -54,6 +54,10 @@ def test_alpha_of_kohya_is_read(tmp_path: Path) -> None:
     assert read_alphas(write(tmp_path, ss_network_alpha="3")).factor(LAYER, 4, None) == 0.75
 
 
+def test_an_alpha_that_kohya_was_not_given_is_none(tmp_path: Path) -> None:
+    assert read_alphas(write(tmp_path, ss_network_alpha="None")) == NO_ALPHAS
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
@@ -61,7 +65,9 @@ def test_alpha_of_kohya_is_read(tmp_path: Path) -> None:
         ({"lora_adapter_metadata": "[]"}, "not an object"),
         ({"lora_adapter_metadata": '{"alpha_pattern": [1]}'}, "alpha_pattern"),
         ({"lora_adapter_metadata": '{"alpha_pattern": {"(": 1}}'}, "alpha_pattern"),
+        ({"lora_adapter_metadata": '{"alpha_pattern": {"(a+)+q": 1}}'}, "regular expressions"),
         ({"lora_adapter_metadata": '{"lora_alpha": "x"}'}, "'x' is not a finite number"),
+        ({"lora_adapter_metadata": f'{{"lora_alpha": {10**400}}}'}, "not a finite number"),
         ({"ss_network_alpha": "nan"}, "'nan' is not a finite number"),
     ],
 )
