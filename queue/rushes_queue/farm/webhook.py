@@ -1,20 +1,23 @@
-"""Requests to web addresses that strangers chose: never to a machine of the private network.
+"""POST to web addresses that strangers chose: never to a machine of the private network.
 
-The name is looked up once, what it means is checked, and exactly that is connected to, so that no
-second answer of the name server can lead elsewhere. Redirects are not followed.
+The name is looked up once, every address that it stands for is checked, and the connection goes to
+a checked address, so a second answer of the name server cannot lead elsewhere. Redirects are not
+followed, and proxies of the environment are not used. httpx's client logs whole addresses, which
+may hold tokens; its transport does not, so requests go through the transport.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import http.client
 import ipaddress
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Mapping
-from urllib.parse import unquote, urlsplit
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
 
 from rushes.errors import ConfigError, TransientError
 from rushes.text import printable, shortened
@@ -29,7 +32,8 @@ _HOLDING_IPV4 = (
     ipaddress.ip_network("::ffff:0:0:0/96"),  # RFC 2765
 )
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
-_LARGEST_ANSWER = 65_536  # bytes that are read, to be polite
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_MOST_ANSWER_BYTES = 65_536  # more of an answer is not read
 
 
 class PrivateAddressError(ConfigError):
@@ -68,46 +72,36 @@ def post(
     is_private_allowed: bool,
     resolve: Resolve = resolve,
 ) -> None:
-    """Send a body; returns when the server has taken it (2xx).
+    """Send a body; return when the server has accepted it (2xx).
 
-    ``timeout_seconds`` hold for all of it, however slowly the server answers.
+    ``timeout_seconds`` is the limit for everything together: look-up, TLS handshake, answer.
 
     Raises: PrivateAddressError; TransientError when another try may help; ConfigError when not.
     """
     shown = hide_path(url)
+
+    async def send() -> int:
+        with anyio.fail_after(timeout_seconds):
+            target = httpx2.URL(url)
+            host = target.raw_host.decode("ascii")
+            port = target.port or _DEFAULT_PORTS.get(target.scheme, 0)
+            addresses = await anyio.to_thread.run_sync(resolve, host, port, abandon_on_cancel=True)
+            if not is_private_allowed and not all(map(is_public, addresses)):
+                raise PrivateAddressError(
+                    f"{shown}: leads into a private network; set allow_private_webhooks to allow it"
+                )
+            return await _send(_request(target, addresses[0], body, headers))
+
     try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        host = parts.hostname or ""
-        addresses = resolve(host, port)
-    except (OSError, ValueError) as error:
-        raise TransientError(f"{shown}: cannot be looked up: {error}") from error
-    if not is_private_allowed and not all(map(is_public, addresses)):
-        raise PrivateAddressError(
-            f"{shown}: leads into a private network; set allow_private_webhooks if it should"
-        )
-    connection = _connect(parts.scheme, host, port, addresses[0], timeout_seconds)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    is_late = threading.Event()
-    deadline = threading.Timer(timeout_seconds, _cut, (connection, is_late))
-    deadline.daemon = True
-    deadline.start()
-    try:
-        connection.request("POST", path, body, {**headers, **_authorization(url)})
-        answer = connection.getresponse()
-        answer.read(_LARGEST_ANSWER)
-        if is_late.is_set():  # an answer that was cut may look whole
-            raise TimeoutError(f"not whole within {timeout_seconds:g} s")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        reason = shortened(printable(str(error)) or type(error).__name__)
-        raise TransientError(f"{shown}: no answer: {reason}") from error
-    finally:
-        deadline.cancel()
-        connection.close()
-    if answer.status >= 500 or answer.status in (408, 429):
-        raise TransientError(f"{shown}: answers {answer.status}")
-    if not 200 <= answer.status < 300:
-        raise ConfigError(f"{shown}: answers {answer.status}, and redirects are not followed")
+        status = anyio.run(send)
+    except TimeoutError as error:
+        raise TransientError(f"{shown}: no answer within {timeout_seconds:g} s") from error
+    except (OSError, ValueError, httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise TransientError(f"{shown}: no answer: {_reason(error)}") from error
+    if status >= 500 or status in (408, 429):
+        raise TransientError(f"{shown}: answers {status}")
+    if not 200 <= status < 300:
+        raise ConfigError(f"{shown}: answers {status}; redirects are not followed")
 
 
 def hide_path(url: str) -> str:
@@ -119,36 +113,48 @@ def hide_path(url: str) -> str:
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 
-def _connect(
-    scheme: str, host: str, port: int, address: str, timeout_seconds: float
-) -> http.client.HTTPConnection:
-    """Return a connection to this address that speaks to the host of this name."""
-    connection: http.client.HTTPConnection
-    if scheme == "https":
-        context = ssl.create_default_context()
-        connection = http.client.HTTPSConnection(
-            host, port, timeout=timeout_seconds, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
-
-    def create(_: tuple[str, int], timeout: float, source: None = None) -> socket.socket:
-        return socket.create_connection((address, port), timeout, source)
-
-    connection._create_connection = create  # type: ignore[attr-defined]
-    return connection
+def _request(
+    url: httpx2.URL, address: str, body: bytes, headers: Mapping[str, str]
+) -> httpx2.Request:
+    """Return a request to an IP address that asks for the host of a name, in TLS too."""
+    request = httpx2.Request(
+        "POST",
+        url.copy_with(host=address),
+        headers={"Host": url.netloc.decode("ascii"), **headers},
+        content=body,
+        extensions={"sni_hostname": url.raw_host.decode("ascii")},
+    )
+    if url.userinfo:
+        request = next(httpx2.BasicAuth(url.username, url.password).sync_auth_flow(request))
+    return request
 
 
-def _cut(connection: http.client.HTTPConnection, is_late: threading.Event) -> None:
-    """End a connection from another thread: whoever reads from it wakes up."""
-    is_late.set()
-    with contextlib.suppress(OSError, AttributeError):  # it may be closed, or not yet open
-        connection.sock.shutdown(socket.SHUT_RDWR)
+async def _send(request: httpx2.Request) -> int:
+    """Send a request over a connection of its own and return the status of the answer."""
+    opened: list[Any] = []  # a TLS handshake that is cancelled leaves its connection open
+
+    async def trace(event: str, facts: dict[str, Any]) -> None:
+        if event == "connection.connect_tcp.complete":
+            opened.append(facts["return_value"])
+
+    request.extensions["trace"] = trace
+    verify = ssl.create_default_context() if request.url.scheme == "https" else False
+    try:
+        async with httpx2.AsyncHTTPTransport(verify=verify, trust_env=False) as transport:
+            response = await transport.handle_async_request(request)
+            async with aclosing(response.aiter_raw()) as pieces:
+                async for _ in pieces:
+                    if response.num_bytes_downloaded > _MOST_ANSWER_BYTES:
+                        break
+            return response.status_code
+    finally:
+        with anyio.CancelScope(shield=True):
+            for connection in opened:
+                await connection.aclose()
 
 
-def _authorization(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    if parts.username is None:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+def _reason(error: BaseException) -> str:
+    """Return what an error says at its root: 'connection refused', not 'all attempts failed'."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return shortened(printable(str(error)) or type(error).__name__)

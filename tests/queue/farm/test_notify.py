@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +16,17 @@ from pydantic import SecretStr
 
 from farm.commands import Farm
 from farm.documents import document
+from farm.hook import Hook
 from farm.running import wait_until
-from rushes.errors import ConfigError, TransientError
+from rushes.errors import ConfigError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.notify import notification, notify
-from rushes_queue.farm.webhook import PrivateAddressError, hide_path, is_public, post
 from rushes_queue.jobs.new_records import new_record
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State
 from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.settings.model import Settings
 from rushes_queue.worker.sweep import sweep
-
-
-class Hook:
-    """A web server that notes what it is sent, and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []  # of the next answers; then 204
-        self.delay_seconds = 0.0
-        self.location = ""
-        self.requests: list[tuple[str, dict[str, str], Any]] = []
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.requests.append((self.path, dict(self.headers), json.loads(body)))
-                time.sleep(hook.delay_seconds)
-                self.send_response(hook.statuses.pop(0) if hook.statuses else 204)
-                if hook.location:
-                    self.send_header("Location", hook.location)
-                self.end_headers()
-
-            do_GET = do_POST
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture
@@ -202,74 +167,6 @@ def test_all_are_told_at_the_same_time(hook: Hook, record: JobRecord) -> None:
     assert notify(asked, record, Settings(allow_private_webhooks=True)) == ()
     assert time.monotonic() - begin < 2
     assert len(hook.requests) == 8
-
-
-def test_a_server_that_answers_byte_by_byte_is_cut_off() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def trickle() -> None:
-            connection, _ = server.accept()
-            with connection, contextlib.suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
-                for _ in range(500):
-                    connection.sendall(b"x")
-                    time.sleep(0.05)
-
-        threading.Thread(target=trickle, daemon=True).start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        begin = time.monotonic()
-        with pytest.raises(TransientError, match="no answer"):
-            post(url, b"{}", {}, timeout_seconds=0.5, is_private_allowed=True)
-        assert time.monotonic() - begin < 5
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0"),
-        *("100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1"),
-        *("::10.0.0.1", "::ffff:0:10.0.0.1", "64:ff9b:1::808:808"),
-        *("ff02::1", "::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::", "2001:0:1::1"),
-    ],
-)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
-def test_addresses_that_are_public(address: str) -> None:
-    assert is_public(address)
-
-
-def test_one_private_address_of_a_name_is_enough_to_refuse_it() -> None:
-    with pytest.raises(PrivateAddressError):
-        post(
-            "http://example.com/",
-            b"",
-            {},
-            timeout_seconds=1,
-            is_private_allowed=False,
-            resolve=lambda host, port: ["8.8.8.8", "10.0.0.1"],
-        )
-
-
-def test_what_was_looked_up_is_connected_to(hook: Hook) -> None:
-    url = f"http://does-not-exist.invalid:{hook.server.server_port}/"
-    body = {"timeout_seconds": 1.0, "is_private_allowed": True}
-    post(url, b"{}", {}, resolve=lambda host, port: ["127.0.0.1"], **body)
-    assert hook.requests[0][1]["Host"].startswith("does-not-exist.invalid")
-
-
-@pytest.mark.parametrize(
-    "url", ["http://[::1/", "http://a:99999/", "http://" + "a" * 300 + "/", "https:///x"]
-)
-def test_addresses_that_are_none_are_told(url: str) -> None:
-    with pytest.raises((TransientError, ConfigError)):
-        post(url, b"", {}, timeout_seconds=0.5, is_private_allowed=False)
-
-
-def test_what_is_shown_of_an_address_has_no_secret() -> None:
-    assert hide_path("https://ann:secret@hooks.example:8443/a/b?c") == "https://hooks.example:8443"
 
 
 def test_a_command_comes_from_the_user_never_from_a_project(tmp_path: Path) -> None:
