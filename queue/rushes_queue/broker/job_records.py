@@ -89,6 +89,7 @@ class JobRecords:
     def submit(self, document: JobDocument, document_key: str) -> Change:
         """Queue a job whose document lies in storage; the same one again changes nothing.
 
+        It fails at once if it is to wait for one that has failed or was cancelled.
         Raises: JobConflictError when there is a job of this id with another content;
             UnknownJobError when it is to wait for one that is unknown; BrokerFullError.
         """
@@ -218,7 +219,8 @@ class JobRecords:
         """Queue a job that failed, was cancelled or quarantined, with its budget of faults renewed.
 
         It goes on from its save points, unless ``from_start``.
-        Raises: JobConflictError when it runs, is paused or done.
+        Jobs that gave up because of it come back with it.
+        Raises: JobConflictError when it runs, is paused or done, or waits for one that failed.
         """
         return self._ask("retry", job, "retried", int(from_start))
 
@@ -451,6 +453,15 @@ class JobRecords:
                 _refuse_unknown(job)
             case ["refused", state, *_]:
                 raise JobConflictError(f"job {job}: is {state}, so it cannot be {wish}", job=job)
+            case ["vain", other, state, *_]:
+                cure = (
+                    "submit it again without it"
+                    if state == "unknown"
+                    else f"rushes retry {other} brings both back"
+                )
+                raise JobConflictError(
+                    f"job {job}: waits for job {other}, which is {state}; {cure}", job=job
+                )
         return to_change(job, reply)
 
     def _end(self, script: str, job: str, fence: int, *args: str | int) -> Change:

@@ -11,7 +11,7 @@ from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.document import SCHEMA_VERSION
-from rushes_queue.jobs.states import FINISHED, State
+from rushes_queue.jobs.states import State
 from rushes_queue.settings.sources import LoadedSettings
 
 _OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
@@ -92,12 +92,11 @@ def _waiting_in_vain(store: JobRecords) -> Iterator[Finding]:
     others = store.get_many({job for record in waiting for job in record.waiting_for})
     for record in waiting:
         for job in record.waiting_for:
-            state = others[job].state if job in others else None
-            if state is None or state in FINISHED - {State.DONE}:
+            if job not in others:
                 yield warning(
                     f"job {record.id}",
-                    f"waits for job {job}, which is {state or 'unknown'}",
-                    f"rushes retry {job}, or rushes cancel {record.id}",
+                    f"waits for job {job}, which is unknown",
+                    f"rushes reconcile, if the broker lost it; else rushes cancel {record.id}",
                 )
 
 

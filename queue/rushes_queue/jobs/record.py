@@ -20,7 +20,8 @@ class FailureKind(StrEnum):
     """Whose fault a failure is, which decides whether trying again can help.
 
     ``input``, ``document`` and ``bug`` are for good; ``resource`` is a full disk or memory;
-    ``infrastructure`` is broker, storage or GPU; ``lost`` is a worker that is gone.
+    ``infrastructure`` is broker, storage or GPU; ``lost`` is a worker that is gone;
+    ``cause`` is a job that had to be done first and did not get done.
     """
 
     INPUT = "input"
@@ -29,6 +30,7 @@ class FailureKind(StrEnum):
     RESOURCE = "resource"
     INFRASTRUCTURE = "infrastructure"
     LOST = "lost"
+    CAUSE = "cause"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,10 @@ class Event(StrEnum):
     """What can happen to a job.
 
     ``fail`` is for good and ``back_off`` for a while; ``release`` gives a job back that is not to
-    blame, ``lose`` ends the attempt of a worker that is gone. ``cancel`` and ``pause`` of a running
-    job are requests, which the worker answers with ``stop`` and ``rest``; ``resume`` takes back
-    a request to pause.
+    blame, ``lose`` ends the attempt of a worker that is gone. ``give_up`` ends a job that waits
+    for one which did not get done, and ``revive`` brings it back with that one. ``cancel`` and
+    ``pause`` of a running job are requests, which the worker answers with ``stop`` and ``rest``;
+    ``resume`` takes back a request to pause.
     """
 
     CLAIM = "claim"
@@ -45,6 +46,8 @@ class Event(StrEnum):
     RESUME = "resume"
     RETRY = "retry"
     SET_PRIORITY = "set_priority"
+    GIVE_UP = "give_up"
+    REVIVE = "revive"
 
 
 _S = State
@@ -80,6 +83,8 @@ TRANSITIONS: Mapping[Event, Mapping[State, State]] = MappingProxyType(
             _S.RUNNING: _S.RUNNING,
             _S.PAUSED: _S.PAUSED,
         },
+        Event.GIVE_UP: {_S.QUEUED: _S.FAILED},
+        Event.REVIVE: {_S.FAILED: _S.QUEUED},
     }
 )
 

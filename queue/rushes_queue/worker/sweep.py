@@ -1,6 +1,6 @@
 """The sweep: ends attempts whose lease is over, and rings again for whatever waits unheard.
 
-It also tells of jobs that were cancelled while they waited.
+It also tells of jobs that were cancelled, or gave up, while they waited.
 Every worker sweeps, one at a time; so nothing depends on a message, or on a single machine.
 """
 
@@ -40,7 +40,7 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
         logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
         after_loss(links, job, state)
     if reaped.untold:  # in a thread: those who are told may be slow, and the worker has to beat
-        Thread(target=_tell, args=(links, reaped.untold), name="tell", daemon=True).start()
+        Thread(target=_tell_and_save, args=(links, reaped.untold), name="tell", daemon=True).start()
     return True
 
 
@@ -48,6 +48,13 @@ def after_loss(links: FarmLinks, job: str, state: State) -> None:
     """Write down that a worker was lost, and tell whoever wants to know if that was the end."""
     save_state(links.store, links.storage, job)
     if state in FINISHED:
+        _tell(links, [job])
+
+
+def _tell_and_save(links: FarmLinks, jobs: Iterable[str]) -> None:
+    """Do for jobs that ended without a worker what it would have done."""
+    for job in jobs:
+        save_state(links.store, links.storage, job)
         _tell(links, [job])
 
 

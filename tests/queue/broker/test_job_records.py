@@ -71,7 +71,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Make a call and compare its answer, or its error, with the model's."""
         outcome, before, after, bells = expected
         errors: dict[str, type[Exception]] = {
-            **dict.fromkeys(("refused", "conflict"), JobConflictError),
+            **dict.fromkeys(("refused", "conflict", "vain"), JobConflictError),
             **dict.fromkeys(("unknown", "missing"), UnknownJobError),
             "fenced": FencedError,
         }
@@ -324,7 +324,8 @@ class StoreMachine(RuleBasedStateMachine):
             self.model._wait_for(job, after)
             if job.state == "queued":
                 self.model._enqueue(job)
-            self.model._tell(job.id, job.state)
+            self.model._tell(job.id)
+            self.model._heed_causes(job)
         self.model.bells = []
 
     # What always holds

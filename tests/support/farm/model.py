@@ -107,8 +107,9 @@ class Model:
         self.jobs[job] = new
         self._wait_for(new, after)
         self._enqueue(new)
-        self._tell(job, "queued")
-        return self._answer("created", "", "queued")
+        self._tell(job)
+        self._heed_causes(new)
+        return self._answer("created", "", new.state)
 
     def cancel(self, job: str) -> Answer:
         found = self.jobs.get(job)
@@ -144,7 +145,8 @@ class Model:
         if found is None:
             return self._answer("unknown")
         if found.state == "paused":
-            return self._answer("ok", "paused", self._enter(found, "queued"))
+            self._enter(found, "queued")
+            return self._answer("ok", "paused", found.state)
         if found.state == "running" and found.pause:
             found.pause = False
             return self._answer("ok", "running", "running")
@@ -160,6 +162,8 @@ class Model:
             return self._answer("already", "queued", "queued")
         if found.state not in ("failed", "cancelled", "quarantined"):
             return self._answer("refused", found.state, found.state)
+        if other := self._vain_cause(found, is_unknown_vain=True):
+            return self._answer("vain", other, self._state(other) or "unknown")
         before = found.state
         found.error = found.loss_chunk = None
         found.failures = found.hiccups = found.losses_in_place = 0
@@ -190,7 +194,7 @@ class Model:
         for other in found.waiting_for:
             self.waits[other].discard(job)
         del self.jobs[job]
-        self._tell(job, None)
+        self._tell(job)
         return self._answer("ok", found.state, "")
 
     # What workers do
@@ -355,8 +359,9 @@ class Model:
             found.not_before = None
         if state == "queued":
             self._enqueue(found)
+            self._heed_causes(found)
         if was_finished or state in FINISHED:
-            self._tell(found.id, state)
+            self._tell(found.id)
         return state
 
     def _enqueue(self, found: ModelJob) -> None:
@@ -390,14 +395,36 @@ class Model:
         elif state in FINISHED and state != "done":
             job.notes[f"waits_for {other}"] = state
 
-    def _tell(self, other: str, state: str | None) -> None:
-        for name in self.waits.get(other, set()):
+    def _state(self, job: str) -> str | None:
+        return self.jobs[job].state if job in self.jobs else None
+
+    def _vain_cause(self, job: ModelJob, is_unknown_vain: bool = False) -> str | None:
+        for other in job.waiting_for:
+            state = self._state(other)
+            if state in FINISHED or (state is None and is_unknown_vain):
+                return other
+        return None
+
+    def _heed_causes(self, job: ModelJob) -> None:
+        if job.state == "queued" and self._vain_cause(job):
+            job.error = "cause"
+            self._enter(job, "failed")
+            job.is_untold = True
+        elif (job.state, job.error) == ("failed", "cause"):
+            if not self._vain_cause(job, is_unknown_vain=True):
+                job.error = None
+                self._enter(job, "queued")
+
+    def _tell(self, other: str) -> None:
+        state = self._state(other)
+        for name in sorted(self.waits.get(other, set())):
             job = self.jobs[name]
             self._note_wait(job, other, state)
             if state == "done":
                 job.waiting_for.remove(other)
                 if not job.waiting_for and job.state == "queued":
                     self._enqueue(job)
+            self._heed_causes(job)
         if state == "done":
             self.waits.pop(other, None)
 

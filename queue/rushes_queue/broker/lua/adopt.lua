@@ -22,5 +22,6 @@ elseif job.state == 'running' then
 elseif FINISHED[job.state] then
   redis.call('ZADD', PREFIX .. 'finished', job.finished_ms or now, id)
 end
-tell_dependents(id, job.state)
-return answer('created', '', job.state)
+tell_dependents(id)
+heed_causes(id)
+return answer('created', '', get_state(id))

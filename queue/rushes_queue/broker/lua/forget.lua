@@ -11,10 +11,10 @@ end
 for _, other in ipairs(to_list(job.waiting_for)) do
   redis.call('SREM', key('dependents', other), id)
 end
-tell_dependents(id, nil)
 redis.call('SREM', UNTOLD, id)
 redis.call('DEL', key('job', id), key('attempts', id), key('events', id))
 for _, set in ipairs({ 'jobs', 'ids', 'finished' }) do
   redis.call('ZREM', PREFIX .. set, id)
 end
+tell_dependents(id)
 return answer('ok', job.state, '')

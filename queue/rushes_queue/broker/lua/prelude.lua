@@ -143,21 +143,71 @@ local function stop_waiting(id, other)
   end
 end
 
--- Tell the jobs that wait for this one which state it is in now, if any.
-local function tell_dependents(id, state)
-  for _, waiting in ipairs(redis.call('SMEMBERS', key('dependents', id))) do
-    if get_state(waiting) then
-      if state == 'done' then
-        note(waiting, 'waits_for ' .. id, nil)
-        stop_waiting(waiting, id)
-      else
-        note_wait(waiting, id, state)
-      end
+-- The first job that this one waits for in vain, and its state, or nothing. One without a record
+-- may come back (a broker is being rebuilt), so it holds up only what has not begun to wait.
+local function vain_cause(job, is_unknown_vain)
+  for _, other in ipairs(to_list(job.waiting_for)) do
+    local state = get_state(other)
+    if FINISHED[state] or not state and is_unknown_vain then
+      return other, state or 'unknown'
     end
   end
-  if state == 'done' then
-    redis.call('DEL', key('dependents', id))
+end
+
+local enter -- below; the end of one job may end those that wait for it
+
+-- End a job that waits for one which did not get done; bring it back when all that it waits for may
+-- get done after all.
+local function heed_causes(id)
+  local job = load(id)
+  if job.state == 'queued' then
+    local other, state = vain_cause(job)
+    if other then
+      local message = 'job ' .. other .. ', which has to be done first, is ' .. state
+        .. '; rushes retry ' .. other .. ' brings both back'
+      local error = { kind = 'cause', message = message, retryable = false }
+      redis.call('HSET', key('job', id), 'error', cjson.encode(error))
+      enter(id, job, 'give_up', MOVES.give_up.queued, 'cause')
+      redis.call('SADD', UNTOLD, id)
+    end
+  elseif job.state == 'failed' and job.error and cjson.decode(job.error).kind == 'cause'
+    and not vain_cause(job, true) then
+    redis.call('HDEL', key('job', id), 'error')
+    enter(id, job, 'revive', MOVES.revive.failed)
   end
+end
+
+local news, is_telling = {}, false
+
+-- Tell the jobs that wait for this one which state it is in now, if any. What that changes is told
+-- in turn, in a loop: a chain may be long.
+local function tell_dependents(changed)
+  news[#news + 1] = changed
+  if is_telling then
+    return
+  end
+  is_telling = true
+  local place = 1
+  while news[place] do
+    local id = news[place]
+    local state = get_state(id)
+    for _, waiting in ipairs(redis.call('SMEMBERS', key('dependents', id))) do
+      if get_state(waiting) then
+        if state == 'done' then
+          note(waiting, 'waits_for ' .. id, nil)
+          stop_waiting(waiting, id)
+        else
+          note_wait(waiting, id, state)
+        end
+        heed_causes(waiting)
+      end
+    end
+    if state == 'done' then
+      redis.call('DEL', key('dependents', id))
+    end
+    place = place + 1
+  end
+  news, is_telling = {}, false
 end
 
 -- Let a new job wait for those of the list that are not done.
@@ -190,7 +240,7 @@ local function add_event(id, ...)
 end
 
 -- Bring a job into a state and do all that follows from it, apart from what ends an attempt.
-local function enter(id, job, event, state, reason)
+enter = function(id, job, event, state, reason)
   local before = job.state
   job.state = state
   redis.call('HSET', key('job', id), 'state', state, 'updated_ms', now)
@@ -209,11 +259,14 @@ local function enter(id, job, event, state, reason)
   elseif state == 'queued' then
     enqueue(id)
   end
-  if FINISHED[state] or FINISHED[before] then
-    tell_dependents(id, state)
-  end
   add_event(id, 'kind', 'state', 'event', event, 'state', state, 'ms', now,
     'fence', job.fence or 0, 'worker', job.owner or '', 'reason', reason or '')
+  if state == 'queued' and job.waiting_for then
+    heed_causes(id)
+  end
+  if FINISHED[state] or FINISHED[before] then
+    tell_dependents(id)
+  end
 end
 
 -- Answer what a user asks for, or return where it leads, and the job.

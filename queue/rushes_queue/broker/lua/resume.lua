@@ -14,4 +14,4 @@ if before == 'running' then
   redis.call('HDEL', key('job', id), 'pause')
 end
 enter(id, job, 'resume', target)
-return answer('ok', before, target)
+return answer('ok', before, get_state(id))

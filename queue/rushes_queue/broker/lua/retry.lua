@@ -1,11 +1,16 @@
 #!lua flags=allow-oom
 -- id, 1 to render from the start. Save points of fences below oldest_fence do not count any more.
--- ok | already | refused | unknown
+-- A job that waits for one which did not get done comes back with that one.
+-- ok | already | refused | vain (with the id of that one, and its state) | unknown
 local id, from_start = ARGV[1], ARGV[2] == '1'
 
 local refusal, job, target = ask(id, 'retry')
 if refusal then
   return refusal
+end
+local other, state = vain_cause(job, true)
+if other then
+  return answer('vain', other, state)
 end
 local before = job.state
 redis.call('HDEL', key('job', id), 'error', 'failures', 'hiccups', 'losses_in_place', 'loss_chunk')

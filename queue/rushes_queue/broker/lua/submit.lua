@@ -19,5 +19,6 @@ redis.call('HSET', key('job', id), 'state', 'queued', 'document_sha256', content
 index(id, now)
 wait_for(id, after)
 enqueue(id)
-tell_dependents(id, 'queued')
-return answer('created', '', 'queued')
+tell_dependents(id)
+heed_causes(id)
+return answer('created', '', get_state(id))

@@ -116,7 +116,9 @@ def _change(
     faults: list[RushesError] = list(chosen.faults)
     bells: list[Bell] = []
     is_storage_there = True
-    for job in chosen.jobs:
+    # What waits for another job comes back with that one and never alone, so the oldest go first.
+    is_reversed = event is Event.RETRY and not given
+    for job in reversed(chosen.jobs) if is_reversed else chosen.jobs:
         try:
             change = act(store, job)
         except RushesError as error:

@@ -16,7 +16,9 @@ from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, Resu
 from rushes_queue.cli.flags.shots import Takes, make_shots, refuse_contradictions, warn_of
 from rushes_queue.cli.jobs.choosing import complete_jobs
 from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.job_view import shown_reason
 from rushes_queue.jobs.queue_names import GpuClass, Priority
+from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
@@ -164,6 +166,8 @@ def _hand_in_all(
                 typer.echo(document.id)
             if not change.is_change:
                 say(f"note: job {document.id} is there already ({change.after}); see --new")
+            elif change.after is State.FAILED:
+                say(f"warning: job {document.id}: {shown_reason(links.store.get(document.id))}")
     except RushesError:
         say(f"{len(handed_in)} of {len(shots)} jobs were queued; submit again for the rest")
         raise

@@ -51,6 +51,18 @@ def test_a_retry_from_the_start_forgets_save_points(farm: Farm) -> None:
     assert found.chunk == 0
 
 
+def test_a_retry_of_many_brings_chains_back(farm: Farm) -> None:
+    first = farm.submit()
+    second = farm.submit(1, after=(first,))
+    farm.run("cancel", first)
+    refused = farm.run("retry", second)
+    assert refused.exit_code == 6
+    assert f"rushes retry {first} brings both back" in refused.stderr
+    result = farm.run("retry", "--all")
+    assert result.exit_code == 0, result.output
+    assert states(farm, first, second) == ["queued", "queued"]
+
+
 def test_priorities_change(farm: Farm) -> None:
     jobs = [farm.submit(take) for take in range(2)]
     assert farm.run("priority", *jobs, "high").exit_code == 0

@@ -63,6 +63,21 @@ def test_the_exit_code_says_how_the_jobs_ended(farm: Farm, ends: list[End], code
     assert lines[-1] == {"schema_version": 1, "kind": "end", "exit_code": code}
 
 
+@pytest.mark.parametrize("how", ["failed", "cancelled"])
+def test_a_job_whose_cause_does_not_get_done_is_not_waited_for(
+    farm: Farm, how: Literal["failed", "cancelled"]
+) -> None:
+    first = farm.submit()
+    second = farm.submit(1, after=(first,))
+    third = farm.submit(2, after=(second,))
+    end(farm, how)
+    result = farm.run("watch", third, "--timeout", 5)
+    assert result.exit_code == 1
+    late = farm.submit(3, after=(third,))
+    assert farm.run("watch", late, "--timeout", 5).exit_code == 1
+    assert f"cause: job {first}, which has to be done first" in farm.run("status", second).stdout
+
+
 def during(act: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=act)
     thread.start()
