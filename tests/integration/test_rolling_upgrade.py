@@ -15,7 +15,7 @@ from rushes_queue.archive.job_files import document_key
 from rushes_queue.farm.reconcile import reconcile
 from rushes_queue.jobs.states import State
 
-FOLDERS = sorted((ROOT / "tests" / "data" / "documents").glob("v*"))
+FOLDERS = sorted((ROOT / "tests" / "data" / "documents").glob("v[0-9]*"))
 SAVED, WAITING = "462926691ef09bcb", "5907e1b17ac1f12d"
 
 
@@ -43,6 +43,7 @@ def test_jobs_of_an_older_version_are_rendered_by_this_one(
     assert {job: record.state for job, record in records.items()} == dict.fromkeys(
         records, State.DONE
     )
+    assert [attempt.first_chunk for attempt in running.store.attempts(SAVED)][-1] == 1
     manifest = json.loads((folder / "manifest.json").read_text())
     fetched = running.run("fetch", SAVED, "-o", tmp_path)
     assert fetched.exit_code == 0, fetched.stderr

@@ -29,6 +29,7 @@ from rushes.render.request import Fit, RenderRequest
 from rushes.text import printable, shortened
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.timeline.plan.versions import oldest_form
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs.plan_document import check_plan, steering_names, unknown_fields
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
@@ -108,7 +109,7 @@ class JobDocument(_Data):
     LoRAs of the plan, and what steers it through VACE, under the names that the plan has.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     id: JobId
     created_at: AwareDatetime
     submitter: Submitter
@@ -287,6 +288,7 @@ def canonical_json(data: Any) -> bytes:
 
 
 def _content_sha256_of(fields: Mapping[str, Any]) -> str:
+    fields = oldest_form(fields)
     plan = {key: value for key, value in fields["plan"].items() if key != "warnings"}
     content = {
         **{name: fields.get(name) for name in ("preset", "request", "seed", "take")},

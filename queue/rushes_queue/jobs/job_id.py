@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from rushes.timeline.plan.versions import oldest_form
 from rushes_queue.jobs.document import JobRequest, canonical_json
 from rushes_queue.storage.blobs import BlobRef
 
@@ -32,7 +33,7 @@ def job_id(
         "input": input_sha256,
         "audio": audio_sha256,
         "preset": preset,
-        "request": request.model_dump(mode="json"),
+        "request": oldest_form({"request": request.model_dump(mode="json")})["request"],
         "take": take,
         "nonce": nonce,
     }

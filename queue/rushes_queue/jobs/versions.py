@@ -1,20 +1,23 @@
-"""Documents of older schema versions, brought to today's by small pure functions, one a version.
+"""Documents of older schema versions, brought to today's.
 
-A new field of the job document or its plan raises the version of that document, and an entry here
-says what older documents get for it: ``{1: upgrade_1_to_2}``. ``tests/data/documents`` keeps
+A new field of the job document or its plan raises the version of that document, once a release,
+and stands in ``rushes.timeline.plan.versions.ADDED`` with the value that older documents get. What
+that table cannot say is a function here: ``{1: upgrade_1_to_2}``. ``tests/data/documents`` keeps
 documents of every version, and ``fields.json`` there the fields of each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, Final
 
 from rushes.timeline.plan.render_plan import SCHEMA_VERSION as PLAN_VERSION
+from rushes.timeline.plan.versions import add_fields
 
 Upgrade = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
-JOB_VERSION: Final = 1
+JOB_VERSION: Final = 2
 JOB_UPGRADES: Mapping[int, Upgrade] = {}  # from this version to the next
 PLAN_UPGRADES: Mapping[int, Upgrade] = {}
 
@@ -24,13 +27,14 @@ def upgrade(
 ) -> dict[str, Any]:
     """Return the fields as the newest version has them; those given stay as they are.
 
+    A version without an entry in ``upgrades`` has brought nothing but fields of ``ADDED``.
     Raises: ValueError when the version is not a number from 1 to the newest.
     """
     version = fields.get("schema_version")
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= newest:
         raise ValueError(f"schema_version is {version!r}, not a number from 1 to {newest}")
     for before in range(version, newest):
-        fields = {**upgrades[before](fields), "schema_version": before + 1}
+        fields = {**upgrades.get(before, dict)(fields), "schema_version": before + 1}
     return dict(fields)
 
 
@@ -39,10 +43,13 @@ def upgrade_job(fields: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises: ValueError.
     """
-    job = upgrade(fields, JOB_UPGRADES, JOB_VERSION)
-    plan = job.get("plan")
+    job = upgrade(deepcopy(dict(fields)), JOB_UPGRADES, JOB_VERSION)
+    plan_version = PLAN_VERSION
+    plan = fields.get("plan")
     if isinstance(plan, Mapping):
-        job["plan"] = upgrade(plan, PLAN_UPGRADES, PLAN_VERSION)
+        job["plan"] = upgrade(job["plan"], PLAN_UPGRADES, PLAN_VERSION)
+        plan_version = plan["schema_version"]
+    add_fields(job, plan_version, fields["schema_version"])
     return job
 
 

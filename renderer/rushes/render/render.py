@@ -10,9 +10,8 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import rushes
 from rushes.errors import ConfigError
 from rushes.files.hashes import sha256_of
 from rushes.files.hidden_folder import hidden_folder
@@ -38,11 +37,15 @@ from rushes.stream.stream import Stream
 from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Audio
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.timeline.plan.versions import oldest_form
 from rushes.video.audio import AudioSource, holds_sound
 from rushes.video.contact_sheet import save_contact_sheet
 from rushes.video.names import result_path
 from rushes.video.write.writer import VideoWriter, choose_format, open_writer
 from rushes.weights.lora_files import adapted, unused_keys
+
+# Raised when the same plan comes to render other frames: save points of before are then not used.
+PICTURE_VERSION: Final = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -145,20 +148,20 @@ def hash_sources(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
 def identity_of(
     pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
 ) -> str:
-    """Return a hash of everything that decides the bytes of a result."""
+    """Return a hash of everything that decides the bytes of a result; an upgrade keeps it."""
     apart = {"timeline", "input", "output", "device", "audio"}
     audio = _choose_audio(plan, request)
+    dumped = request.model_dump(mode="json", exclude=apart)
     parts = {
-        "plan": plan.to_dict(),
+        **oldest_form({"plan": plan.to_dict(), "request": dumped}),
         "audio": audio
         and (sources_sha256["input"] if audio.path == request.input else sha256_of(audio.path)),
-        "request": request.model_dump(mode="json", exclude=apart),
         "kind": request.output.suffix.lower(),
         "sources": sources_sha256,
         "weights": pipeline.weights_sha256,
         "dtype": str(pipeline.models.dtype),
         "fit": str(pipeline.fit),
-        "version": rushes.__version__,
+        "version": PICTURE_VERSION,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

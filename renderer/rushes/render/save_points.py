@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ from rushes.models.caches.snapshot import Snapshot
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
+# From a version to the next, for what older processes have saved: a new part of the stream's state
+# gets here what a render without it has.
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 KEPT = 2
 _TENSORS, _VALUES = "state.safetensors", "state.json"
 _PENDING = "pending_frames"  # among the tensors
@@ -152,7 +155,7 @@ class SavePoints:
 
     def _read(self, folder: Path) -> SavePoint:
         values: dict[str, Any] = json.loads((folder / _VALUES).read_text(encoding="utf-8"))
-        _require(values["schema_version"] == SCHEMA_VERSION, "written by another version")
+        values = _upgraded(values)
         _require(values["identity"] == self._identity, "of another render")
         tensors_file = folder / _TENSORS
         _require(sha256_of(tensors_file) == values["tensors_sha256"], "its tensors are damaged")
@@ -173,6 +176,14 @@ class SavePoints:
 
     def _folders(self) -> Sequence[Path]:
         return [path for path in self._folder.iterdir() if path.name.isdecimal()]
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    version = values["schema_version"]
+    _require(version in range(1, SCHEMA_VERSION + 1), f"of version {version}, unknown here")
+    for before in range(version, SCHEMA_VERSION):
+        values = {**UPGRADES[before](values), "schema_version": before + 1}
+    return values
 
 
 def _save_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:

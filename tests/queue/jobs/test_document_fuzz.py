@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from farm.documents import document
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs.document import JobDocument
+from rushes_queue.jobs.versions import JOB_VERSION
 
 VALID = json.loads(document().to_bytes())
 
@@ -92,7 +93,7 @@ def test_a_valid_document_is_read() -> None:
     assert found.to_bytes() == document().to_bytes()
 
 
-@pytest.mark.parametrize("version", [2, 10**6])
+@pytest.mark.parametrize("version", [JOB_VERSION + 1, 10**6])
 def test_a_document_of_a_newer_version_says_so(version: int) -> None:
     with pytest.raises(NewerDocumentError, match="update"):
         JobDocument.from_bytes(json.dumps(VALID | {"schema_version": version}).encode())

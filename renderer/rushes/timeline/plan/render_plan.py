@@ -13,7 +13,7 @@ from rushes.timeline.plan.options import AtEnd
 from rushes.timeline.plan.profiles import ProfileName
 from rushes.timeline.times import parse_fraction
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

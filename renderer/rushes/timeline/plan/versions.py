@@ -1,0 +1,77 @@
+"""What later versions have added to plans and requests, and the oldest form of each.
+
+A field that a version adds stands in ``ADDED`` with the value that renders as before. Older
+documents get that value; and with that value a plan is the same plan as one without the field, so
+that ids, hashes of content and save points outlast an upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Added:
+    """A field that a version has brought.
+
+    ``place`` is where it stands in a job document: names from the top joined by dots, where a list
+    stands for each of its entries (``plan``, ``plan.chunks``, ``request``, ``request.plan`` for
+    the options). ``default`` renders as documents without the field are rendered.
+    """
+
+    version: int  # of the plan, or of the job document where it is not in the plan
+    place: str
+    name: str
+    default: Any
+
+    @property
+    def is_in_plan(self) -> bool:
+        """Whether it is a field of the render plan or of a part of it."""
+        return self.place.split(".")[0] == "plan"
+
+
+ADDED: tuple[Added, ...] = ()
+
+
+def add_fields(fields: dict[str, Any], plan_version: int, version: int) -> None:
+    """Give a job document, or an object with parts of one, the fields that are newer than it.
+
+    ``plan_version`` and ``version`` are those that its plan and it were written in.
+    """
+    for added in ADDED:
+        if (plan_version if added.is_in_plan else version) < added.version:
+            for part in _parts(fields, added.place):
+                part.setdefault(added.name, deepcopy(added.default))
+
+
+def oldest_form(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job document, or an object with its ``plan`` or ``request``, in its oldest form.
+
+    Added fields are left out where they have their defaults; the version of the plan is the oldest
+    that can hold what remains.
+    """
+    form = deepcopy(dict(fields))
+    version = 1
+    for added in ADDED:
+        for part in _parts(form, added.place):
+            if added.name not in part:
+                continue
+            if part[added.name] == added.default:
+                del part[added.name]
+            elif added.is_in_plan:
+                version = max(version, added.version)
+    for plan in _parts(form, "plan"):
+        plan["schema_version"] = version
+    return form
+
+
+def _parts(fields: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects at a place; none where something else stands there."""
+    found: list[Any] = [fields]
+    for name in filter(None, place.split(".")):
+        found = [each[name] for each in found if isinstance(each, dict) and name in each]
+        found = [one for each in found for one in (each if isinstance(each, list) else [each])]
+    yield from (each for each in found if isinstance(each, dict))
