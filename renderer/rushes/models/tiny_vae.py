@@ -120,21 +120,19 @@ class TinyVAE(nn.Module):
     def encode(self, pixels: Tensor, cache: FeatureCache, normalise: bool) -> Tensor:
         """Encode the next frames of a stream; ``normalise`` makes unit variance of the latents.
 
-        A first chunk that does not fill its last group of four is filled up with its last frame,
-        which the memories keep, as in scope. So a first chunk of 5 frames has 2 latents, like
-        Wan's, but where a clip is cut changes its latents a little.
+        A chunk that does not fill its last group of four is filled up with its last frame, which
+        the memories keep, as in scope. So a first chunk of 5 frames has 2 latents, like Wan's, but
+        where a clip is cut changes its latents a little.
 
         Shapes:
-            pixels: [B, T_px, 3, H, W] in [-1, 1]; any T_px at the stream's start, else 4n
+            pixels: [B, T_px, 3, H, W] in [-1, 1]
             returns: [B, T_lat, C, H/8, W/8], T_lat = ceil(T_px / 4)
-        Raises: ShapeError for another number of frames or another size than the stream has.
+        Raises: ShapeError for a chunk without frames or another size than the stream has.
         """
         cache.check_size(pixels.shape[-2:])
         missing = -pixels.shape[1] % self.group
-        if pixels.shape[1] == 0 or (missing and not cache.is_first_call):
-            raise ShapeError(
-                f"a chunk of {pixels.shape[1]} frames cannot be encoded; it must have {self.group}n"
-            )
+        if pixels.shape[1] == 0:
+            raise ShapeError("a chunk of 0 frames cannot be encoded; it must have at least one")
         x = torch.cat((pixels, *[pixels[:, -1:]] * missing), dim=1) / 2 + 0.5
         latents = [self._run(self.encoder, part, cache) for part in x.split(self.group, dim=1)]
         cache.end_call()

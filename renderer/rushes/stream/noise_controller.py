@@ -24,8 +24,8 @@ class NoiseController(Protocol):
         """Return the noise scale of the chunk; the user asked for ``requested``."""
         ...
 
-    def begin_stream(self) -> None:
-        """Note that the caches restart before the next chunk."""
+    def begin_chunk(self, steps: tuple[int, ...], reset: bool) -> None:
+        """Note the denoising steps of the next chunk, and whether the caches restart before it."""
         ...
 
     def snapshot(self) -> Snapshot:
@@ -43,7 +43,7 @@ class FixedNoiseScale:
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
         return requested
 
-    def begin_stream(self) -> None:
+    def begin_chunk(self, steps: tuple[int, ...], reset: bool) -> None:
         pass
 
     def snapshot(self) -> Snapshot:
@@ -61,6 +61,7 @@ class ScopeNoiseController:
 
     def __init__(self, latent_frames: int = 1) -> None:
         self._latent_frames = latent_frames
+        self._steps: tuple[int, ...] | None = None
         self.last_frame: Tensor | None = None
 
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
@@ -73,15 +74,23 @@ class ScopeNoiseController:
         self.last_frame = pixels[:, -1:].clone()
         return (0.8 - 0.2 * motion(before, end)) * 0.9 + requested * 0.1
 
-    def begin_stream(self) -> None:
-        """Keep the last frame: a restart does not make the input jump."""
+    def begin_chunk(self, steps: tuple[int, ...], reset: bool) -> None:
+        """Keep the last frame through a restart, unless other denoising steps are the reason.
+
+        To scope a new list of steps is a cut of the whole pipeline; a new prompt is not.
+        """
+        if reset and self._steps not in (None, steps):
+            self.last_frame = None
+        self._steps = steps
 
     def snapshot(self) -> Snapshot:
-        snapshot = Snapshot()
+        snapshot = Snapshot(values={"steps": self._steps and list(self._steps)})
         snapshot.add_optional("last_frame", self.last_frame)
         return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
+        steps = snapshot.values.get("steps")
+        self._steps = None if steps is None else tuple(steps)
         self.last_frame = snapshot.tensors.get("last_frame")
 
 
@@ -107,9 +116,10 @@ class SmoothedNoiseController:
         self.last_scale = (requested - 0.1 * moved) * 0.9 + past * 0.1
         return self.last_scale
 
-    def begin_stream(self) -> None:
-        """Forget everything: upstream opens a new session."""
-        self.last_frame = self.last_scale = None
+    def begin_chunk(self, steps: tuple[int, ...], reset: bool) -> None:
+        """Forget everything at a restart: upstream opens a new session."""
+        if reset:
+            self.last_frame = self.last_scale = None
 
     def snapshot(self) -> Snapshot:
         snapshot = Snapshot(values={"last_scale": self.last_scale})

@@ -148,6 +148,7 @@ class Stream:
     def _row_of(self, chunk: Chunk, inputs: ChunkInputs) -> Row:
         """Cover the encoded input, if there is one, with noise, and choose the first timestep."""
         prompt = self._prompt_in_force(chunk)
+        self.noise_controller.begin_chunk(chunk.denoising_steps, chunk.reset)
         noise = self._noise_of(chunk)
         timesteps = chunk.denoising_steps
         latents = noise.draw(self.models.device, self.models.dtype)
@@ -236,7 +237,6 @@ class Stream:
 
     def _reset_caches(self) -> None:
         """Begin as on an empty cache; the prompts in force stay. The driver clears its own."""
-        self.noise_controller.begin_stream()
         self.encoder_cache.reset()
         self.decoder_cache.reset()
         self.control_encoder.reset()

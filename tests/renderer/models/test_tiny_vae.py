@@ -104,11 +104,20 @@ def test_latents_of_both_kinds_have_the_scale_that_is_asked_for() -> None:
 
 
 @torch.inference_mode()
-def test_later_chunks_must_fill_their_groups(vae: TinyVAE) -> None:
-    cache = FeatureCache()
-    vae.encode(video(5), cache, False)
-    with pytest.raises(ShapeError, match="a chunk of 5 frames cannot be encoded; it must have 4n"):
-        vae.encode(video(5), cache, False)
+def test_later_chunks_are_filled_up_with_their_last_frame_too(vae: TinyVAE) -> None:
+    frames = video(10)
+    filled, whole = FeatureCache(), FeatureCache()
+    vae.encode(frames[:, :5], filled, False)
+    later = vae.encode(frames[:, 5:], filled, False)
+    padded = [torch.cat((part, *[part[:, -1:]] * 3), dim=1) for part in frames.split(5, dim=1)]
+    vae.encode(padded[0], whole, False)
+    assert torch.equal(later, vae.encode(padded[1], whole, False))
+    assert later.shape[1] == 2
+
+
+def test_a_chunk_without_frames_is_refused(vae: TinyVAE) -> None:
+    with pytest.raises(ShapeError, match="a chunk of 0 frames cannot be encoded"):
+        vae.encode(video(0), FeatureCache(), False)
 
 
 @torch.inference_mode()

@@ -110,6 +110,48 @@ def test_smoothed_follows_its_own_past() -> None:
     assert calming[0] < calming[1] < REQUESTED
 
 
+# --- restarts ------------------------------------------------------------------------------------
+
+STEPS = (750, 250)
+
+
+def scale_after_jump(controller: NoiseController, *chunks: tuple[tuple[int, ...], bool]) -> float:
+    """The scale of the last of some chunks whose pictures are still, but jump from each to each."""
+    for index, (steps, reset) in enumerate(chunks):
+        controller.begin_chunk(steps, reset)
+        scale = controller.noise_scale(still(level=float(index % 2)), REQUESTED)
+    return scale
+
+
+def test_scope_looks_back_over_a_restart_for_a_prompt() -> None:
+    jump = scale_after_jump(ScopeNoiseController(), (STEPS, True), (STEPS, True))
+    assert jump == pytest.approx(0.61)
+
+
+def test_scope_looks_back_over_no_restart_for_other_steps() -> None:
+    """Only if the caches restart with the change itself, not at a later restart."""
+    other = (900, 500)
+    cut = scale_after_jump(ScopeNoiseController(), (STEPS, True), (other, True))
+    assert cut == pytest.approx(0.79)
+    kept = scale_after_jump(ScopeNoiseController(), (STEPS, True), (other, False), (other, True))
+    assert kept == pytest.approx(0.61)
+
+
+def test_scope_knows_its_steps_again_after_a_save() -> None:
+    saved, resumed = ScopeNoiseController(), ScopeNoiseController()
+    scale_after_jump(saved, (STEPS, True))
+    resumed.restore(saved.snapshot())
+    resumed.begin_chunk((900, 500), True)
+    assert resumed.noise_scale(still(level=1.0), REQUESTED) == pytest.approx(0.79)
+
+
+def test_upstream_looks_back_over_no_restart() -> None:
+    controller = SmoothedNoiseController()
+    assert scale_after_jump(controller, (STEPS, True), (STEPS, True)) == pytest.approx(REQUESTED)
+    moving_on = scale_after_jump(SmoothedNoiseController(), (STEPS, True), (STEPS, False))
+    assert moving_on < REQUESTED
+
+
 # --- arithmetic ----------------------------------------------------------------------------------
 
 
