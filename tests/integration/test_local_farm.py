@@ -23,7 +23,7 @@ from rushes_queue.local.control import alone, bring_down, bring_up, open_store, 
 from rushes_queue.local.farm_file import FarmSpec, LocalFarm
 from rushes_queue.local.machine_settings import read_settings
 from rushes_queue.local.process_guard import ProcessGuard, stop_all, wait_until_free
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 # The supervisor is to outlive who starts it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")

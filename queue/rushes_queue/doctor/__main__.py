@@ -12,7 +12,7 @@ import sys
 from rushes.errors import RushesError
 from rushes_queue.doctor.finding import Check, Finding, fault
 from rushes_queue.local.machine_settings import read_settings
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from rushes_queue.broker.server_facts import (
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
 from rushes_queue.local.server import OLDEST_VERSION
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rushes.errors import ConfigError
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 _NEEDED = "h264"  # what a result is by default
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rushes_queue.doctor.finding import Check, Finding, ok, warning
+from rushes_queue.settings.loaded import LoadedSettings
 from rushes_queue.settings.model import LOCAL_FARM
-from rushes_queue.settings.sources import LoadedSettings
 
 
 def check_origins(loaded: LoadedSettings) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 from rushes_queue.storage.whole_files import free_bytes
 
 _GB = 1e9

@@ -12,7 +12,7 @@ from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.jobs.states import State
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 _OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
 

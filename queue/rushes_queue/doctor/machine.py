@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 import rushes
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 _OLDEST_CAPABILITY = (8, 0)  # bfloat16 in hardware
 _SIZE = 256  # of the trial's matrices

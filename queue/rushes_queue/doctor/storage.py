@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rushes.errors import ConfigError, RushesError
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 from rushes_queue.storage.open import open_storage
 from rushes_queue.storage.url import FolderPlace, parse_storage_url
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rushes_queue.doctor.finding import Check, Finding, ok, warning
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 if TYPE_CHECKING:
     from rushes.presets.preset import Preset

@@ -25,7 +25,7 @@ from rushes_queue.local.farm_file import (
     last_about,
 )
 from rushes_queue.local.process_guard import ProcessGuard, stop_all
-from rushes_queue.settings.sources import LoadedSettings, to_variables
+from rushes_queue.settings.loaded import LoadedSettings, to_variables
 from rushes_queue.storage.whole_files import write_private
 
 WORKER_COMMAND = (sys.executable, "-m", "rushes_queue", "worker")

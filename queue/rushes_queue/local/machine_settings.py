@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rushes_queue.settings.loaded import LoadedSettings
 from rushes_queue.settings.model import Settings
-from rushes_queue.settings.sources import LoadedSettings
 from rushes_queue.settings.sources import read_settings as read_sources
 
 

@@ -26,7 +26,7 @@ from rushes_queue.doctor.examine import SUBJECTS, examine
 from rushes_queue.doctor.finding import Check, Finding, Level
 from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.local.machine_settings import read_settings
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 
 def settings(folder: Path, **variables: str) -> LoadedSettings:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from rushes_queue.local.machine_settings import read_settings
-from rushes_queue.settings.sources import to_variables
+from rushes_queue.settings.loaded import to_variables
 
 
 def test_settings_survive_as_variables(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rushes.errors import ConfigError
 from rushes_queue.doctor.finding import Check, Finding, ok
-from rushes_queue.settings.sources import LoadedSettings
+from rushes_queue.settings.loaded import LoadedSettings
 
 
 def check_fine(_: LoadedSettings) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.local.farm_file import LocalFarm
     from rushes_queue.local.process_guard import ProcessGuard
-    from rushes_queue.settings.sources import LoadedSettings
+    from rushes_queue.settings.loaded import LoadedSettings
 
 SCHEMA_VERSION = 1
 

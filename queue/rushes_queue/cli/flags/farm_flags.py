@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords
-    from rushes_queue.settings.sources import Settings
+    from rushes_queue.settings.model import Settings
     from rushes_queue.storage.storage import Storage
 
 
