@@ -9,47 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from references.cases import Case, cases_of
+from references.cases import Case, network_cases
+from references.networks import build_dit, record_activations
 from rushes.models.caches.kv_cache import RollingKVCache
-from rushes.models.dit import CausalDit, DitConfig, PromptKeys
+from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.timeline.steps import first_timestep
-
-
-def network_cases(variant: str) -> list[Any]:
-    cases = cases_of("causal_dit")
-    return [c for c in cases if c.values[0] is None or c.values[0].config.get("variant") == variant]
-
-
-def build_dit(model: dict[str, Any], weights: dict[str, Tensor]) -> CausalDit:
-    names = ("dim", "ffn_dim", "num_heads", "num_layers", "in_dim", "out_dim")
-    names += ("text_dim", "text_len", "freq_dim", "eps")
-    dit = CausalDit(DitConfig(**{name: model[name] for name in names}))
-    dit.load_state_dict(weights, strict=True, assign=True)
-    return dit.eval()
-
-
-def record_activations(dit: CausalDit) -> dict[str, Tensor]:
-    """Fill the returned dict with the output of every recorded place at each pass."""
-    places = {
-        "patch_tokens": dit.patch_embedding,
-        "time_embed": dit.time_embedding,
-        "time_proj": dit.time_projection,
-        "context": dit.text_embedding,
-        "head_out": dit.head,
-    }
-    for index, block in enumerate(dit.blocks):
-        places[f"block{index}.self_attn_out"] = block.self_attn.o
-        places[f"block{index}.cross_attn_out"] = block.cross_attn.o
-        places[f"block{index}.out"] = block
-    seen: dict[str, Tensor] = {}
-    for name, module in places.items():
-        module.register_forward_hook(
-            lambda _module, _inputs, output, name=name: seen.__setitem__(name, output)
-        )
-    return seen
 
 
 @dataclass

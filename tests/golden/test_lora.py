@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.test_causal_dit import build_dit
 from references.cases import Case, cases_of
+from references.networks import build_dit
 from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
 from rushes.models.adapters.lora import LoraPair, LoraWeights, RawPair, linear_layers, read_pairs
 from rushes.models.caches.kv_cache import RollingKVCache

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.test_causal_dit import build_dit
-from references.cases import Case, cases_of
+from references.cases import Case, assert_output, cases_of
+from references.networks import Recorder, build_dit, build_vae
 from references.scope_caller import (
     PaddedChunk,
     ScopeArguments,
@@ -19,9 +19,8 @@ from references.scope_caller import (
     SharedStreamEncoder,
     stretched,
 )
-from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
-from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.vace import VaceBranch
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
@@ -48,24 +47,6 @@ def scope_cases() -> list[Any]:
 
 def vace_cases() -> list[Any]:
     return [c for c in scope_cases() if c.values[0] is None or "vace_layers" in c.values[0].config]
-
-
-class Recorder:
-    """Stands before the autoencoder and keeps what passes through it."""
-
-    def __init__(self, vae: StreamVAE) -> None:
-        self.vae = vae
-        self.encoded: Tensor | None = None
-        self.frames: Tensor | None = None
-
-    def encode(self, pixels: Tensor, cache: FeatureCache, normalise: bool) -> Tensor:
-        self.encoded = self.vae.encode(pixels, cache, normalise)
-        return self.encoded
-
-    def decode(self, latents: Tensor, cache: FeatureCache) -> Tensor:
-        pixels = self.vae.decode(latents, cache)
-        self.frames = (pixels[0].clamp(-1, 1) / 2 + 0.5).permute(0, 2, 3, 1)
-        return pixels
 
 
 @dataclass
@@ -95,7 +76,7 @@ class Replay:
         self.controller: NoiseController = ScopeNoiseController(self.latent_frames)
         models = Models(
             dit=self.dit,
-            vae=self.recorder,  # type: ignore[arg-type]
+            vae=self.recorder,
             schedule=self.schedule,
             normalise_encoded=config.get("encode_normalisation", False),
             device=CPU,
@@ -115,7 +96,7 @@ class Replay:
         self.control = SharedStreamEncoder(
             self.stream._encode_stream, config["height"], config["width"]
         )
-        self.stream.control_encoder = self.control
+        self.stream.control_encoder = self.control  # type: ignore[assignment]  # never saved
         self.scale = DEFAULT_SCALE
         self.passes: list[tuple[Tensor, Tensor, Tensor]] = []  # latents, timesteps, flow
         self.dit.register_forward_hook(
@@ -215,20 +196,6 @@ def build_vace(
     return branch.eval()
 
 
-def build_vae(config: dict[str, Any], weights: dict[str, Tensor]) -> StreamVAE:
-    vae = StreamVAE(
-        VaeConfig(
-            dim=config["dim"],
-            latent_channels=config["z_dim"],
-            multipliers=tuple(config["dim_mult"]),
-            num_res_blocks=config["num_res_blocks"],
-            temporal_downsample=tuple(config["temperal_downsample"]),
-        )
-    )
-    vae.load_state_dict(weights, strict=True)
-    return vae.eval()
-
-
 @pytest.mark.parametrize("case", scope_cases())
 @torch.inference_mode()
 def test_stream_equals_the_recorded_pipeline(case: Case) -> None:
@@ -270,19 +237,9 @@ def assert_decisions(replay: Replay, chunk: Chunk, call: dict[str, Any]) -> None
         assert name not in call or call[name] == value, name
 
 
-def assert_output(case: Case, actual: Tensor, expected: Tensor, name: str, what: str) -> None:
-    if name == "frames_u8":
-        difference = (actual.int() - expected.int()).abs().max().item()
-        assert difference <= case.tolerance["u8_max_diff"], what
-    elif name == "frames":
-        limits = {"atol": case.tolerance["frames_atol"], "rtol": 0}
-        case.assert_close(actual, expected, what, limits)
-    else:
-        case.assert_close(actual, expected, what)
-
-
 def assert_final_cache(case: Case, replay: Replay) -> None:
     cache = replay.stream.driver.kv_cache
+    assert isinstance(cache, RollingKVCache)
     tokens = cache.frame_tokens
     if not any(name.startswith("outputs.final.") for name in case.tensors):
         return

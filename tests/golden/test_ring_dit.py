@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from golden.test_causal_dit import network_cases
-from references.cases import Case
+from references.cases import Case, network_cases
 from references.ring_replay import RingReplay
 
 

@@ -9,25 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.test_pipeline import assert_output
-from references.cases import Case, cases_of
-from references.upstream_replay import UpstreamReplay
-from rushes.models.caches.queue_cache import QueueKVCache
+from references.cases import Case, assert_output, upstream_cases
+from references.upstream_replay import UpstreamReplay, assert_final_cache
 from rushes.stream.row import Row
 from rushes.stream.step_batch import StepBatch
-
-
-def upstream_cases(*, is_pipe: bool) -> list[Any]:
-    """Runs of the research system on one GPU, or spread over several."""
-    return [
-        case
-        for case in cases_of("pipeline")
-        if case.values[0] is None
-        or (
-            case.values[0].header["source"].startswith("sdv2:")
-            and (case.values[0].config["mode"] == "pipe") is is_pipe
-        )
-    ]
 
 
 class SingleReplay(UpstreamReplay):
@@ -81,7 +66,7 @@ class SingleReplay(UpstreamReplay):
 
     def decisions(self, call: dict[str, Any]) -> dict[str, Any]:
         """What the case records beside tensors, in latent frames."""
-        cache = self.driver.kv_cache
+        cache = self.kv_cache
         rows = len(call["evict_order_block0"]) if "evict_order_block0" in call else 0
         queues = [state.queue for state in cache.states[0][:rows]]
         found: dict[str, Any] = {"evict_order_block0": queues}
@@ -101,19 +86,4 @@ def test_stream_equals_the_recorded_one(case: Case) -> None:
                 assert found == replay.in_frames(call[name]), f"call {index} {name}"
         for name, expected in case.outputs(index).items():
             assert_output(case, actual[name], expected, name, f"call {index} {name}")
-    assert_final_cache(case, "outputs.final.kv", replay.driver.kv_cache, replay.tokens)
-
-
-def assert_final_cache(case: Case, start: str, cache: QueueKVCache, tokens: int) -> None:
-    """Compare the blocks that the case records."""
-    for name, expected in case.tensors.items():
-        if name.startswith(f"{start}."):
-            block, kind = name.removeprefix(f"{start}.").split(".")
-            states = cache.states[int(block)]
-            actual = {
-                "k": cache.slots.frames[int(block), 0].flatten(1, 2),
-                "v": cache.slots.frames[int(block), 1].flatten(1, 2),
-                "local_end_index": torch.tensor([tokens * state.filled for state in states]),
-                "global_end_index": torch.tensor([tokens * state.end for state in states]),
-            }
-            case.assert_close(actual[kind], expected, name)
+    assert_final_cache(case, "outputs.final.kv", replay.kv_cache, replay.tokens)

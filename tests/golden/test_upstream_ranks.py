@@ -9,11 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden.test_pipeline import assert_output
-from golden.test_upstream_pipeline import assert_final_cache, upstream_cases
-from references.cases import Case
+from references.cases import Case, assert_output, upstream_cases
 from references.ring_replay import RecordedNoise
-from references.upstream_replay import UpstreamReplay
+from references.upstream_replay import UpstreamReplay, assert_final_cache
 from renders.tiny_models import tiny_dit
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slots import SlotSizes
@@ -116,7 +114,7 @@ class PipeReplay(UpstreamReplay):
     def __init__(self, case: Case) -> None:
         super().__init__(case, stream_batch=True)
         config, num_layers = self.config, self.dit.config.num_layers
-        own = self.driver.kv_cache
+        own = self.kv_cache
         split = default_split(num_layers, config["world_size"])
         calls = [call["rank"] for call in case.calls]
         self.ranks = Ranks(
@@ -195,7 +193,7 @@ def test_ranks_together_equal_the_recorded_ones(case: Case) -> None:
         index = number - 1
         running = [rank for rank in replay.ranks.ranks if not rank.is_done]
         row, clean = replay.round(number, calls[0, index]["current_start"] // replay.tokens)
-        found = {
+        found: dict[str, Tensor | None] = {
             "rank0.latents_noisy": row.latents,
             "rank0.rows_in": torch.cat([row.latents for row in replay.batch.rows]),
         }
@@ -214,6 +212,7 @@ def test_ranks_together_equal_the_recorded_ones(case: Case) -> None:
         for rank in running:
             for name, expected in case.outputs_of(f"rank{rank.number}.{index}").items():
                 actual = found[f"rank{rank.number}.{name}"]
+                assert actual is not None
                 case.assert_close(actual, expected, f"rank {rank.number} call {index} {name}")
     assert_lost_chunks(case, finished)
     assert_video(case, replay, pieces)

@@ -152,6 +152,7 @@ def test_layer_equals_the_recorded_one(case: Case) -> None:
         cache = stream if call["op"] == "stream" else FeatureCache()
         given = case.get(f"inputs.{index}.cache")
         if given is not None:
+            assert isinstance(layer, CausalConv3d)
             missing = layer.history - given.shape[2]
             cache.slots[0] = nn.functional.pad(given, (0, 0, 0, 0, missing, 0))
         outputs = case.outputs(index)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from farm.running import RunningFarm
 from farm.timelines import SIDE, write_shot
-from renderer.weights.test_lora_files import write_lora
+from renders.lora_files import write_lora
 from renders.shots import moving, write_clip
 from rushes_queue.archive.job_files import read_document
 from rushes_queue.jobs.states import State

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -108,7 +109,7 @@ def put_mark(machine: Machine) -> None:
     """Write something into the broker, and see it on its disk."""
     store = open_store(machine.farm, machine.spec)
     store.client.set("mark", "here")
-    store.client.execute_command("WAITAOF", 1, 0, 5000)
+    store.client.waitaof(1, 0, 5000)
     store.client.close()
 
 
@@ -135,7 +136,7 @@ def test_the_broker_is_private_and_keeps_all_on_disk(machine: Machine) -> None:
     for name in ("farm.json", "broker.url", "broker.conf"):
         assert (machine.farm.folder / name).stat().st_mode & 0o777 == 0o600
     store = open_store(machine.farm, machine.spec)
-    config = store.client.config_get()
+    config: dict[Any, Any] = store.client.config_get()
     store.client.close()
     assert config["bind"] == "127.0.0.1"
     assert len(config["requirepass"]) > 30

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from farm.running import ROOT, wait_until
+from checkout import ROOT
+from farm.running import wait_until
 from farm.servers import server_binary
 from farm.timelines import write_shot
 from rushes_queue.cli import app

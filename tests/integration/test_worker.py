@@ -6,6 +6,7 @@ import base64
 import json
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -156,7 +157,10 @@ def test_a_job_waits_for_another(running: RunningFarm) -> None:
     (second,) = running.submit(shot, "--new", "--after", first, "--priority", "high")
     running.start_worker()
     records = running.wait([first, second])
-    assert records[first].finished_ms <= records[second].started_ms
+    ended, started = records[first].finished_ms, records[second].started_ms
+    assert ended is not None
+    assert started is not None
+    assert ended <= started
 
 
 def test_a_worker_with_tags_takes_only_its_own(running: RunningFarm) -> None:
@@ -273,8 +277,8 @@ def has_segments(farm: RunningFarm, job: str, fence: int | None = None) -> bool:
 
 def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: RunningFarm) -> None:
     queue = "rushes:bell:tiny.any.normal"
-    for text in ("", "{", "[]", "17", '{"body": 1}', '{"body": "e30=", "properties": {}}'):
-        running.store.client.lpush(queue, text)
+    for message in ("", "{", "[]", "17", '{"body": 1}', '{"body": "e30=", "properties": {}}'):
+        running.store.client.lpush(queue, message)
     envelope = {
         "body": "bm9uc2Vuc2U=",
         "content-encoding": "utf-8",
@@ -292,7 +296,9 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
         "headers": {"task": "x", "id": "1"},
     }
     running.store.client.lpush(queue, json.dumps(text))
-    for body in ([], {}, 5, None, [[], {}], [{}, [], {}]):  # which Celery could not take apart
+    # Celery could not take these apart.
+    bodies: tuple[Any, ...] = ([], {}, 5, None, [[], {}], [{}, [], {}])
+    for body in bodies:
         task = envelope | {
             "body": base64.b64encode(json.dumps(body).encode()).decode(),
             "content-type": "application/json",
@@ -316,6 +322,7 @@ def test_a_job_that_kills_its_worker_three_times_is_quarantined(running: Running
     assert records[other].state is State.DONE
     assert records[poison].state is State.QUARANTINED
     assert records[poison].attempts == 3
-    assert records[poison].error is not None
-    assert "lost 3 times at chunk 0, on w0, w0, w0" in records[poison].error.message
+    error = records[poison].error
+    assert error is not None
+    assert "lost 3 times at chunk 0, on w0, w0, w0" in error.message
     assert worker.is_alive

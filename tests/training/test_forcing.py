@@ -57,6 +57,6 @@ def test_without_a_past_every_chunk_stands_alone(dit: CausalDit) -> None:
     rotary = RotaryEmbedding(DIT.head_dim)
     chunks = ((0, 1), (1, 2))
     both = forced_flow(dit, None, noisy, timesteps, prompts, positions, chunks, rotary)
-    later = [part[:, 1:] for part in (noisy, timesteps, prompts, positions)]
+    later = (noisy[:, 1:], timesteps[:, 1:], prompts[:, 1:], positions[:, 1:])
     second = forced_flow(dit, None, *later, ((0, 1),), rotary)
     torch.testing.assert_close(both[:, 1:], second, rtol=1e-5, atol=1e-5)

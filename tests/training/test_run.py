@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -23,7 +24,9 @@ def train(folder: Path, num_steps: int, stop_at: int | None = None) -> tuple[nn.
     torch.manual_seed(0)
     layer = nn.Linear(4, 4)
     run = Run(folder, "layer", seed=3, num_steps=num_steps)
-    optimisers = keep_initial_rates(*optimisers_for(layer, [layer.weight], 0.05, 0.05))
+    optimisers = keep_initial_rates(
+        *optimisers_for(layer, [cast(nn.Parameter, layer.weight)], 0.05, 0.05)
+    )
 
     def loss(run: Run) -> Tensor:
         if run.step == stop_at:

@@ -453,7 +453,7 @@ def raw_pool(client: Redis) -> Any:
 def test_any_sequence_of_calls_does_what_the_model_does(redis_server: RunningServer) -> None:
     with redis_server.client() as client:
         run_state_machine_as_test(
-            lambda: StoreMachine(client),
+            lambda: StoreMachine(client),  # type: ignore[arg-type]  # it takes any factory
             settings=settings(
                 max_examples=EXAMPLES,
                 stateful_step_count=STEPS,

@@ -39,7 +39,12 @@ def hook() -> Iterator[Hook]:
 
 @pytest.fixture
 def record() -> JobRecord:
-    ended = {"state": State.DONE, "created_ms": 1, "updated_ms": 2, "finished_ms": 2}
+    ended: dict[str, Any] = {
+        "state": State.DONE,
+        "created_ms": 1,
+        "updated_ms": 2,
+        "finished_ms": 2,
+    }
     return replace(new_record(document(), "jobs/x/job.json"), **ended)
 
 

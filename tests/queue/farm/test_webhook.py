@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -163,7 +164,7 @@ def test_one_private_address_of_a_name_is_enough_to_refuse_it() -> None:
 
 def test_what_was_looked_up_is_connected_to(hook: Hook) -> None:
     url = f"http://does-not-exist.invalid:{hook.server.server_port}/"
-    body = {"timeout_seconds": 1.0, "is_private_allowed": True}
+    body: dict[str, Any] = {"timeout_seconds": 1.0, "is_private_allowed": True}
     post(url, b"{}", {}, resolve=lambda host, port: ["127.0.0.1"], **body)
     assert hook.requests[0][1]["Host"].startswith("does-not-exist.invalid")
 

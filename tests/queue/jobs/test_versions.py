@@ -16,13 +16,14 @@ from rushes.timeline import document as timeline
 from rushes.timeline.plan import versions as plan_versions
 from rushes.timeline.plan.options import AtEnd, PlanOptions
 from rushes.timeline.plan.profiles import ProfileName
+from rushes.timeline.plan.render_plan import SCHEMA_VERSION as PLAN_VERSION
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan, Steering
 from rushes.timeline.plan.versions import Added, oldest_form
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs import versions
 from rushes_queue.jobs.document import JobDocument, JobRequest, Submitter
 from rushes_queue.jobs.record import JobFailure, JobRecord
-from rushes_queue.jobs.versions import JOB_VERSION, PLAN_VERSION, upgrade, upgrade_job
+from rushes_queue.jobs.versions import JOB_VERSION, upgrade, upgrade_job
 from rushes_queue.storage.blobs import BlobRef
 
 DOCUMENTS = ROOT / "tests" / "data" / "documents"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ class Place:
         local_farm = None if farm is None else lambda folder: farm
         return read_settings(flags, self.variables | more, self.project, local_farm)
 
-    def error(self, **more: str) -> str:
+    def error(self, **more: Any) -> str:
         with pytest.raises(ConfigError) as caught:
             self.read(**more)
         return str(caught.value)
@@ -53,7 +53,7 @@ def test_sources_count_in_their_order(place: Place) -> None:
     place.user.write_text('key_prefix = "user:"')
     place.pyproject.write_text('[tool.rushes]\nkey_prefix = "pyproject:"')
     place.own.write_text('key_prefix = "own:"')
-    steps = [
+    steps: list[tuple[Callable[[], LoadedSettings], str]] = [
         (lambda: place.read({"key_prefix": "flag:"}, RUSHES_KEY_PREFIX="variable:"), "flag:"),
         (lambda: place.read({"key_prefix": None}, RUSHES_KEY_PREFIX="variable:"), "variable:"),
         (lambda: place.read(RUSHES_KEY_PREFIX=""), "own:"),

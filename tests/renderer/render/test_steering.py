@@ -47,7 +47,7 @@ def write_mask(path: Path, white_columns: slice) -> Path:
 
 
 @pytest.fixture
-def files(studio: Studio) -> dict[str, str]:
+def files(studio: Studio) -> dict[str, Any]:
     """Names of files beside the timeline."""
     write_clip(studio.folder / "control.mp4", moving(16))
     write_mask(studio.folder / "mask.mkv", slice(32, 64))
@@ -71,7 +71,7 @@ def inputs_of(studio: Studio, plan_and_request: tuple[Any, Any]) -> list[Any]:
 
 
 def test_a_control_video_is_read_in_step_with_the_chunks(
-    studio: Studio, files: dict[str, str]
+    studio: Studio, files: dict[str, Any]
 ) -> None:
     made = inputs_of(studio, studio.prepare(TEXT, control="control.mp4"))
     frames = np.concatenate([inputs.control.numpy() for inputs in made])[:16]
@@ -82,7 +82,7 @@ def test_a_control_video_is_read_in_step_with_the_chunks(
     assert all(bool(inputs.masks.all()) and inputs.video is None for inputs in made)
 
 
-def test_white_of_the_mask_is_made_anew(studio: Studio, files: dict[str, str]) -> None:
+def test_white_of_the_mask_is_made_anew(studio: Studio, files: dict[str, Any]) -> None:
     plan = studio.prepare(TEXT, control="control.mp4", mask="mask.mkv")
     for inputs in inputs_of(studio, plan):
         assert not inputs.masks[:, :, :32].any()
@@ -90,7 +90,7 @@ def test_white_of_the_mask_is_made_anew(studio: Studio, files: dict[str, str]) -
 
 
 def test_without_control_video_the_other_frames_are_grey(
-    studio: Studio, files: dict[str, str]
+    studio: Studio, files: dict[str, Any]
 ) -> None:
     chosen = studio.prepare(TEXT, first_frame="face.png", last_frame="end.png")
     made = inputs_of(studio, chosen)
@@ -104,7 +104,7 @@ def test_without_control_video_the_other_frames_are_grey(
         assert bool(inputs.masks.all())
 
 
-def test_an_image_keeps_its_proportions(studio: Studio, files: dict[str, str]) -> None:
+def test_an_image_keeps_its_proportions(studio: Studio, files: dict[str, Any]) -> None:
     made = inputs_of(studio, studio.prepare(TEXT, last_frame="end.png"))
     picture = made[-1].control[0].numpy()
     columns = np.unique(picture[0].reshape(-1, 3), axis=0)
@@ -116,7 +116,7 @@ def steering_of(plan: RenderPlan) -> list[Steering | None]:
     return [chunk.steering for chunk in plan.chunks]
 
 
-def test_references_act_where_their_block_begins(studio: Studio, files: dict[str, str]) -> None:
+def test_references_act_where_their_block_begins(studio: Studio, files: dict[str, Any]) -> None:
     blocks = (TWO[0], TWO[1] | {"ext": {"vace": {"ref_images": ["face.png"], "scale": 0.8}}})
     document = timeline(*blocks, ext={"unit": "seconds"})
     plan, _ = studio.prepare(document)
@@ -125,7 +125,7 @@ def test_references_act_where_their_block_begins(studio: Studio, files: dict[str
 
 
 def test_references_act_again_where_the_caches_begin_anew(
-    studio: Studio, files: dict[str, str]
+    studio: Studio, files: dict[str, Any]
 ) -> None:
     blocks = (TWO[0], TWO[1] | {"ext": {"cache": "reset"}})
     document = timeline(*blocks, ext={"unit": "seconds"})
@@ -135,7 +135,7 @@ def test_references_act_again_where_the_caches_begin_anew(
     assert sum(given) == 2
 
 
-def test_a_block_begins_and_ends_with_its_images(studio: Studio, files: dict[str, str]) -> None:
+def test_a_block_begins_and_ends_with_its_images(studio: Studio, files: dict[str, Any]) -> None:
     vace = {"first_frame": "face.png", "last_frame": "end.png"}
     document = timeline(TWO[0] | {"ext": {"vace": vace}}, TWO[1], ext={"unit": "seconds"})
     plan, _ = studio.prepare(document)
@@ -152,7 +152,7 @@ def test_a_block_begins_and_ends_with_its_images(studio: Studio, files: dict[str
     [({}, [0.0, 0.0, 0.5, 1.5]), ({"control_scale": 0.25}, [0.25] * 4)],
 )
 def test_the_scale_follows_keyframes_and_blocks_unless_it_is_given(
-    options: dict[str, Any], scales: list[float], studio: Studio, files: dict[str, str]
+    options: dict[str, Any], scales: list[float], studio: Studio, files: dict[str, Any]
 ) -> None:
     keys = [{"t": 0, "v": 0}, {"t": 0.5, "v": 0.5, "ease": "step"}]
     ext = {"schedules": {"vace_scale": keys}, "control": {"input": "control.mp4", "scale": 2}}
@@ -161,7 +161,7 @@ def test_the_scale_follows_keyframes_and_blocks_unless_it_is_given(
     assert [steering and steering.scale for steering in steering_of(plan)] == scales
 
 
-def test_a_plan_comes_back_from_its_data(studio: Studio, files: dict[str, str]) -> None:
+def test_a_plan_comes_back_from_its_data(studio: Studio, files: dict[str, Any]) -> None:
     plan, _ = studio.prepare(TEXT, references=("end.png",), **files)
     assert RenderPlan.from_dict(plan.to_dict()) == plan
     assert set(plan.steering_files) == {*files.values(), "end.png"}
@@ -189,7 +189,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 def test_every_way_to_steer_gives_pictures_of_its_own(
-    studio: Studio, files: dict[str, str]
+    studio: Studio, files: dict[str, Any]
 ) -> None:
     hashes = {"none": studio.render(TEXT)["frames_sha256"]}
     for name, options in WAYS.items():
@@ -204,20 +204,24 @@ def test_every_way_to_steer_gives_pictures_of_its_own(
     assert "vace" not in studio.render(TEXT)["sha256"]["weights"]
 
 
-def test_a_scale_of_zero_steers_nothing(studio: Studio, files: dict[str, str]) -> None:
+def test_a_scale_of_zero_steers_nothing(studio: Studio, files: dict[str, Any]) -> None:
     without = studio.render(TEXT)["frames_sha256"]
     assert studio.render(TEXT, control_scale=0, **files)["frames_sha256"] == without
 
 
-def test_the_input_can_be_what_steers(studio: Studio, files: dict[str, str]) -> None:
+def test_the_input_can_be_what_steers(studio: Studio, files: dict[str, Any]) -> None:
     source = studio.folder / "control.mp4"
-    settings = {"vaceEnabled": True, "vaceUseInputVideo": True, "vaceContextScale": 0.5}
+    settings: dict[str, Any] = {
+        "vaceEnabled": True,
+        "vaceUseInputVideo": True,
+        "vaceContextScale": 0.5,
+    }
     as_input = studio.frames(timeline(mode="video", **settings), source=source)
     as_control = studio.frames(TEXT, control="control.mp4", control_scale=0.5)
     assert np.array_equal(as_input, as_control)
 
 
-def test_video_to_video_can_be_steered_as_well(studio: Studio, files: dict[str, str]) -> None:
+def test_video_to_video_can_be_steered_as_well(studio: Studio, files: dict[str, Any]) -> None:
     source = write_clip(studio.folder / "clip.mp4", moving(16, seed=5))
     video = timeline(mode="video")
     plain = studio.frames(video, source=source)
@@ -227,7 +231,7 @@ def test_video_to_video_can_be_steered_as_well(studio: Studio, files: dict[str, 
 
 
 @pytest.mark.parametrize("vae_type", ["wan", "tae"])
-def test_a_stopped_render_goes_on(vae_type: Any, studio: Studio, files: dict[str, str]) -> None:
+def test_a_stopped_render_goes_on(vae_type: Any, studio: Studio, files: dict[str, Any]) -> None:
     options = {"references": ("face.png",), "vae_type": vae_type, **files}
     whole = studio.render(TEXT, "whole.mp4", **options)
     plan, request = studio.prepare(TEXT, "parts.mp4", **options)
@@ -244,7 +248,7 @@ def test_a_stopped_render_goes_on(vae_type: Any, studio: Studio, files: dict[str
     assert manifest["frames_sha256"] == whole["frames_sha256"]
 
 
-def test_another_file_of_the_same_name_starts_afresh(studio: Studio, files: dict[str, str]) -> None:
+def test_another_file_of_the_same_name_starts_afresh(studio: Studio, files: dict[str, Any]) -> None:
     plan, request = studio.prepare(TEXT, first_frame="face.png")
     work = Work(studio.folder / "work", SavePolicy(every_chunks=1))
 
@@ -302,14 +306,14 @@ def test_all_missing_files_are_told_at_once(studio: Studio) -> None:
 
 
 @pytest.mark.parametrize("way", ["control", "references", "mask"])
-def test_a_file_that_is_no_picture_is_told(way: str, studio: Studio, files: dict[str, str]) -> None:
+def test_a_file_that_is_no_picture_is_told(way: str, studio: Studio, files: dict[str, Any]) -> None:
     (studio.folder / "notes.txt").write_text("not a picture")
     given: Any = ("notes.txt",) if way == "references" else "notes.txt"
     with pytest.raises(InputError, match=r"notes\.txt"):
         studio.render(TEXT, **{"control": "control.mp4"} | {way: given})
 
 
-def test_a_result_never_replaces_what_steers_it(studio: Studio, files: dict[str, str]) -> None:
+def test_a_result_never_replaces_what_steers_it(studio: Studio, files: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="would replace its own source"):
         studio.render(TEXT, "control.mp4", control="control.mp4")
 

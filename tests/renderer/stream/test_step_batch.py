@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from renderer.stream.test_stream import clip, inputs_of, models, open_stream, plan
+from renders.streams import clip, inputs_of, models, open_stream, plan
 from renders.tiny_models import normal, tiny_dit
 from rushes.models.dit import PromptKeys
 from rushes.stream.noise_controller import NoiseController, SmoothedNoiseController

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,128 +14,33 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from renders.shots import block, timeline, write_timeline
-from renders.tiny_models import CPU, DIT, normal, shared_vae, tiny_dit, tiny_vae
+from renders.streams import (
+    HEIGHT,
+    PROMPTS,
+    TEXTS,
+    WIDTH,
+    clip,
+    inputs_of,
+    models,
+    open_stream,
+    plan,
+)
+from renders.tiny_models import CPU, DIT, tiny_dit, tiny_vae
 from rushes.errors import ShapeError
 from rushes.models.caches.feature_cache import FeatureCache
+from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.presets.preset import load_preset
-from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise import ChunkNoise
-from rushes.stream.noise_controller import FixedNoiseScale, NoiseController, ScopeNoiseController
+from rushes.stream.noise_controller import FixedNoiseScale, ScopeNoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
-from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models, Stream
-from rushes.stream.variants import DriverOptions
-from rushes.timeline.document import Prompt
+from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.read.load import load_timeline
 
-HEIGHT, WIDTH = 32, 48
-TEXTS = ("a boat", "a pond")
-PROMPTS = {index: (Prompt(text),) for index, text in enumerate(TEXTS)}
 NOISE_SCALE = 0.7
-ROLLING = DriverOptions(window=6, sinks=3)
-FIRST = Chunk(
-    index=0,
-    first_frame=0,
-    num_frames=5,
-    num_latent_frames=2,
-    position=0,
-    prompt_block=0,
-    transition=None,
-    transition_method="linear",
-    reset=True,
-    seed=42,
-    noise_scale=None,
-    denoising_steps=(1000, 750),
-)
-
-
-@cache
-def models() -> Models:
-    return Models(
-        dit=tiny_dit(),
-        vae=shared_vae(),
-        schedule=FlowSchedule(),
-        normalise_encoded=False,
-        device=CPU,
-        dtype=torch.float32,
-    )
-
-
-def embed(text: str) -> Tensor:
-    return normal(1, DIT.text_len, DIT.text_dim, seed=len(text) + ord(text[-1]))
-
-
-def open_stream(
-    controller: NoiseController | None = None,
-    *,
-    height: int = HEIGHT,
-    clock: StageClock | None = None,
-    parts: Models | None = None,
-    driver: DriverOptions = ROLLING,
-) -> Stream:
-    return Stream(
-        parts or models(),
-        height=height,
-        width=WIDTH,
-        driver=driver,
-        prompts=PROMPTS,
-        conditioning=Conditioning(embed),
-        noise_controller=controller or FixedNoiseScale(),
-        clock=clock or StageClock(),
-    )
-
-
-def plan(
-    count: int,
-    *,
-    resets: Sequence[int] = (0,),
-    blocks: Sequence[int] = (),
-    noise_scale: float | None = None,
-    seed: int = 42,
-    steps: tuple[int, ...] = FIRST.denoising_steps,
-) -> list[Chunk]:
-    """Chunks as a plan makes them: 5 frames after a reset, then 4; seeds follow the position."""
-    chunks: list[Chunk] = []
-    frame = position = 0
-    for index in range(count):
-        is_reset = index in resets
-        position = 0 if is_reset else position
-        num_latents = 2 if is_reset else 1
-        chunks.append(
-            replace(
-                FIRST,
-                index=index,
-                first_frame=frame,
-                num_frames=4 * num_latents - 3 * is_reset,
-                num_latent_frames=num_latents,
-                position=position,
-                prompt_block=blocks[index] if blocks else 0,
-                reset=is_reset,
-                seed=seed + position,
-                noise_scale=noise_scale,
-                denoising_steps=steps,
-            )
-        )
-        frame += chunks[-1].num_frames
-        position += num_latents
-    return chunks
-
-
-def clip(num_frames: int = 40, seed: int = 0) -> Tensor:
-    """A picture that changes slowly: [T, H, W, 3], uint8."""
-    coarse = normal(1, 3, num_frames // 4 + 1, HEIGHT // 8, WIDTH // 8, seed=seed)
-    smooth = torch.nn.functional.interpolate(coarse, (num_frames, HEIGHT, WIDTH), mode="trilinear")
-    return to_bytes(smooth.transpose(1, 2))
-
-
-def inputs_of(chunk: Chunk, video: Tensor | None) -> ChunkInputs:
-    if video is None:
-        return ChunkInputs()
-    return ChunkInputs(video=video[chunk.first_frame : chunk.first_frame + chunk.num_frames])
 
 
 def render(stream: Stream, chunks: Sequence[Chunk], video: Tensor | None = None) -> list[Tensor]:
@@ -436,14 +340,16 @@ def test_a_stream_goes_on_after_a_reset_at_the_end_of_the_table() -> None:
 
 def test_memory_does_not_grow_with_the_stream() -> None:
     stream = open_stream()
+    cache = stream.driver.kv_cache
+    assert isinstance(cache, RollingKVCache)
 
     def held() -> list[int]:
         caches = (stream.encoder_cache, stream.decoder_cache)
-        slots = [sum(slot.numel() for slot in cache.slots.values()) for cache in caches]
+        slots = [sum(slot.numel() for slot in part.slots.values()) for part in caches]
         return [
             *slots,
-            stream.driver.kv_cache.frames.numel(),
-            len(stream.driver.kv_cache.positions),
+            cache.frames.numel(),
+            len(cache.positions),
         ]
 
     chunks, sizes = plan(30, noise_scale=0.5), []
@@ -451,7 +357,7 @@ def test_memory_does_not_grow_with_the_stream() -> None:
         render(stream, [chunk], clip(4 * 30 + 1))
         sizes.append(held())
     assert sizes[5:] == [sizes[5]] * 25
-    assert stream.driver.kv_cache.positions == [0, 1, 2, 28, 29, 30]
+    assert cache.positions == [0, 1, 2, 28, 29, 30]
 
 
 def test_a_long_timeline_passes_the_end_of_the_rotary_table(tmp_path: Path) -> None:

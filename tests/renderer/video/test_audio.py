@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -24,9 +25,9 @@ def write_source(
     with av.open(path, "w") as container:
         if has_video:
             name = "libvpx" if path.suffix == ".webm" else "libx264"
-            video = container.add_stream(name, rate=16)
+            video = cast(av.VideoStream, container.add_stream(name, rate=16))
             video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        sound = container.add_stream(codec, rate=RATE)
+        sound = cast(av.AudioStream, container.add_stream(codec, rate=RATE))
         sound.codec_context.layout = "mono"
         if has_video:
             for index in range(round(seconds * 16)):

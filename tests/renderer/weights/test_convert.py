@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -125,7 +126,7 @@ class Payload:
     def __init__(self, victim: Path) -> None:
         self.victim = victim
 
-    def __reduce__(self) -> object:
+    def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (self.victim,)
 
 
@@ -143,5 +144,7 @@ def test_a_missing_file_is_named(preset: Preset, tmp_path: Path) -> None:
 
 def test_nothing_is_left_of_a_write_that_failed(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"is torch\.complex64"):
-        write_safetensors(tmp_path / "x.safetensors", {"a": torch.zeros(2).cfloat()}, None)
+        write_safetensors(
+            tmp_path / "x.safetensors", {"a": torch.zeros(2, dtype=torch.complex64)}, None
+        )
     assert list(tmp_path.iterdir()) == []

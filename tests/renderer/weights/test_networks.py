@@ -15,6 +15,7 @@ from torch import nn
 from checkout import SOURCES
 from rushes.errors import CheckpointError
 from rushes.files.folders import Folders
+from rushes.models.autoencoder import Autoencoder
 from rushes.presets.catalogue import is_installed
 from rushes.presets.preset import load_preset
 from rushes.render.pipeline import Pipeline, load_pipeline
@@ -75,10 +76,15 @@ def test_a_preset_is_installed_when_all_of_its_files_are_there(tmp_path: Path) -
 # --- loading -------------------------------------------------------------------------------------
 
 
+def as_module(autoencoder: Autoencoder) -> nn.Module:
+    assert isinstance(autoencoder, nn.Module)
+    return autoencoder
+
+
 def test_the_random_weights_of_the_tiny_preset_load_into_every_network(
     pipeline: Pipeline,
 ) -> None:
-    networks: list[nn.Module] = [pipeline.models.dit, pipeline.models.vae]
+    networks = [pipeline.models.dit, as_module(pipeline.models.vae)]
     encoder = load_text_encoder(TINY, pipeline.paths, CPU, torch.float32)
     for network in [*networks, encoder.model]:
         assert not network.training
@@ -88,7 +94,7 @@ def test_the_random_weights_of_the_tiny_preset_load_into_every_network(
 
 def test_networks_have_the_number_format_that_was_asked_for(pipeline: Pipeline) -> None:
     models = load_models(TINY, pipeline.paths, CPU, torch.bfloat16)
-    for network in (models.dit, models.vae):
+    for network in (models.dit, as_module(models.vae)):
         assert {parameter.dtype for parameter in network.parameters()} == {torch.bfloat16}
 
 

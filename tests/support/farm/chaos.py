@@ -24,9 +24,9 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
+from checkout import ROOT
 from farm.havoc import FAULTS, wreak_havoc
 from farm.long_form import VARIABLE
-from farm.running import ROOT
 from farm.s3_server import bucket_settings
 
 SCENARIOS = "faults"

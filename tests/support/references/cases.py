@@ -110,3 +110,32 @@ def cases_of(kind: str) -> list[Any]:
         reason = f"no golden cases of kind {kind} below GOLDEN_DIR"
         return [pytest.param(None, marks=pytest.mark.skip(reason=reason), id="absent")]
     return [pytest.param(Case(file), id=file.stem) for file in files]
+
+
+def network_cases(variant: str) -> list[Any]:
+    cases = cases_of("causal_dit")
+    return [c for c in cases if c.values[0] is None or c.values[0].config.get("variant") == variant]
+
+
+def upstream_cases(*, is_pipe: bool) -> list[Any]:
+    """Runs of the research system on one GPU, or spread over several."""
+    return [
+        case
+        for case in cases_of("pipeline")
+        if case.values[0] is None
+        or (
+            case.values[0].header["source"].startswith("sdv2:")
+            and (case.values[0].config["mode"] == "pipe") is is_pipe
+        )
+    ]
+
+
+def assert_output(case: Case, actual: Tensor, expected: Tensor, name: str, what: str) -> None:
+    if name == "frames_u8":
+        difference = (actual.int() - expected.int()).abs().max().item()
+        assert difference <= case.tolerance["u8_max_diff"], what
+    elif name == "frames":
+        limits = {"atol": case.tolerance["frames_atol"], "rtol": 0}
+        case.assert_close(actual, expected, what, limits)
+    else:
+        case.assert_close(actual, expected, what)

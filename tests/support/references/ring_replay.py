@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from golden.test_causal_dit import build_dit, record_activations
 from references.cases import Case
+from references.networks import build_dit, record_activations
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slots import SlotSizes
@@ -113,7 +113,7 @@ class RingReplay:
             self.cache,
             self.rotary,
             StageClock(),
-            prompt_keys=lambda embedding: self.prompt,
+            prompt_keys=lambda embedding: self._prompt_in_force(),
             chunk_frames=config["block_frames"],
             num_ranks=len(ranges) if pipeline == "ring_of_ranks" else 1,
             shifts_undone=True,
@@ -163,6 +163,10 @@ class RingReplay:
                 return self._batch_step(call, index)
             case unknown:
                 raise AssertionError(f"unknown operation {unknown}")
+
+    def _prompt_in_force(self) -> PromptKeys:
+        assert self.prompt is not None
+        return self.prompt
 
     def _prompt_keys(self, index: int) -> PromptKeys:
         if self.prompt is None:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from golden.test_causal_dit import build_dit
-from golden.test_pipeline import Recorder, build_vae
 from references.cases import Case
+from references.networks import Recorder, build_dit, build_vae
 from references.ring_replay import RecordedNoise
+from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import SmoothedNoiseController
 from rushes.stream.row import Row
@@ -54,7 +54,7 @@ class UpstreamReplay:
         self.stream = RecordedStream(
             Models(
                 dit=self.dit,
-                vae=self.recorder,  # type: ignore[arg-type]
+                vae=self.recorder,
                 schedule=FlowSchedule(shift=config.get("timestep_shift", 8.0)),
                 normalise_encoded=config.get("encode_normalisation", False),
                 device=CPU,
@@ -78,6 +78,8 @@ class UpstreamReplay:
         )
         self.noise = self.stream.recorded = RecordedNoise()
         self.driver = self.stream.driver
+        assert isinstance(self.driver.kv_cache, QueueKVCache)
+        self.kv_cache = self.driver.kv_cache
         if isinstance(self.driver, StepBatch):
             self.driver._blank_noise = self.noise
         self.tokens = (config["height"] // 16) * (config["width"] // 16)
@@ -120,3 +122,18 @@ class UpstreamReplay:
         if isinstance(tokens, list):
             return [self.in_frames(entry) for entry in tokens]
         return tokens // self.tokens
+
+
+def assert_final_cache(case: Case, start: str, cache: QueueKVCache, tokens: int) -> None:
+    """Compare the blocks that the case records."""
+    for name, expected in case.tensors.items():
+        if name.startswith(f"{start}."):
+            block, kind = name.removeprefix(f"{start}.").split(".")
+            states = cache.states[int(block)]
+            actual = {
+                "k": cache.slots.frames[int(block), 0].flatten(1, 2),
+                "v": cache.slots.frames[int(block), 1].flatten(1, 2),
+                "local_end_index": torch.tensor([tokens * state.filled for state in states]),
+                "global_end_index": torch.tensor([tokens * state.end for state in states]),
+            }
+            case.assert_close(actual[kind], expected, name)

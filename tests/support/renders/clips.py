@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
+from av import AudioStream, VideoStream
 from numpy.typing import NDArray
 
 from rushes.video.read.reader import VideoReader
@@ -44,11 +46,12 @@ def write_clip(
 ) -> Path:
     """Encode frames, at the rate or at chosen time stamps."""
     with av.open(path, "w", format=muxer) as container:
-        stream = container.add_stream(codec, rate=fps)
+        stream = cast(VideoStream, container.add_stream(codec, rate=fps))
         stream.width, stream.height = frames.shape[2], frames.shape[1]
         stream.pix_fmt = pixel_format
         stream.codec_context.time_base = time_base or 1 / fps
-        stream.options = LOSSLESS if codec == "libx264" and options is None else options or {}
+        chosen = LOSSLESS if codec == "libx264" and options is None else options or {}
+        stream.options = dict(chosen)
         if rotation != (0, False):
             stream.set_display_rotation(rotation[0], hflip=rotation[1])
         stream.metadata.update(metadata or {})
@@ -65,7 +68,7 @@ def write_clip(
 def write_raw(path: Path, picture: av.VideoFrame, codec: str = "ffv1") -> Path:
     """Encode one frame as it is, tags and all."""
     with av.open(path, "w") as container:
-        stream = container.add_stream(codec, rate=10)
+        stream = cast(VideoStream, container.add_stream(codec, rate=10))
         stream.width, stream.height = picture.width, picture.height
         stream.pix_fmt = picture.format.name
         stream.codec_context.colorspace = picture.colorspace
@@ -78,7 +81,7 @@ def write_raw(path: Path, picture: av.VideoFrame, codec: str = "ffv1") -> Path:
 
 def write_sound(path: Path, codec: str, seconds: int = 1) -> Path:
     with av.open(path, "w") as container:
-        stream = container.add_stream(codec, rate=48000)
+        stream = cast(AudioStream, container.add_stream(codec, rate=48000))
         for index in range(seconds * 50):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), "fltp", "mono")
             frame.sample_rate, frame.pts = 48000, index * 960

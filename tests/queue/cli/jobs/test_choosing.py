@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer import BadParameter
@@ -35,7 +36,7 @@ def test_nothing_that_a_shell_evaluates_is_completed(farm: Farm) -> None:
     job = farm.submit()
     client, prefix = farm.store.client, farm.store.prefix
     client.hset(f"{prefix}job:{job}", "name", '\\$(touch x) `y` "z"')
-    fields = client.hgetall(f"{prefix}job:{job}")
+    fields: dict[Any, Any] = client.hgetall(f"{prefix}job:{job}")
     client.hset(f"{prefix}job:$(touch x)", mapping=fields)
     client.zadd(f"{prefix}ids", {"$(touch x)": 0})
     assert complete(farm, "") == [(job, "???touch x? ?y? ?z? (queued)")]

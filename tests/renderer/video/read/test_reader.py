@@ -169,7 +169,8 @@ def test_the_frames_of_the_example_input_are_all_there() -> None:
     if not clip.exists():
         pytest.skip(f"{clip} is not there; set DATA_DIR to the folder of the example input")
     info = probe_video(clip)
-    assert (info.width, info.height, info.fps, info.num_frames) == (832, 480, 16, 81)
+    assert (info.width, info.height, info.num_frames) == (832, 480, 81)
+    assert info.fps == 16
     with VideoReader(clip, fps=info.fps, height=480, width=832, at_end="stop") as reader:
         last = [reader.read(first, 20)[-1] for first in (0, 20, 40, 60, 80)][-1]
         assert reader.num_frames == 81

@@ -1,6 +1,6 @@
 """What the queue costs: many jobs whose render is replaced by a short sleep.
 
-    python benchmarks/farm.py [--jobs 10000] [--drained 1000] [--output FILE.json]
+    python benchmarks/farm_costs.py [--jobs 10000] [--drained 1000] [--output FILE.json]
 
 Measures how fast jobs are submitted and carried out, what memory broker and worker need for it,
 how long ``rushes jobs`` takes, how long a job waits before a warm worker begins with it, and
