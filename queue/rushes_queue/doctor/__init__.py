@@ -1,5 +1,5 @@
 """What is missing on this machine or in the farm, and the cure.
 
-Each subject is a module with a tuple ``CHECKS`` of functions; ``examine`` runs each subject in a
-process of its own, so that none can hang or crash the others.
+Each subject is a module with a tuple ``CHECKS`` of functions; ``examine`` calls them, each with a
+limit of time. Those that call drivers and codecs, which may crash, run in one child process.
 """

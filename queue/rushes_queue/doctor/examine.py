@@ -1,23 +1,32 @@
-"""Run all checks, each subject in a process of its own, and collect what they found."""
+"""Run the checks of each subject, each with a limit of time, and collect what they found."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import TYPE_CHECKING
 
-from rushes_queue.doctor.finding import Finding, fault
+from rushes.errors import RushesError
+from rushes_queue.doctor import broker, codecs, config, disk, farm, machine, storage, weights
+from rushes_queue.doctor.child import Child
+from rushes_queue.doctor.finding import Check, Finding, check_name, fault, late
 
-SUBJECTS = {  # and the module of each
-    subject: f"rushes_queue.doctor.{subject}"
-    for subject in ("machine", "codecs", "weights", "disk", "config", "broker", "storage", "farm")
+if TYPE_CHECKING:
+    from rushes_queue.settings.loaded import LoadedSettings
+
+SUBJECTS: Mapping[str, tuple[Check, ...]] = {
+    "machine": machine.CHECKS,
+    "codecs": codecs.CHECKS,
+    "weights": weights.CHECKS,
+    "disk": disk.CHECKS,
+    "config": config.CHECKS,
+    "broker": broker.CHECKS,
+    "storage": storage.CHECKS,
+    "farm": farm.CHECKS,
 }
-SECONDS = 120.0  # for all together; importing torch from a cold disk takes a while
+IN_CHILD = frozenset({"machine", "codecs", "weights"})  # a driver may crash the process
+SECONDS = 120.0  # for each check; importing torch from a cold disk takes a while
 
 
 @dataclass(frozen=True)
@@ -29,67 +38,42 @@ class Examined:
 
 
 def examine(
-    subjects: Mapping[str, str] = SUBJECTS,
-    environment: Mapping[str, str] | None = None,
+    loaded: LoadedSettings,
+    subjects: Mapping[str, tuple[Check, ...]] = SUBJECTS,
+    *,
+    in_child: frozenset[str] = IN_CHILD,
     seconds: float = SECONDS,
 ) -> Iterator[Examined]:
-    """Yield what was found, subject by subject in their order; all are looked at side by side.
+    """Yield what was found, subject by subject in their order.
 
-    ``environment`` replaces this process's, from which the settings are read. A subject that does
-    not answer in time, or whose process dies, is a fault; what it found before is kept.
+    A check that raises, takes longer than ``seconds`` or ends the child process is a fault, and
+    the others still run. ``in_child`` names the subjects that run in the child.
     """
-    deadline = time.monotonic() + seconds
-    environment = os.environ if environment is None else environment
-    running = [_Examination(name, module, environment) for name, module in subjects.items()]
+    with Child(run_check) as child:
+        for subject, checks in subjects.items():
+            call = child.call if subject in in_child else _call_with_limit
+            findings = [finding for check in checks for finding in call(check, loaded, seconds)]
+            yield Examined(subject, tuple(findings))
+
+
+def run_check(check: Check, loaded: LoadedSettings) -> list[Finding]:
+    """Return what a check finds; where it raises, that is a finding too."""
+    findings: list[Finding] = []
     try:
-        for each in running:
-            yield each.result(deadline)
-    finally:
-        for each in running:
-            each.close()
+        findings.extend(check(loaded))
+    except RushesError as error:
+        findings.append(fault(check_name(check), str(error), ""))
+    except Exception as error:  # whatever it is, the other checks are to run
+        message = f"{type(error).__name__}: {error}"
+        cure = "this check itself failed; please report it"
+        findings.append(fault(check_name(check), message, cure))
+    return findings
 
 
-class _Examination:
-    """The process that looks at one subject."""
-
-    def __init__(self, subject: str, module: str, environment: Mapping[str, str]) -> None:
-        self._subject = subject
-        self._answers: IO[bytes] = tempfile.TemporaryFile()
-        self._noise: IO[bytes] = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "rushes_queue.doctor", module],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=self._answers,
-            stderr=self._noise,
-        )
-
-    def result(self, deadline: float) -> Examined:
-        try:
-            status = self._process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            end = fault(
-                self._subject, "did not answer in time", "see what else is wrong, try again"
-            )
-        else:
-            end = fault(self._subject, f"ended with status {status}: {self._last_words()}", "")
-            if status == 0:
-                return Examined(self._subject, self._findings())
-        return Examined(self._subject, (*self._findings(), end))
-
-    def close(self) -> None:
-        """End the process if it still runs."""
-        self._process.kill()
-        self._process.wait()
-        self._answers.close()
-        self._noise.close()
-
-    def _findings(self) -> tuple[Finding, ...]:
-        self._answers.seek(0)
-        lines = self._answers.read().decode().split("\n")
-        return tuple(Finding.from_json(line) for line in lines[:-1])  # the last is empty or cut
-
-    def _last_words(self) -> str:
-        self._noise.seek(0)
-        lines = self._noise.read().decode(errors="replace").strip().split("\n")
-        return lines[-1]
+def _call_with_limit(check: Check, loaded: LoadedSettings, seconds: float) -> list[Finding]:
+    """Run a check in a thread: one that hangs, as on a dead network folder, is left behind."""
+    found: list[list[Finding]] = []
+    thread = threading.Thread(target=lambda: found.append(run_check(check, loaded)), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else [late(check, seconds)]

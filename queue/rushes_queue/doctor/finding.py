@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 
 from rushes_queue.settings.loaded import LoadedSettings
@@ -27,14 +26,6 @@ class Finding:
     message: str
     cure: str = ""
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Finding:
-        data = json.loads(text)
-        return cls(Level(data["level"]), data["name"], data["message"], data["cure"])
-
 
 Check = Callable[[LoadedSettings], Iterator[Finding]]
 
@@ -49,3 +40,13 @@ def warning(name: str, message: str, cure: str) -> Finding:
 
 def fault(name: str, message: str, cure: str) -> Finding:
     return Finding(Level.FAULT, name, message, cure)
+
+
+def check_name(check: Check) -> str:
+    """Return what a check that could not finish is called: ``check_open_files`` is open files."""
+    return check.__name__.removeprefix("check_").replace("_", " ")
+
+
+def late(check: Check, seconds: float) -> Finding:
+    message = f"took longer than {seconds:g} s"
+    return fault(check_name(check), message, "see what else is wrong, try again")

@@ -28,7 +28,11 @@ def check_packages(_: LoadedSettings) -> Iterator[Finding]:
     try:
         wanted = [Requirement(text) for text in requires("rushes") or ()]
     except PackageNotFoundError:
-        yield warning("packages", "rushes itself is not installed", "pip install -e .")
+        yield warning(
+            "packages",
+            "rushes runs from a checkout and is not installed, so versions cannot be compared",
+            "uv tool install . in the checkout, or install a wheel of it: README, Install",
+        )
         return
     wanted = [each for each in wanted if each.marker is None or each.marker.evaluate()]
     is_well = True
@@ -67,7 +71,7 @@ def check_gpus(_: LoadedSettings) -> Iterator[Finding]:
         else:
             yield warning(
                 "gpu",
-                "none: renders on the CPU, which suits only the preset tiny",
+                "none: renders on the CPU, which is fast enough only for the preset pocket",
                 "use a machine with an NVIDIA GPU of 16 GiB or more",
             )
     for index in range(usable):

@@ -84,7 +84,7 @@ def find_weights(
         raise CheckpointError(
             f"preset {preset.name}: not found below {root}: {'; '.join(missing)}; fetch them "
             f"{command if entries else 'from their publisher'}, name their folder with "
-            "--models-dir, or try --preset tiny"
+            "--models-dir, or try --preset pocket"
         )
     return WeightPaths(**found)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import rushes
 from checkout import ROOT
+from farm import sick_checks
 from farm.documents import document
 from farm.servers import RunningServer, free_port
 from rushes_queue.archive.job_files import document_key
@@ -22,7 +23,7 @@ from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import WorkerInfo
 from rushes_queue.cli import app
 from rushes_queue.doctor import broker, codecs, config, disk, farm, machine, storage, weights
-from rushes_queue.doctor.examine import SUBJECTS, examine
+from rushes_queue.doctor.examine import IN_CHILD, SUBJECTS, examine
 from rushes_queue.doctor.finding import Check, Finding, Level
 from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.local.machine_settings import read_settings
@@ -48,32 +49,56 @@ def server() -> Iterator[RunningServer]:
 
 
 def test_every_module_of_checks_is_a_subject() -> None:
-    found = {module.__name__ for module in (broker, codecs, config, disk, farm)}
-    found |= {module.__name__ for module in (machine, storage, weights)}
-    assert found == set(SUBJECTS.values())
+    modules = {"config": config, "broker": broker, "codecs": codecs, "disk": disk, "farm": farm}
+    modules |= {"machine": machine, "storage": storage, "weights": weights}
+    assert dict(SUBJECTS) == {name: module.CHECKS for name, module in modules.items()}
+    assert set(SUBJECTS) > IN_CHILD
 
 
-@pytest.mark.parametrize(
-    ("end", "words"), [("killed", "ended with status -9"), ("late", "did not answer in time")]
-)
-def test_a_check_that_dies_or_hangs_hides_no_other(end: str, words: str) -> None:
-    path = os.pathsep.join([str(ROOT / "tests" / "support"), *filter(None, sys.path)])
-    environment = os.environ | {"PYTHONPATH": path, "END": end}
-    seconds = 60 if end == "killed" else 6
-    subjects = {"sick": "farm.sick_checks", "config": SUBJECTS["config"]}
-    began = time.monotonic()
-    sick, well = examine(subjects, environment, seconds)
-    assert time.monotonic() - began < seconds + 5
-    assert [(finding.level, finding.name) for finding in sick.findings] == [
-        (Level.OK, "fine"),
-        (Level.FAULT, "that raises"),
-        (Level.FAULT, "our error"),
-        (Level.FAULT, "sick"),
-    ]
-    assert sick.findings[1].message == "ZeroDivisionError: by nothing"
-    assert sick.findings[2].message == "this setting is wrong"
-    assert words in sick.findings[3].message
+@pytest.mark.parametrize("is_in_child", [True, False], ids=["in the child", "in this process"])
+def test_a_check_that_fails_dies_or_hangs_hides_no_other(is_in_child: bool, tmp_path: Path) -> None:
+    checks: tuple[Check, ...] = (
+        sick_checks.check_fine,
+        sick_checks.check_that_raises,
+        sick_checks.check_our_error,
+        *((sick_checks.check_that_dies,) if is_in_child else ()),
+        sick_checks.check_after_all,
+    )
+    examined = examine(
+        settings(tmp_path),
+        {"sick": checks, "config": config.CHECKS},
+        in_child=frozenset({"sick"} if is_in_child else ()),
+        seconds=60,
+    )
+    sick, well = examined
+    found = {finding.name: finding for finding in sick.findings}
+    assert found["fine"].level == Level.OK
+    assert found["that raises"].message == "ZeroDivisionError: by nothing"
+    assert found["our error"].message == "this setting is wrong"
+    assert found["last"].level == Level.OK
+    assert (found["last"].message == f"in process {os.getpid()}") is not is_in_child
+    if is_in_child:
+        assert found["that dies"].level == Level.FAULT
+        assert found["that dies"].message == "ended with status -9: last words"
     assert len(well.findings) > 3
+
+
+@pytest.mark.parametrize("is_in_child", [True, False], ids=["in the child", "in this process"])
+def test_a_check_that_hangs_is_given_up(is_in_child: bool, tmp_path: Path) -> None:
+    seconds = 8.0 if is_in_child else 0.5  # a process starts slowly on a busy machine
+    began = time.monotonic()
+    (sick,) = examine(
+        settings(tmp_path),
+        {"sick": (sick_checks.check_that_hangs, sick_checks.check_after_all)},
+        in_child=frozenset({"sick"} if is_in_child else ()),
+        seconds=seconds,
+    )
+    assert time.monotonic() - began < 2 * seconds + 10
+    assert [(finding.level, finding.name) for finding in sick.findings] == [
+        (Level.FAULT, "that hangs"),
+        (Level.OK, "last"),
+    ]
+    assert sick.findings[0].message == f"took longer than {seconds:g} s"
 
 
 def test_a_broker_that_is_well(server: RunningServer, tmp_path: Path) -> None:
@@ -207,6 +232,28 @@ def test_this_machine_can_compute_and_encode(tmp_path: Path) -> None:
     assert {"torch", "attention", "flash-attn", "h264", "h265", "vp9", "av1", "prores"} <= set(
         found
     )
+
+
+def test_without_a_gpu_the_preset_that_is_fast_enough_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    monkeypatch.setattr(machine, "_gpus_of_driver", list)
+    assert run((machine.check_gpus,), settings(tmp_path))["gpu"].message.endswith("preset pocket")
+
+
+def test_who_is_not_installed_is_told_how_the_readme_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> list[str]:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(machine, "requires", absent)
+    found = run((machine.check_packages,), settings(tmp_path))["packages"]
+    assert found.level == Level.WARNING
+    command = found.cure.partition(" in the checkout")[0]
+    assert command in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_weights_that_are_missing_are_named_with_the_command_that_gets_them(tmp_path: Path) -> None:

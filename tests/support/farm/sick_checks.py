@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from rushes.errors import ConfigError
-from rushes_queue.doctor.finding import Check, Finding, ok
+from rushes_queue.doctor.finding import Finding, ok
 from rushes_queue.settings.loaded import LoadedSettings
 
 
@@ -27,12 +27,16 @@ def check_our_error(_: LoadedSettings) -> Iterator[Finding]:
     yield
 
 
-def check_that_ends(_: LoadedSettings) -> Iterator[Finding]:
-    """End as it is told: by the kernel, or not at all."""
-    if os.environ["END"] == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
+def check_that_dies(_: LoadedSettings) -> Iterator[Finding]:
+    print("last words", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield ok("dead", "cannot be")
+
+
+def check_that_hangs(_: LoadedSettings) -> Iterator[Finding]:
     time.sleep(60)
     yield ok("late", "too late")
 
 
-CHECKS: tuple[Check, ...] = (check_fine, check_that_raises, check_our_error, check_that_ends)
+def check_after_all(_: LoadedSettings) -> Iterator[Finding]:
+    yield ok("last", f"in process {os.getpid()}")

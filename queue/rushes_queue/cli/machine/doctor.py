@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,15 +30,16 @@ def doctor(
     """Look at this machine and the farm; exit code 9 when something is at fault."""
     from rushes_queue.doctor.examine import SUBJECTS, examine
     from rushes_queue.doctor.finding import Level
+    from rushes_queue.local.machine_settings import read_settings
 
-    farm.settings()  # a wrong setting is one error, not one for each subject
+    loaded = read_settings({"broker_url": farm.broker, "storage_url": farm.storage})
     unknown = set(subjects or ()) - set(SUBJECTS)
     if unknown:
         known = ", ".join(SUBJECTS)
         raise typer.BadParameter(f"no such subject: {', '.join(sorted(unknown))}; write {known}")
-    chosen = {name: module for name, module in SUBJECTS.items() if name in (subjects or SUBJECTS)}
+    chosen = {name: checks for name, checks in SUBJECTS.items() if name in (subjects or SUBJECTS)}
     all_examined = []
-    for examined in examine(chosen, _environment(farm)):
+    for examined in examine(loaded, chosen):
         all_examined.append(examined)
         if not as_json:
             _print(examined)
@@ -60,17 +60,6 @@ def doctor(
     say(f"{levels.count(Level.FAULT)} faults, {levels.count(Level.WARNING)} warnings")
     if Level.FAULT in levels:
         raise typer.Exit(exit_codes.DOCTOR_FAULTS)
-
-
-def _environment(farm: FarmFlags) -> dict[str, str]:
-    """Return this process's environment with the flags in it, as a secret cannot be a flag."""
-    environment = dict(os.environ)
-    if farm.broker is not None:
-        environment.pop("RUSHES_BROKER_URL_FILE", None)
-        environment["RUSHES_BROKER_URL"] = farm.broker
-    if farm.storage is not None:
-        environment["RUSHES_STORAGE_URL"] = farm.storage
-    return environment
 
 
 def _print(examined: Examined) -> None:

@@ -152,7 +152,7 @@ REFUSALS = {
     ),
     "absent device": Refusal("shot.json --device cuda:99", 3, "there is", TEXT_SHOT),
     "absent weights": Refusal(
-        "shot.json --preset streamdiffusionv2-1.3b", 1, "or try --preset tiny", TEXT_SHOT
+        "shot.json --preset streamdiffusionv2-1.3b", 1, "or try --preset pocket", TEXT_SHOT
     ),
     "cache below a file": Refusal(
         "shot.json --cache-dir shot.json/cache", 1, "shot.json/cache", TEXT_SHOT
