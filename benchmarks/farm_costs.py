@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.presets.preset import load_preset
 from rushes.render.request import RenderRequest
+from rushes.shots.shot import Shot
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.read.load import parse_timeline
 from rushes_queue.farm.connections import FarmLinks
-from rushes_queue.farm.submit import JobOptions, Shot, hand_in
+from rushes_queue.farm.submit import JobOptions, hand_in
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.states import State
 from rushes_queue.local.machine_settings import load_settings

@@ -37,7 +37,7 @@ from rushes.video.write.writer import open_writer
 from rushes.weights.autoencoders import vae_config
 from rushes.weights.device import choose_device, choose_dtype, device_name, reuse_freed_memory
 from rushes.weights.networks import dit_config
-from short_stream import make_chunks, open_stream
+from short_stream import open_random_stream, plan_chunks
 
 MEADOW = Path(__file__).parents[1] / "timelines" / "meadow.mp4"
 M = TypeVar("M", bound=nn.Module)
@@ -74,8 +74,9 @@ def measure(
     """Return the milliseconds a chunk of every stage, and of all together."""
     width, height = map(int, args.size.split("x"))
     clock = StageClock(models.device)
-    stream = open_stream(models, preset, (width, height), clock)
     steps = tuple(map(int, args.steps.split(",")))
+    plan = plan_chunks(preset, (width, height), steps, args.warmup + args.chunks)
+    stream = open_random_stream(models, preset, plan, clock)
     reader = VideoReader(MEADOW, fps=Fraction(16), height=height, width=width)
     with tempfile.TemporaryDirectory() as folder, reader:
         writer = open_writer(Path(folder) / "out.mp4", fps=Fraction(16), width=width, height=height)
@@ -83,7 +84,7 @@ def measure(
         write = clock.timed_on_host("write", writer.write)
         at_start: dict[str, float] = {}
         begin = 0.0
-        for chunk in make_chunks(preset, steps, args.warmup + args.chunks):
+        for chunk in plan.chunks:
             if chunk.index == args.warmup:
                 at_start, begin = clock.seconds(), time.perf_counter()
             video = torch.from_numpy(read(chunk.first_frame, chunk.num_frames))

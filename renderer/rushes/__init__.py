@@ -1,3 +1,3 @@
 """Render timelines with streaming video diffusion models."""
 
-__version__ = "0.1.0"
+from rushes.version import __version__ as __version__

@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 from rushes.render.pipeline import Pipeline
-from rushes.stream.conditioning import Conditioning
-from rushes.stream.noise_controller import FixedNoiseScale, NoiseController, ScopeNoiseController
-from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Stream
-from rushes.stream.variants import DriverOptions
+from rushes.stream.open_stream import open_stream
+from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan
@@ -51,24 +48,12 @@ def render_shot(pipeline: Pipeline, shot: Shot, film: Tensor | None) -> Tensor:
     size = pipeline.preset.largest_side if film is None else film.shape[-1]
     assert size is not None
     plan = _plan(pipeline, shot, film, size)
-    spec = pipeline.preset.chunk
-    embeddings = pipeline.prompt_embeddings([text for _, text in shot.prompts])
-    controller: NoiseController = FixedNoiseScale()
-    if shot.noise_controller:
-        controller = ScopeNoiseController(spec.latent_frames)
-    stream = Stream(
-        pipeline.models,
-        height=plan.height,
-        width=plan.width,
-        driver=DriverOptions(
-            window=spec.window if shot.window is None else shot.window,
-            sinks=spec.sinks if shot.sinks is None else shot.sinks,
-        ),
-        prompts=plan.prompts,
-        conditioning=Conditioning(embeddings.__getitem__, plan.spatial_method),
-        noise_controller=controller,
-        clock=StageClock(),
+    changed = {"window": shot.window, "sinks": shot.sinks}
+    chunk = pipeline.preset.chunk.model_copy(
+        update={name: value for name, value in changed.items() if value is not None}
     )
+    embeddings = pipeline.prompt_embeddings([text for _, text in shot.prompts])
+    stream = open_stream(pipeline.models, chunk, plan, embeddings.__getitem__)
     frames = torch.cat(list(stream.render(_inputs(plan, film))))[: plan.num_frames]
     return frames.permute(0, 3, 1, 2).float() / 127.5 - 1
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import rushes
 from rushes.errors import ConfigError, InputError
-from rushes.render.request import RenderRequest
+from rushes.shots.names import timeline_name
+from rushes.shots.shot import Shot
 from rushes.timeline.loras import BESIDE, find_all
 from rushes.timeline.plan.options import bare_name
-from rushes.timeline.plan.render_plan import RenderPlan
 from rushes_queue.archive.job_files import document_key, write_document
 from rushes_queue.broker.replies import Change
 from rushes_queue.farm.connections import FarmLinks
@@ -42,16 +42,6 @@ class JobOptions:
     gpu_class: GpuClass = "any"
     notify: tuple[str, ...] = ()
     nonce: str | None = None
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One result that is asked for: a checked and planned timeline, and which take it is."""
-
-    request: RenderRequest
-    plan: RenderPlan
-    take: int = 0
-    lora_folders: tuple[Path, ...] = ()
 
 
 def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -> JobDocument:
@@ -80,7 +70,7 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
         ),
         created_at=datetime.now(UTC),
         submitter=Submitter(version=rushes.__version__, user=_user(), host=socket.gethostname()),
-        name=name_of(shot.request.timeline),
+        name=timeline_name(shot.request.timeline),
         request=request,
         plan=portable_plan(shot.plan).to_dict(),
         timeline=timeline,
@@ -160,11 +150,6 @@ def audio_file_of(shot: Shot) -> Path | None:
     if request.audio is not None:
         return None if request.audio in ("input", "none") else Path(request.audio)
     return request.timeline.parent / audio.uri if audio and audio.uri else None
-
-
-def name_of(timeline: Path) -> str:
-    """Return what a job is called: the timeline's name without extensions."""
-    return timeline.name.removesuffix(".json").removesuffix(".scope-workflow") or "timeline"
 
 
 def _unstored(path: Path) -> BlobRef:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-import rushes
-
 
 def data_folder(name: str) -> Path:
     """Return ``configs``, ``timelines`` or ``pocket``, installed or in a checkout."""
     installed = Path(str(files("rushes") / name))
     if installed.is_dir():
         return installed
-    return Path(rushes.__file__).parents[2] / name
+    return Path(__file__).parents[3] / name

@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-import rushes
 from rushes.models.attention import chosen_kernel
 from rushes.render.pipeline import Pipeline
 from rushes.render.request import RenderRequest
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.version import __version__
 from rushes.weights.device import device_name
 
 SCHEMA_VERSION = 1
@@ -76,7 +76,7 @@ def versions() -> dict[str, str]:
     """Return the versions of everything that can change a picture."""
     found = {name: version(name) for name in _PACKAGES}
     cuda = {"cuda": torch.version.cuda} if torch.version.cuda else {}
-    return {"rushes": rushes.__version__, "python": platform.python_version(), **found, **cuda}
+    return {"rushes": __version__, "python": platform.python_version(), **found, **cuda}
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:

@@ -13,12 +13,15 @@ import torch
 from rushes.files.folders import Folders
 from rushes.files.hashes import HashCache
 from rushes.memory.memory_plan import AS_IT_IS, Fit
+from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.vace import VaceBranch
 from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
 from rushes.render.prompt_cache import PromptCache, encoder_key
-from rushes.stream.stream import Models
+from rushes.stream.open_stream import open_stream
+from rushes.stream.stage_clock import StageClock
+from rushes.stream.stream import Models, Stream
 from rushes.timeline.loras import BESIDE
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.weights.autoencoders import load_autoencoder
@@ -104,6 +107,28 @@ class Pipeline:
             del encoder
             release_memory(self.models.device)
         return cache
+
+    def open_stream(
+        self,
+        plan: RenderPlan,
+        clock: StageClock | None = None,
+        adapted_layers: AdaptedLayers | None = None,
+    ) -> Stream:
+        """Encode the prompts of a plan and open the stream that renders it.
+
+        Raises: CheckpointError when the text encoder is needed and does not fit.
+        """
+        clock = clock or StageClock(self.models.device)
+        texts = [prompt.text for prompts in plan.prompts.values() for prompt in prompts]
+        embeddings = clock.timed_on_host("prompts", self.prompt_embeddings)(texts)
+        return open_stream(
+            self.models,
+            self.preset.chunk,
+            plan,
+            embeddings.__getitem__,
+            clock=clock,
+            adapted_layers=adapted_layers,
+        )
 
     @property
     def _text_device(self) -> torch.device:

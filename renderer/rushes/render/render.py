@@ -16,8 +16,6 @@ from rushes.errors import ConfigError
 from rushes.files.hashes import sha256_of
 from rushes.files.hidden_folder import hidden_folder
 from rushes.files.publish import PendingOutput, make_folder
-from rushes.models.adapters.adapted_layers import AdaptedLayers
-from rushes.presets.preset import ChunkSpec
 from rushes.render.chunk_reader import ChunkReader
 from rushes.render.contact_frames import ContactFrames
 from rushes.render.loop import Output, Report, Saver, run_loop
@@ -25,16 +23,7 @@ from rushes.render.manifest import build_manifest
 from rushes.render.pipeline import Pipeline
 from rushes.render.request import RenderRequest, refuse_conflicts, refuse_missing
 from rushes.render.save_points import SavePoints, SavePolicy
-from rushes.stream.conditioning import Conditioning
-from rushes.stream.noise_controller import (
-    FixedNoiseScale,
-    NoiseController,
-    ScopeNoiseController,
-    SmoothedNoiseController,
-)
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import Stream
-from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Audio
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.plan.versions import oldest_form
@@ -95,7 +84,7 @@ def render(
         segments_folder = make_folder(folder / "segments")
         writer = stack.enter_context(_open_writer(plan, request, force, segments_folder, staging))
         adapted_layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
-        stream = _open_stream(pipeline, plan, clock, adapted_layers)
+        stream = pipeline.open_stream(plan, clock, adapted_layers)
         output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
         first_chunk, saver = 0, None
         if work is not None:
@@ -229,41 +218,3 @@ def _choose_audio(plan: RenderPlan, request: RenderRequest) -> AudioSource | Non
         case (str(path), _):
             return AudioSource(Path(path))
     return None
-
-
-def _open_stream(
-    pipeline: Pipeline, plan: RenderPlan, clock: StageClock, adapted_layers: AdaptedLayers
-) -> Stream:
-    texts = [prompt.text for prompts in plan.prompts.values() for prompt in prompts]
-    embeddings = clock.timed_on_host("prompts", pipeline.prompt_embeddings)(texts)
-    chunk_spec = pipeline.preset.chunk
-    controller: NoiseController = FixedNoiseScale()
-    if plan.noise_controller:
-        controller = (
-            ScopeNoiseController(chunk_spec.latent_frames)
-            if plan.variant == "rolling"
-            else SmoothedNoiseController()
-        )
-    return Stream(
-        pipeline.models,
-        height=plan.height,
-        width=plan.width,
-        driver=_driver_options(plan, chunk_spec),
-        prompts=plan.prompts,
-        conditioning=Conditioning(embeddings.__getitem__, plan.spatial_method),
-        noise_controller=controller,
-        clock=clock,
-        adapted_layers=adapted_layers,
-    )
-
-
-def _driver_options(plan: RenderPlan, chunk: ChunkSpec) -> DriverOptions:
-    return DriverOptions(
-        window=chunk.window,
-        sinks=chunk.sinks,
-        variant=plan.variant,
-        stream_batch=plan.stream_batch,
-        sink_refresh=chunk.sink_refresh,
-        chunk_frames=chunk.latent_frames,
-        rows=plan.num_rows,
-    )

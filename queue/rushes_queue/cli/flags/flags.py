@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
@@ -15,8 +15,7 @@ from rushes.errors import ConfigError
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
-    from rushes.presets.preset import Preset
-    from rushes.timeline.document import Timeline
+    from rushes.shots.shot import ResultValues
     from rushes.timeline.plan.options import AtEnd, PlanOptions
     from rushes.timeline.read.load import LoadedTimeline
 
@@ -188,21 +187,10 @@ class PlanFlags:
         typer.Option(help="Interpolation of transitions where the file says nothing."),
     ] = None
 
-    def with_input_of(self, timeline: Timeline, folder: Path, preset: Preset) -> PlanFlags:
-        """Take the input video that the timeline names, where one is wanted and none was given."""
-        from rushes.timeline.plan.job_settings import input_mode
-
-        named = timeline.ext.input
-        if named is None or self.input_video is not None:
-            return self
-        if input_mode(timeline, self.mode, preset) == "text":
-            return self
-        return replace(self, input_video=folder / named)
-
     def options(self, seed: int | None, pipeline: str | None) -> PlanOptions:
-        """Check the flags and look at the input video, if there is one.
+        """Check the flags.
 
-        Raises: typer.BadParameter when a value is not allowed; MissingFileError, InputError.
+        Raises: typer.BadParameter when a value is not allowed.
         """
         from rushes.timeline.plan.options import make_options, parse_size, parse_steps
 
@@ -218,12 +206,9 @@ class PlanFlags:
                 values["quantization"] = "fp8_e4m3fn"
             values |= self._steering()
             values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
-            options = make_options(**values)
+            return make_options(**values)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from error
-        if self.input_video is None and self.control is None:
-            return options
-        return options.model_copy(update=self._input)
 
     def _steering(self) -> dict[str, Any]:
         """The files that steer the render, wherever the timeline lies, and how strongly."""
@@ -238,20 +223,6 @@ class PlanFlags:
         }
         values["references"] = tuple(str(path.absolute()) for path in self.reference or ())
         return values | {"control_scale": self.control_scale}
-
-    @cached_property
-    def _input(self) -> dict[str, Any]:
-        """What a plan has to know of the input video, or else of the control video."""
-        from rushes.video.read.probe import probe_video
-
-        path = self.input_video or self.control
-        assert path is not None
-        info = probe_video(path)
-        return {
-            "input_fps": info.fps,
-            "input_frames": info.num_frames,
-            "input_duration": info.duration,
-        }
 
     def _at_end(self) -> AtEnd:
         chosen: list[AtEnd] = []
@@ -311,3 +282,15 @@ class ResultFlags:
     audio: Annotated[
         str | None, typer.Option(help="'input', 'none' or a file; default by the timeline.")
     ] = None
+
+    def values(self) -> ResultValues:
+        """Return the fields of a request."""
+        return {
+            "device": self.device,
+            "dtype": self.dtype,
+            "fit": self.fit,
+            "codec": self.codec,
+            "crf": self.crf,
+            "hardware_encoder": self.hardware,
+            "audio": self.audio,
+        }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from rushes.text import printable
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
-from rushes_queue.cli.flags.shots import Takes, make_shots, refuse_contradictions, warn_of
+from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.jobs.choosing import complete_jobs
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.job_view import shown_reason
@@ -22,9 +23,10 @@ from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
+    from rushes.shots.shot import Shot
     from rushes_queue.broker.replies import Change
     from rushes_queue.farm.connections import FarmLinks
-    from rushes_queue.farm.submit import JobOptions, Shot
+    from rushes_queue.farm.submit import JobOptions
     from rushes_queue.jobs.document import JobDocument
     from rushes_queue.jobs.limits import Limits
 
@@ -126,7 +128,8 @@ def _make_all(
     limits: Limits,
 ) -> tuple[list[Shot], list[RushesError]]:
     """Check and plan every file; return what can be rendered, and the faults of the others."""
-    from rushes_queue.farm.submit import Shot, check_shot
+    from rushes.shots.shot import refuse_contradictions
+    from rushes_queue.farm.submit import check_shot
 
     shots: list[Shot] = []
     faults: list[RushesError] = []
@@ -135,21 +138,27 @@ def _make_all(
             _, made = make_shots(
                 *(timeline, folders, planned, result, loading), takes=takes, output=output
             )
-            own = []
-            for number, (request, plan) in enumerate(made):
-                if request.input and not plan.takes_input and len(timelines) > 1:
-                    # One --input for many files is meant for those that take one.
-                    request = request.model_copy(update={"input": None})
-                    if number == 0:
-                        name = printable(str(timeline))
-                        say(f"note: {name}: is text to video, without the input")
-                refuse_contradictions(request, plan)
-                own.append(Shot(request, plan, number, loading.lora_folders))
-                check_shot(own[-1], limits)
+            own = [_without_idle_input(shot, len(timelines)) for shot in made]
+            for shot in own:
+                refuse_contradictions(shot.request, shot.plan)
+                check_shot(shot, limits)
             shots += own
         except RushesError as error:
             faults.append(error)
     return shots, faults
+
+
+def _without_idle_input(shot: Shot, num_timelines: int) -> Shot:
+    """Leave out the input of text to video: one --input for many files is for those that take one.
+
+    Of a single file it stays, and is refused.
+    """
+    request = shot.request
+    if not request.input or shot.plan.takes_input or num_timelines == 1:
+        return shot
+    if shot.take == 0:
+        say(f"note: {printable(str(request.timeline))}: is text to video, without the input")
+    return replace(shot, request=request.model_copy(update={"input": None}))
 
 
 def _hand_in_all(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import MissingFileError
+from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
-from rushes_queue.cli.flags.shots import REAL_PRESET
 from rushes_queue.cli.show.console import print_json, print_table, say
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import MissingFileError, RushesError
+from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import LoadFlags, takes_flags
-from rushes_queue.cli.flags.shots import REAL_PRESET
 from rushes_queue.cli.show.console import print_json
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
-from rushes_queue.cli.flags.shots import REAL_PRESET
 from rushes_queue.cli.show.console import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -52,20 +52,16 @@ def plan(
     """Show which frames, prompts, seeds and resets every chunk of a render will have."""
     from rushes.memory.memory_plan import estimate_plan
     from rushes.presets.preset import load_preset
-    from rushes.timeline.plan.planner import plan_render
+    from rushes.shots.preview import preview_plan
 
     chosen = load_preset(preset)
     timeline = loading.load(file).require()
-    named = planned.with_input_of(timeline, file.parent, chosen)
-    if named is planned or (named.input_video and named.input_video.exists()):
-        planned = named
-    else:
-        say(f"warning: {file}: its input {named.input_video} is not here")
-    render_plan = plan_render(timeline, planned.options(seed, loading.pipeline), chosen)
+    options = planned.options(seed, loading.pipeline)
+    render_plan, video = preview_plan(timeline, file, chosen, options, video=planned.input_video)
     memory = estimate_plan(chosen, render_plan)
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
-    if render_plan.takes_input and planned.input_video is None and planned.fps is None:
+    if render_plan.takes_input and video is None and planned.fps is None:
         say("note: there is no input, so its frame rate and length are not known")
     if as_json:
         print_json(render_plan.to_dict() | {"memory": memory.to_dict()})

@@ -13,15 +13,14 @@ import typer
 
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
-from rushes_queue.cli.flags.shots import Takes, make_shots, refuse_contradictions, warn_of
+from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.show.console import print_json, say
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.preset import Preset
     from rushes.render.fitted import FittedRenderer
-    from rushes.render.request import RenderRequest
-    from rushes.timeline.plan.render_plan import RenderPlan
+    from rushes.shots.shot import Shot
 
 
 @takes_flags
@@ -45,25 +44,22 @@ def render(
 ) -> None:
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""
     from rushes.render.request import refuse_conflicts
+    from rushes.shots.shot import refuse_contradictions
 
     folders = replace(places.folders(), loras=loading.lora_folders)
     wanted = Takes(seed, takes, seeds)
     preset, shots = make_shots(
         timeline, folders, planned, result, loading, takes=wanted, output=output
     )
-    for request, plan in shots:
-        refuse_conflicts(request, force)
-        refuse_contradictions(request, plan)
-    warn_of([plan for _, plan in shots])
+    for shot in shots:
+        refuse_conflicts(shot.request, force)
+        refuse_contradictions(shot.request, shot.plan)
+    warn_of([shot.plan for shot in shots])
     render_all(preset, folders, shots, force, as_json)
 
 
 def render_all(
-    preset: Preset,
-    folders: Folders,
-    work: list[tuple[RenderRequest, RenderPlan]],
-    force: bool,
-    as_json: bool,
+    preset: Preset, folders: Folders, shots: list[Shot], force: bool, as_json: bool
 ) -> None:
     """Load the networks once, render one take after another, and name the files made."""
     from rushes_queue.cli.show.progress import ProgressDisplay, where
@@ -71,12 +67,12 @@ def render_all(
     display: ProgressDisplay | None = None
     try:
         with interruptible() as raise_if_asked:
-            renderer = open_renderer(preset, folders, work, force)
-            for request, plan in work:
+            renderer = open_renderer(preset, folders, shots, force)
+            for shot in shots:
                 display = ProgressDisplay(raise_if_asked)
                 with display:
-                    manifest = renderer.render(plan, request, force=force, report=display)
-                name_results(request, plan, manifest, as_json)
+                    manifest = renderer.render(shot.plan, shot.request, force=force, report=display)
+                name_results(shot, manifest, as_json)
     except KeyboardInterrupt as error:
         latest = display and display.latest
         far = f"at {where(latest)}" if latest else "before the first chunk"
@@ -85,27 +81,27 @@ def render_all(
 
 
 def open_renderer(
-    preset: Preset, folders: Folders, work: list[tuple[RenderRequest, RenderPlan]], force: bool
+    preset: Preset, folders: Folders, shots: list[Shot], force: bool
 ) -> FittedRenderer:
     """Refuse what cannot be rendered, then choose the device; networks are loaded when needed."""
     from rushes.render.fitted import FittedRenderer
     from rushes.render.render import check
     from rushes.weights.device import choose_device, choose_dtype, reuse_freed_memory
 
-    for request, plan in work:
-        check(plan, request, force=force)
-    device = choose_device(work[0][0].device)
+    for shot in shots:
+        check(shot.plan, shot.request, force=force)
+    wanted = shots[0].request
+    device = choose_device(wanted.device)
     if device.type == "cpu":
         reuse_freed_memory()
-    return FittedRenderer(preset, folders, device, choose_dtype(work[0][0].dtype, device))
+    return FittedRenderer(preset, folders, device, choose_dtype(wanted.dtype, device))
 
 
-def name_results(
-    request: RenderRequest, plan: RenderPlan, manifest: dict[str, Any], as_json: bool
-) -> None:
+def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:
     """Say on stdout where the files of one result are, and what came up while it was made."""
     from rushes.video.names import result_path
 
+    request = shot.request
     video = result_path(request.output)
     if as_json:
         kept = {name: value for name, value in manifest.items() if name not in ("plan", "request")}
@@ -117,7 +113,7 @@ def name_results(
         print_json(files | kept)
         return
     for warning in manifest["warnings"]:
-        if warning not in plan.warnings:  # which were said before
+        if warning not in shot.plan.warnings:  # which were said before
             say(f"warning: {warning}")
     typer.echo(f"video          {video}")
     typer.echo(f"manifest       {request.manifest_path}")

@@ -1,0 +1,41 @@
+"""The input video of a render: which one it is, and what a plan has to know of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rushes.presets.preset import Preset
+from rushes.timeline.document import Timeline
+from rushes.timeline.plan.job_settings import input_mode
+from rushes.timeline.plan.options import PlanOptions
+
+
+def named_input(
+    timeline: Timeline, folder: Path, options: PlanOptions, preset: Preset
+) -> Path | None:
+    """Return the input video that a timeline in a folder names, if it is to be rendered with it."""
+    named = timeline.ext.input
+    if named is None or input_mode(timeline, options.mode, preset) == "text":
+        return None
+    return folder / named
+
+
+def with_input(options: PlanOptions, video: Path | None, folder: Path) -> PlanOptions:
+    """Return options that know rate and length of the input video, or else of the control video.
+
+    ``folder`` is where the timeline lies.
+    Raises: MissingFileError, InputError.
+    """
+    control = folder / options.control if options.control is not None else None
+    path = video or control
+    if path is None:
+        return options
+    from rushes.video.read.probe import probe_video  # late: it loads av
+
+    info = probe_video(path)
+    facts = {
+        "input_fps": info.fps,
+        "input_frames": info.num_frames,
+        "input_duration": info.duration,
+    }
+    return options.model_copy(update=facts)

@@ -1,0 +1,36 @@
+"""A plan that is to be looked at: it is made although the input is not here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from rushes.presets.preset import Preset
+from rushes.shots.inputs import named_input, with_input
+from rushes.timeline.document import Timeline
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_render
+from rushes.timeline.plan.render_plan import RenderPlan
+
+
+def preview_plan(
+    timeline: Timeline,
+    file: Path,
+    preset: Preset,
+    options: PlanOptions,
+    *,
+    video: Path | None = None,
+) -> tuple[RenderPlan, Path | None]:
+    """Plan one take as ``shot.plan_shots`` does; return the plan, and the input if it is here.
+
+    An input that the timeline names and that is not here is a warning of the plan.
+    Raises: ConfigError when options cannot be met; MissingFileError for a ``video`` that is not
+        here; InputError.
+    """
+    named = None if video else named_input(timeline, file.parent, options, preset)
+    is_missing = named is not None and not named.exists()
+    video = video or (None if is_missing else named)
+    plan = plan_render(timeline, with_input(options, video, file.parent), preset)
+    if is_missing:
+        plan = replace(plan, warnings=(*plan.warnings, f"{file}: its input {named} is not here"))
+    return plan, video

@@ -1,0 +1,84 @@
+"""One result that is asked for: a timeline, planned, and the request that it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from rushes.errors import ConfigError
+from rushes.presets.preset import Preset
+from rushes.render.request import Fit, RenderRequest, refuse_missing
+from rushes.shots.inputs import named_input, with_input
+from rushes.shots.names import name_output
+from rushes.timeline.document import Timeline
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_render
+from rushes.timeline.plan.render_plan import RenderPlan
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What is to be rendered, which take of its timeline it is, and where LoRA files may lie."""
+
+    request: RenderRequest
+    plan: RenderPlan
+    take: int = 0
+    lora_folders: tuple[Path, ...] = ()
+
+
+class ResultValues(TypedDict, total=False):
+    """How pictures come in and go out: fields of ``RenderRequest``."""
+
+    device: str
+    dtype: str
+    fit: Fit
+    codec: str | None
+    crf: int | None
+    hardware_encoder: bool
+    audio: str | None
+
+
+def plan_shots(
+    timeline: Timeline,
+    file: Path,
+    preset: Preset,
+    options: Sequence[PlanOptions],
+    *,
+    video: Path | None = None,
+    output: Path | None = None,
+    lora_folders: tuple[Path, ...] = (),
+    **result: Unpack[ResultValues],
+) -> list[Shot]:
+    """Plan the takes of a timeline; ``options`` are those of each, alike but for their seeds.
+
+    ``file`` is where the timeline lies. ``video`` is the input, else the one that the timeline
+    names is taken; ``output`` names the result, else the timeline or its file does.
+    Raises: ConfigError when options cannot be met; MissingFileError and InputError for the input.
+    """
+    video = video or named_input(timeline, file.parent, options[0], preset)
+    known = with_input(options[0], video, file.parent)
+    shots = []
+    for take, each in enumerate(options):
+        each = known.model_copy(update={"seed": each.seed})
+        plan = plan_render(timeline, each, preset)
+        name = name_output(output, file, plan, is_one_of_many=len(options) > 1)
+        request = RenderRequest(
+            timeline=file, output=name, input=video, plan=each, preset=preset.name, **result
+        )
+        shots.append(Shot(request, plan, take, lora_folders))
+    return shots
+
+
+def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:
+    """Refuse an input video that would not be looked at, and files that are not there.
+
+    Raises: ConfigError; MissingFileError.
+    """
+    if request.input is not None and not plan.takes_input:
+        raise ConfigError(
+            f"{request.timeline}: is text to video, so {request.input} would not be used; "
+            "give --mode video to use it, or leave --input out"
+        )
+    refuse_missing(plan, request)
