@@ -135,14 +135,20 @@ class SavedWork:
 
     def _forget_old_points(self) -> None:
         points = self._list()
-        kept = {sha256 for _, _, key in points[-KEPT:] for sha256 in self._hashes_in(key)}
+        kept: set[str] = set()
+        for _, _, key in points[-KEPT:]:
+            hashes = self._hashes_in(key)
+            if hashes is None:
+                return  # maybe a newer worker's: it may need files of the older points
+            kept |= hashes
         for _, _, key in points[:-KEPT]:
-            for sha256 in set(self._hashes_in(key)) - kept:
+            for sha256 in (self._hashes_in(key) or set()) - kept:
                 self._storage.delete(f"{self._files}/{sha256}")
             self._storage.delete(key)
 
-    def _hashes_in(self, key: str) -> list[str]:
+    def _hashes_in(self, key: str) -> set[str] | None:
+        """Return the hashes of a point's files; None where the point cannot be read."""
         try:
-            return list(self._read(key).values())
+            return set(self._read(key).values())
         except (RushesError, ValueError):
-            return []
+            return None

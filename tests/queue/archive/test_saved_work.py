@@ -62,6 +62,18 @@ def test_only_the_last_two_are_kept_with_what_they_need(storage: Storage, tmp_pa
     assert files == named
 
 
+def test_a_point_of_a_newer_worker_keeps_all_files(storage: Storage, tmp_path: Path) -> None:
+    saved = SavedWork(storage, JOB, 1, tmp_path / "here")
+    saved.store(make_save(tmp_path / "here", 2, segments=1))
+    newer = f"work/{JOB}/points/000000009-2.json"
+    storage.put_bytes(newer, json.dumps({"schema_version": 99, "places": {}}).encode())
+    files = {entry.key for entry in storage.list(f"work/{JOB}/files")}
+    for chunk in (4, 6):
+        saved.store(make_save(tmp_path / "here", chunk, segments=1))
+    assert storage.exists(newer)
+    assert files <= {entry.key for entry in storage.list(f"work/{JOB}/files")}
+
+
 @pytest.mark.parametrize("damage", ["index", "file", "missing file", "hostile name"])
 def test_a_damaged_one_falls_back_to_the_one_before(
     storage: Storage, tmp_path: Path, damage: str
