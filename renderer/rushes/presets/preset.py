@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rushes.errors import ConfigError
 from rushes.files.resources import data_folder
-from rushes.presets.kinds import Mode, VaeType
+from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType, Variant
 
 
 class _Data(BaseModel):
@@ -50,6 +50,34 @@ class ScheduleSpec(_Data):
 
     def steps(self, mode: Mode) -> tuple[int, ...]:
         return self.video_steps if mode == "video" else self.text_steps
+
+
+class PlaySpec(_Data):
+    """What a file of the pipeline leaves to it, where neither options nor profile decide.
+
+    ``on_prompt_change`` is what a hard prompt change does to the caches. ``transition_steps``, in
+    chunks, are those of text mode; in video mode prompts change at once. Units: pixels.
+    """
+
+    default_mode: Mode = "video"
+    height: int = Field(default=512, ge=64, multiple_of=16)
+    width: int = Field(default=512, ge=64, multiple_of=16)
+    on_prompt_change: CachePolicy = "auto"
+    transition_steps: int = Field(default=0, ge=0)
+    transition_method: Method = "slerp"
+
+
+class Licence(_Data):
+    """What the code that the rules come from, and the weights, may be used for.
+
+    ``code`` and ``weights`` are SPDX names where there is one, or ``unknown``; ``commercial_use``
+    is about the weights, ``None`` where nothing is known. ``source`` says where that was read.
+    """
+
+    code: str = "unknown"
+    weights: str = "unknown"
+    commercial_use: bool | None = None
+    source: str = ""
 
 
 class DitSpec(_Data):
@@ -111,6 +139,7 @@ class ExtraFiles(_Data):
 class Preset(_Data):
     """Everything that tells one pipeline from another.
 
+    ``pipeline_id`` is what timelines call it. ``cache`` is what remembers past frames.
     Weights lie in the models folder, or are made from ``random_weights_seed``, or travel with the
     package in ``weights_folder``. A model that was trained on small pictures only names its
     ``largest_side`` in pixels.
@@ -119,10 +148,13 @@ class Preset(_Data):
     name: str
     description: str
     pipeline_id: str = "streamdiffusionv2"
+    licence: Licence = Licence()
     random_weights_seed: int | None = None
     weights_folder: str | None = None
     largest_side: int | None = Field(default=None, ge=64, multiple_of=16)
     chunk: ChunkSpec = ChunkSpec()
+    cache: Variant = "rolling"
+    play: PlaySpec = PlaySpec()
     schedule: ScheduleSpec = ScheduleSpec()
     dit: DitSpec
     vae: VaeSpec = VaeSpec()

@@ -1,61 +1,103 @@
-"""The pipelines that files name, as data: what they default to and how they differ from ours."""
+"""The pipelines that files name: what they leave unsaid, and whether a preset here renders them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
-from rushes.presets.kinds import Method, Mode
+from rushes.presets.preset import PlaySpec, Preset, load_preset, preset_names
 from rushes.text import shortened
 from rushes.timeline.problems import Problems
 
+PASSTHROUGH = "passthrough"
+
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
-    """What a file leaves unsaid because its pipeline decides it.
+class ScopePipeline:
+    """What a file of a pipeline leaves unsaid, and what tells the pipeline from others.
 
-    Source: scope: src/scope/core/pipelines/defaults.py, frontend/src/hooks/useTimelinePlayback.ts
+    ``chunk_frames`` are those of every chunk after the first.
     """
 
     name: str
-    default_mode: Mode = "text"
-    chunk_frames: int = 12
-    transition_steps: int = 0  # text mode; video mode starts from 0 everywhere
-    transition_method: Method = "slerp"
+    play: PlaySpec
+    chunk_frames: int
+    is_offered: bool = True
     generates: bool = True
 
 
-OURS = "streamdiffusionv2"
-PASSTHROUGH = "passthrough"
+# Source: scope: src/scope/core/pipelines/defaults.py, frontend/src/hooks/useTimelinePlayback.ts
+_NOT_OFFERED = (
+    ScopePipeline("longlive", PlaySpec(default_mode="text"), 12, is_offered=False),
+    ScopePipeline(
+        "krea-realtime-video",
+        PlaySpec(default_mode="text", transition_steps=4, transition_method="linear"),
+        12,
+        is_offered=False,
+    ),
+    ScopePipeline("memflow", PlaySpec(default_mode="text"), 12, is_offered=False),
+    ScopePipeline("reward-forcing", PlaySpec(default_mode="text"), 12, is_offered=False),
+    ScopePipeline(PASSTHROUGH, PlaySpec(), 4, is_offered=False, generates=False),
+)
 
-PIPELINES = {
-    pipeline.name: pipeline
-    for pipeline in (
-        Pipeline(OURS, default_mode="video", chunk_frames=4),
-        Pipeline("longlive"),
-        Pipeline("krea-realtime-video", transition_steps=4, transition_method="linear"),
-        Pipeline("memflow"),
-        Pipeline("reward-forcing"),
-        Pipeline(PASSTHROUGH, default_mode="video", chunk_frames=4, generates=False),
-    )
-}
+
+@cache
+def known_pipelines() -> dict[str, ScopePipeline]:
+    """Return what is known of pipelines by name; those that a shipped preset renders come first."""
+    offered = [pipeline_of(load_preset(name)) for name in preset_names()]
+    known = {pipeline.name: pipeline for pipeline in offered}
+    return known | {each.name: each for each in _NOT_OFFERED if each.name not in known}
 
 
-def check_pipeline(path: str, name: str, override: str | None, problems: Problems) -> None:
-    """Report a pipeline that we do not know, or that is not the one we render with.
+def pipeline_of(preset: Preset) -> ScopePipeline:
+    """Return the pipeline that a preset renders."""
+    chunk_frames = preset.chunk.num_frames(preset.play.default_mode, is_first=False)
+    return ScopePipeline(preset.pipeline_id, preset.play, chunk_frames)
 
-    ``override`` is the pipeline that the user wants instead; it lifts the ban on rendering.
+
+@dataclass(frozen=True, slots=True)
+class PipelineChoice:
+    """What a file is to be rendered with, where its reader has been told.
+
+    ``preset`` is the preset that was chosen; ``instead`` the pipeline that the user wants although
+    the file may name another.
     """
-    pipeline = PIPELINES.get(name)
-    if pipeline is None:
-        problems.error(
-            path, f'"{shortened(name)}" is unknown; known are {", ".join(PIPELINES)}', name
-        )
-    elif name != (override or OURS):
-        change = (
-            f"{name} is another model (chunks of {pipeline.chunk_frames} frames, where {OURS} "
-            f"makes {PIPELINES[OURS].chunk_frames})"
-        )
-        if override:
-            problems.warn(path, f"{change}; rendered with {override} as told", name)
-        else:
-            problems.block_render(path, f"{change}; render with --pipeline {OURS}", name)
+
+    instead: str | None = None
+    preset: Preset | None = None
+
+    def find(self, name: str) -> ScopePipeline | None:
+        """Return what is known of a pipeline; the chosen preset counts as well."""
+        if self.preset is not None and self.preset.pipeline_id == name:
+            return pipeline_of(self.preset)
+        return known_pipelines().get(name)
+
+    def check(self, path: str, name: str, problems: Problems) -> None:
+        """Report a pipeline that is unknown, or that is not the one to be rendered with."""
+        pipeline = self.find(name)
+        if pipeline is None:
+            known = ", ".join(known_pipelines())
+            problems.error(path, f'"{shortened(name)}" is unknown; known are {known}', name)
+            return
+        target = self.instead or (self.preset.pipeline_id if self.preset is not None else name)
+        wanted = self.find(target)
+        if target != name:
+            change = _change(pipeline, wanted)
+            if self.instead:
+                problems.warn(path, f"{change}; rendered with {target} as you asked", name)
+            else:
+                message = f"{change}; choose its preset, or render with --pipeline {target}"
+                problems.block_render(path, message, name)
+        elif not pipeline.is_offered:
+            offered = [each for each in known_pipelines().values() if each.is_offered]
+            message = f"{_change(pipeline, offered[0])}; render with --pipeline {offered[0].name}"
+            problems.block_render(path, message, name)
+
+
+def _change(pipeline: ScopePipeline, wanted: ScopePipeline | None) -> str:
+    if wanted is None:
+        return f"{pipeline.name} is another model"
+    return (
+        f"{pipeline.name} is another model (chunks of {pipeline.chunk_frames} frames, where "
+        f"{wanted.name} makes {wanted.chunk_frames})"
+    )

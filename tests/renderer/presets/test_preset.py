@@ -43,6 +43,7 @@ def test_every_shipped_preset_loads_under_its_name(name: str) -> None:
     preset = load_preset(name)
     assert preset.name == name
     assert preset.description
+    assert preset.licence.source
     assert preset.chunk.sinks + preset.chunk.latent_frames <= preset.chunk.window
 
 

@@ -19,13 +19,13 @@ from rushes.timeline.convert.prompt_maps import (
 )
 from rushes.timeline.document import MICROSECONDS
 from rushes.timeline.fields import Fields
-from rushes.timeline.pipelines import OURS
 from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.ext import SCHEMA
 from rushes.timeline.read.json_reading import MALFORMED, read_json
 from rushes.timeline.read.load import parse_timeline, refuse
 from rushes.timeline.read.timeline_file import NEWEST_VERSION
 
+PIPELINE = "streamdiffusionv2"  # that what is converted is made for
 LONE_PROMPT_FRAMES = 81
 LATEST_ENTRY_FRAMES = 3  # a block may begin that late; its way must still end before the next key
 
@@ -88,7 +88,7 @@ def _to_document(
     late = [frame for frame in prompt_map.prompts if frame >= length]
     if late:
         problems.warn("", f"prompts from frame {late[0]} on lie beyond the {length} frames", late)
-    settings: dict[str, Any] = {"pipelineId": OURS, "inputMode": prompt_map.mode}
+    settings: dict[str, Any] = {"pipelineId": PIPELINE, "inputMode": prompt_map.mode}
     if prompt_map.noise_scale:
         settings["noiseController"] = False  # it would outvote the schedule
     if prompt_map.size:

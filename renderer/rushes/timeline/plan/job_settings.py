@@ -7,17 +7,16 @@ from fractions import Fraction
 from typing import TypeVar
 
 from rushes.errors import ConfigError
-from rushes.presets.kinds import Method, Mode, VaeType
-from rushes.presets.preset import Preset
+from rushes.presets.kinds import Method, Mode, VaeType, Variant
+from rushes.presets.preset import PlaySpec, Preset
 from rushes.timeline.document import ControlVideo, Ramp, Timeline
-from rushes.timeline.pipelines import OURS, PIPELINES, Pipeline
+from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.profiles import PROFILES, Profile
 from rushes.timeline.steps import LEAST_SIDE, round_side
 from rushes.timeline.times import is_rate, show_rate
 
 MODEL_FPS = Fraction(16)  # the model's own rate; scope and sdv2 write it offline
-DEFAULT_SIDE = 512
 DEFAULT_SEED = 42
 
 T = TypeVar("T")
@@ -28,6 +27,7 @@ class JobSettings:
     """Settings of one job; see ``RenderPlan`` for those that go into it as they are."""
 
     profile: Profile
+    variant: Variant
     mode: Mode
     takes_input: bool
     control: ControlVideo
@@ -52,14 +52,15 @@ class JobSettings:
 def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
     """Decide what the document, the options and the profile leave open.
 
-    Raises: ConfigError when the input's rate cannot be used, or steps are to be batched where they
-        cannot be.
+    Raises: ConfigError when the input's rate cannot be used, steps are to be batched where they
+        cannot be, or the profile does not play the preset's model.
     Source: scope: src/scope/core/pipelines/streamdiffusionv2/pipeline.py (VACE's control video
     is no ``video`` to the pipeline, which then runs in text mode)
     """
     settings = timeline.settings
     profile = PROFILES[options.profile]
-    pipeline = _pipeline(timeline, preset)
+    play = _play(timeline, preset)
+    variant = _variant(profile, preset)
     asked_mode = input_mode(timeline, options.mode, preset)
     takes_input = asked_mode == "video"
     control = ControlVideo(
@@ -71,12 +72,13 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     has_control_video = bool(input_is_control or control.video)
     has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
     is_steered = bool(has_control_video or has_images)
-    asked_size = _asked_size(timeline, options)
+    asked_size = _asked_size(timeline, options, preset)
     height, width = asked_size
     if options.height is None and options.width is None:
         height, width = limited_size(asked_size, preset.largest_side)
     return JobSettings(
         profile=profile,
+        variant=variant,
         mode=mode,
         takes_input=takes_input,
         control=control,
@@ -104,28 +106,50 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         transition_steps=_first(
             options.transition_steps,
             timeline.transition_steps,
-            pipeline.transition_steps if mode == "text" else 0,
+            play.transition_steps if mode == "text" else 0,
         ),
         transition_method=_first(
-            options.transition_method, timeline.transition_method, pipeline.transition_method
+            options.transition_method, timeline.transition_method, play.transition_method
         ),
         ramp=options.ramp,
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
-        stream_batch=_stream_batch(timeline, options, profile, is_steered),
+        stream_batch=_stream_batch(timeline, options, profile, variant, is_steered),
     )
 
 
 def input_mode(timeline: Timeline, asked: Mode | None, preset: Preset) -> Mode:
     """Return what a render is made from; ``asked`` is the command line's wish."""
-    return asked or timeline.settings.input_mode or _pipeline(timeline, preset).default_mode
+    return asked or timeline.settings.input_mode or _play(timeline, preset).default_mode
 
 
-def _pipeline(timeline: Timeline, preset: Preset) -> Pipeline:
-    return PIPELINES.get(timeline.settings.pipeline_id or preset.pipeline_id, PIPELINES[OURS])
+def _play(timeline: Timeline, preset: Preset) -> PlaySpec:
+    """Return what the pipeline that the file was made for decides."""
+    named = timeline.settings.pipeline_id
+    known = PipelineChoice(preset=preset).find(named) if named else None
+    return known.play if known else preset.play
+
+
+def _variant(profile: Profile, preset: Preset) -> Variant:
+    """Return what remembers past frames.
+
+    Raises: ConfigError when the profile plays another kind of model.
+    """
+    if profile.rolling_as is None:
+        return preset.cache
+    if preset.cache != "rolling":
+        raise ConfigError(
+            f"profile {profile.name} plays models with a rolling cache, preset {preset.name} has "
+            f"{preset.cache}; leave --profile out"
+        )
+    return profile.rolling_as
 
 
 def _stream_batch(
-    timeline: Timeline, options: PlanOptions, profile: Profile, is_steered: bool
+    timeline: Timeline,
+    options: PlanOptions,
+    profile: Profile,
+    variant: Variant,
+    is_steered: bool,
 ) -> bool:
     """Say whether the steps of consecutive chunks run in one pass.
 
@@ -137,7 +161,7 @@ def _stream_batch(
     if not options.stream_batch:
         can_batch = not (is_steered or moves_loras)
         return options.stream_batch is None and profile.stream_batch and can_batch
-    if profile.variant == "rolling":
+    if variant not in ("ring", "ring-exact"):
         raise ConfigError(
             f"profile {profile.name} takes its steps one by one; for a stream batch, "
             "add --profile upstream"
@@ -148,11 +172,11 @@ def _stream_batch(
     return True
 
 
-def _asked_size(timeline: Timeline, options: PlanOptions) -> tuple[int, int]:
+def _asked_size(timeline: Timeline, options: PlanOptions, preset: Preset) -> tuple[int, int]:
     settings = timeline.settings
     return (
-        _first(options.height, settings.height, DEFAULT_SIDE),
-        _first(options.width, settings.width, DEFAULT_SIDE),
+        _first(options.height, settings.height, preset.play.height),
+        _first(options.width, settings.width, preset.play.width),
     )
 
 

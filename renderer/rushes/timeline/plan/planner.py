@@ -72,7 +72,7 @@ def _assemble(
     blocks = [block for block in timeline.blocks if block.index in shown]
     return RenderPlan(
         profile=job.profile.name,
-        variant=job.profile.variant,
+        variant=job.variant,
         stream_batch=job.stream_batch,
         pipeline_id=preset.pipeline_id,
         mode=job.mode,
@@ -112,6 +112,7 @@ class _Walk:
         self.options = options
         self.chunk = preset.chunk
         self.on_prompt_change = options.on_prompt_change or job.profile.on_prompt_change
+        self.presets_policy = preset.play.on_prompt_change
         self.changes = PromptChanges(
             default_steps=job.transition_steps,
             default_method=job.transition_method,
@@ -185,7 +186,7 @@ class _Walk:
             self.seed = self.job.seed if block.seed is None else block.seed
         if self.job.stream_batch and len(self.steps) != len(old_steps):
             return True  # the rows of the batch are the steps
-        policy = self.on_prompt_change or block.cache or "auto"
+        policy = self.on_prompt_change or block.cache or self.presets_policy
         if policy == "keep":
             return False
         if self.on_prompt_change is None and block.cache == "reset":

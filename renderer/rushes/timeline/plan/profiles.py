@@ -13,7 +13,7 @@ ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact"]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a profile sets where the command line says nothing.
+    """How a file is played, where the command line says nothing.
 
     ``reset_position``: the caches restart before a chunk that begins there, or, if
     ``reset_fits_chunk``, that would reach beyond it; ``None`` for never.
@@ -23,6 +23,8 @@ class Profile:
     ``stream_batch``: the denoising steps of consecutive chunks run in one pass.
     ``keeps_first_step``: the first chunk of a stream takes the steps as they are written.
     ``ends_text_at_zero``: in text mode a step at timestep 0 follows.
+    ``rolling_as``: the cache in place of the rolling one of StreamDiffusionV2; a profile that has
+    it plays only models with that cache.
     Units: latent frames for positions.
     """
 
@@ -35,7 +37,7 @@ class Profile:
     rewind_position: int | None = None
     whole_chunks_only: bool = False
     frames_one_to_one: bool = False
-    variant: Variant = "rolling"
+    rolling_as: Variant | None = None
     stream_batch: bool = False
     keeps_first_step: bool = False
     ends_text_at_zero: bool = False
@@ -53,7 +55,7 @@ _UPSTREAM = Profile(
     rewind_position=50,
     whole_chunks_only=True,
     frames_one_to_one=True,
-    variant="ring",
+    rolling_as="ring",
     stream_batch=True,
     keeps_first_step=True,
     ends_text_at_zero=True,
@@ -75,6 +77,6 @@ PROFILES: dict[ProfileName, Profile] = {
             reset_position=512,
         ),
         _UPSTREAM,
-        replace(_UPSTREAM, name="upstream-exact", variant="ring-exact"),
+        replace(_UPSTREAM, name="upstream-exact", rolling_as="ring-exact"),
     )
 }

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from rushes.errors import MissingFileError, TimelineError
+from rushes.presets.preset import Preset
 from rushes.text import printable
 from rushes.timeline.document import Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import BESIDE
+from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
 from rushes.timeline.read.timeline_file import read_timeline
@@ -63,11 +65,13 @@ def load_timeline(
     allow_version: bool = False,
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
+    preset: Preset | None = None,
 ) -> LoadedTimeline:
     """Read a file of any known kind.
 
     ``strict`` makes errors of unknown keys and of sizes that would be rounded; ``allow_version``
-    reads versions that are unknown; ``pipeline`` is the pipeline to use instead of the file's.
+    reads versions that are unknown; ``pipeline`` is the pipeline to use instead of the file's,
+    ``preset`` the preset that it is to be rendered with, where one is chosen already.
     Raises: MissingFileError when there is no such file.
     """
     try:
@@ -85,6 +89,7 @@ def load_timeline(
         allow_version=allow_version,
         lora_folders=(Path(path).parent / BESIDE, *lora_folders),
         pipeline=pipeline,
+        preset=preset,
         source=str(path),
     )
 
@@ -96,6 +101,7 @@ def parse_timeline(
     allow_version: bool = False,
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
+    preset: Preset | None = None,
     source: str = "timeline",
 ) -> LoadedTimeline:
     """Read a document from memory; the options are those of ``load_timeline``."""
@@ -108,7 +114,7 @@ def parse_timeline(
             Fields(document, "", problems),
             allow_version=allow_version,
             lora_folders=lora_folders,
-            pipeline=pipeline,
+            choice=PipelineChoice(pipeline, preset),
         )
         problems.note_unknown_keys()
     found = tuple(problems)

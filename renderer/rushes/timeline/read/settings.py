@@ -18,7 +18,7 @@ from rushes.presets.kinds import MODES, VAE_TYPES
 from rushes.timeline.document import MERGE_MODES, MergeMode, Settings
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import read_timeline_loras, read_workflow_loras
-from rushes.timeline.pipelines import PASSTHROUGH, check_pipeline
+from rushes.timeline.pipelines import PASSTHROUGH, PipelineChoice
 from rushes.timeline.problems import describe
 from rushes.timeline.steps import read_size, read_steps
 
@@ -37,7 +37,7 @@ def snake(name: str) -> str:
 
 
 def read_timeline_settings(
-    fields: Fields, folders: Sequence[Path], pipeline: str | None
+    fields: Fields, folders: Sequence[Path], choice: PipelineChoice
 ) -> Settings:
     """Read ``settings`` of a timeline file; ``schemaFieldOverrides`` win, their size excepted.
 
@@ -46,7 +46,7 @@ def read_timeline_settings(
     settings = _read_common(fields, camel)
     name = fields.text("pipelineId")
     if name is not None:
-        check_pipeline(fields.path_of("pipelineId"), name, pipeline, fields.problems)
+        choice.check(fields.path_of("pipelineId"), name, fields.problems)
     resolution = fields.object("resolution")
     if resolution is not None:
         settings = _with_size(settings, resolution)
@@ -66,7 +66,7 @@ def read_timeline_settings(
 
 
 def read_workflow_settings(
-    entry: Fields, folders: Sequence[Path], pipeline: str | None
+    entry: Fields, folders: Sequence[Path], choice: PipelineChoice
 ) -> Settings:
     """Read the main entry of a workflow's ``pipelines``.
 
@@ -74,7 +74,7 @@ def read_workflow_settings(
     """
     name = entry.text("pipeline_id")
     if name is not None:
-        check_pipeline(entry.path_of("pipeline_id"), name, pipeline, entry.problems)
+        choice.check(entry.path_of("pipeline_id"), name, entry.problems)
     parameters = entry.object("params") or Fields({}, entry.path_of("params"), entry.problems)
     settings = _with_size(_read_parameters(parameters), parameters)
     parameters.note_unread()

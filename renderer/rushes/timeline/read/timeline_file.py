@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rushes.timeline.document import Settings, Timeline
 from rushes.timeline.fields import Fields
+from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.read.blocks import read_blocks
 from rushes.timeline.read.ext import check_schema, read_top_ext, uses_ext
 from rushes.timeline.read.lora_strengths import check_lora_names
@@ -23,7 +24,7 @@ _LOST_TEXT = (
 
 
 def read_timeline(
-    document: Fields, *, allow_version: bool, lora_folders: Sequence[Path], pipeline: str | None
+    document: Fields, *, allow_version: bool, lora_folders: Sequence[Path], choice: PipelineChoice
 ) -> Timeline:
     """Read the document.
 
@@ -38,7 +39,7 @@ def read_timeline(
     blocks = read_blocks(objects, camel, ext.unit, lost_text=lost_text)
     check_schema(document, is_used=uses_ext(entries))
     fields = document.object("settings")
-    settings = read_timeline_settings(fields, lora_folders, pipeline) if fields else Settings()
+    settings = read_timeline_settings(fields, lora_folders, choice) if fields else Settings()
     document.note_unread()
     problems = document.problems
     block_scales = ((f"prompts[{block.index}]", block.lora_scales) for block in blocks)

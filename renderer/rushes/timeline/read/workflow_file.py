@@ -9,7 +9,7 @@ from typing import Any
 from rushes.presets.kinds import METHODS
 from rushes.timeline.document import Prompt, PromptBlock, Settings, Timeline
 from rushes.timeline.fields import Fields
-from rushes.timeline.pipelines import PASSTHROUGH, PIPELINES
+from rushes.timeline.pipelines import PASSTHROUGH, PipelineChoice
 from rushes.timeline.read.blocks import read_blocks, read_prompts
 from rushes.timeline.read.ext import check_schema, read_top_ext, uses_ext
 from rushes.timeline.read.graph import check_graph, graph_prompt
@@ -24,7 +24,7 @@ ROLES = ("preprocessor", "main", "postprocessor")
 
 
 def read_workflow(
-    document: Fields, *, allow_version: bool, lora_folders: Sequence[Path], pipeline: str | None
+    document: Fields, *, allow_version: bool, lora_folders: Sequence[Path], choice: PipelineChoice
 ) -> Timeline:
     """Read the document into the same model as a timeline file.
 
@@ -34,10 +34,10 @@ def read_workflow(
         document.take(key)
     version = check_version(document, "format_version", ("1.0",), (1,), allow_version)
     entries = document.objects("pipelines", most=MOST_PIPELINES)
-    main = _choose_main(entries)
+    main = _choose_main(entries, choice)
     if document.data.get("pipelines") in (None, []):
         document.problems.error("pipelines", "names no pipeline; a workflow needs at least one")
-    settings = read_workflow_settings(main, lora_folders, pipeline) if main else Settings()
+    settings = read_workflow_settings(main, lora_folders, choice) if main else Settings()
     _check_entries(entries, main)
     check_graph(document, settings.pipeline_id)
     ext = read_top_ext(document)
@@ -60,7 +60,7 @@ def read_workflow(
     return timeline
 
 
-def _choose_main(entries: list[Fields | None]) -> Fields | None:
+def _choose_main(entries: list[Fields | None], choice: PipelineChoice) -> Fields | None:
     """Return the generating pipeline: by its role, else by what is known of its id."""
     found = [entry for entry in entries if entry is not None]
     roles = [entry.choice("role", ROLES) for entry in found]
@@ -68,7 +68,7 @@ def _choose_main(entries: list[Fields | None]) -> Fields | None:
         return found[roles.index("main")]
     if not any(roles):
         for entry in found:
-            known = PIPELINES.get(str(entry.data.get("pipeline_id")))
+            known = choice.find(str(entry.data.get("pipeline_id")))
             if known and known.generates:
                 return entry
     return found[0] if found else None

@@ -12,6 +12,7 @@ from renders.plans import (
     document,
     plan,
 )
+from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
 
 
@@ -126,3 +127,61 @@ class TestParameters:
         assert [(c.num_frames, c.num_latent_frames) for c in video.chunks[:2]] == [(13, 4), (12, 3)]
         text = plan(document(*chain(0, 4), inputMode="text"), longer)
         assert [(c.num_frames, c.num_latent_frames) for c in text.chunks[:2]] == [(9, 3), (12, 3)]
+
+
+class TestWhatBelongsToTheModel:
+    """The preset decides it, below options, profile and document."""
+
+    def with_play(self, preset: Preset, **play: Any) -> Preset:
+        return preset.model_copy(update={"play": preset.play.model_copy(update=play)})
+
+    def test_mode_size_and_transitions_are_the_presets(self, preset: Preset) -> None:
+        mine = self.with_play(
+            preset, default_mode="text", width=320, height=256, transition_steps=3
+        )
+        made = plan(document(*chain(0, 2, 4)), mine)
+        assert (made.mode, made.width, made.height) == ("text", 320, 256)
+        assert [chunk.transition for chunk in made.chunks].count(None) < len(made.chunks)
+
+    def test_a_pipeline_that_the_file_names_wins_over_another_preset(self, preset: Preset) -> None:
+        mine = self.with_play(preset.model_copy(update={"pipeline_id": "dreamer"}), width=320)
+        made = plan(
+            document(*chain(0, 2), pipelineId="longlive"), mine, pipeline="dreamer", width=320
+        )
+        assert made.mode == "text"
+
+    @pytest.mark.parametrize(
+        ("policy", "block_policy", "options", "expected"),
+        [
+            ("reset", None, {}, [0, 8]),
+            ("keep", None, {}, [0]),
+            ("reset", "keep", {}, [0]),
+            ("reset", None, {"on_prompt_change": "keep"}, [0]),
+        ],
+    )
+    def test_a_prompt_change_does_what_the_preset_says(
+        self,
+        preset: Preset,
+        policy: str,
+        block_policy: str | None,
+        options: dict[str, Any],
+        expected: list[int],
+    ) -> None:
+        mine = self.with_play(preset, on_prompt_change=policy)
+        ext = {"cache": block_policy} if block_policy else {}
+        blocks = [block(0, 2, "a"), block(2, 4, "b", ext=ext)]
+        made = plan(document(*blocks, ext={}, inputMode="text"), mine, **options)
+        assert [chunk.index for chunk in made.chunks if chunk.reset] == expected
+
+    def test_the_cache_is_the_presets(self, preset: Preset) -> None:
+        assert plan(document(*chain(0, 2)), preset).variant == "rolling"
+        ring = preset.model_copy(update={"cache": "ring"})
+        assert plan(document(*chain(0, 2)), ring).variant == "ring"
+
+    def test_a_profile_with_a_cache_of_its_own_plays_rolling_models_only(
+        self, preset: Preset
+    ) -> None:
+        other = preset.model_copy(update={"cache": "ring-exact"})
+        assert plan(document(*chain(0, 2)), preset, profile="upstream").variant == "ring"
+        with pytest.raises(ConfigError, match="profile upstream plays models with a rolling cache"):
+            plan(document(*chain(0, 2)), other, profile="upstream")
