@@ -59,6 +59,12 @@ class CheckpointError(RushesError):
     """Weights are missing, unexpected or have the wrong shape."""
 
 
+class AdapterError(CheckpointError):
+    """A LoRA file cannot be applied, wherever it is tried: it is damaged or of another model."""
+
+    exit_code = 3
+
+
 class DownloadError(RushesError):
     """A download cannot be kept: no room for it, or not what its publisher says."""
 

@@ -12,7 +12,9 @@ from torch import Tensor
 from references.cases import Case, cases_of
 from references.networks import build_dit
 from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
-from rushes.models.adapters.lora import LoraPair, LoraWeights, RawPair, linear_layers, read_pairs
+from rushes.models.adapters.changes import LowRank, WeightChange
+from rushes.models.adapters.keys import Entry, read_entries
+from rushes.models.adapters.lora import LoraWeights, targets_of
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
 from rushes.models.rope import RotaryEmbedding
@@ -34,21 +36,27 @@ def layer_of(base: str) -> str:
     return name.strip(".").replace("#", "_")
 
 
-def factor_of(raw: RawPair, state: dict[str, Tensor]) -> float:
+def factor_of(entry: Entry, state: dict[str, Tensor]) -> float:
     """Scope's quotient of alpha and rank: none for keys of one style."""
-    is_prefixed_peft = raw.base.startswith("diffusion_model.") and (
-        f"{raw.base}.lora_A.weight" in state
+    is_prefixed_peft = entry.base.startswith("diffusion_model.") and (
+        f"{entry.base}.lora_A.weight" in state
     )
-    return 1.0 if raw.alpha is None or is_prefixed_peft else raw.alpha / raw.rank
+    if "alpha" not in entry.parts or is_prefixed_peft:
+        return 1.0
+    assert entry.rank is not None
+    return float(state[entry.parts["alpha"]]) / entry.rank
 
 
 def read_as_scope(state: dict[str, Tensor], layers: set[str]) -> LoraWeights:
-    pairs = {
-        layer_of(raw.base): LoraPair(raw.down, raw.up, factor_of(raw, state))
-        for raw in read_pairs(state, "recorded")[0]
-        if layer_of(raw.base) in layers
+    entries, _ = read_entries({key: tuple(each.shape) for key, each in state.items()}, "recorded")
+    changes = {
+        layer_of(entry.base): WeightChange(
+            LowRank(state[entry.parts["down"]], state[entry.parts["up"]]), factor_of(entry, state)
+        )
+        for entry in entries.values()
+        if layer_of(entry.base) in layers and {"down", "up"} <= entry.parts.keys()
     }
-    return LoraWeights(pairs)
+    return LoraWeights(changes)
 
 
 def recorded_lora(case: Case, number: int) -> dict[str, Tensor]:
@@ -80,16 +88,16 @@ def flow(case: Case, dit: CausalDit) -> Tensor:
 
 
 def attached(case: Case, dit: CausalDit, call: dict[str, Any]) -> AdaptedLayers:
-    layers = linear_layers(dit)
+    targets = targets_of(dit)
     adapters = [
         Adapter(
-            read_as_scope(recorded_lora(case, lora["index"]), set(layers)),
+            read_as_scope(recorded_lora(case, lora["index"]), set(targets.layers)),
             lora["scale"],
             is_merged=(lora["merge_mode"] or call["strategy"]) == "permanent_merge",
         )
         for lora in call["loras"]
     ]
-    adapted = AdaptedLayers(layers, adapters)
+    adapted = AdaptedLayers(targets, adapters)
     adapted.attach()
     return adapted
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 
 from rushes.errors import (
+    AdapterError,
     CheckpointError,
     ConfigError,
     ConflictError,
@@ -28,7 +29,7 @@ from rushes_queue.storage.errors import (
 
 _LONGEST_DELAY_MS = 600_000
 _OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-_ABOUT_FILES = (InputError, MissingFileError, MissingKeyError, DamagedBlobError)
+_ABOUT_FILES = (AdapterError, InputError, MissingFileError, MissingKeyError, DamagedBlobError)
 _ABOUT_DOCUMENTS = (
     *(DocumentError, TimelineError, ConfigError, ConflictError),
     *(ShapeError, InvalidKeyError),

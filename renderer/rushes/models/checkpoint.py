@@ -22,7 +22,7 @@ StateDict = dict[str, Tensor]
 INDEX_ENDING = ".safetensors.index.json"  # of the file that lists the shards beside it
 
 # The entry that holds the weights, where a checkpoint holds more than weights.
-_CONTAINERS = ("generator", "generator_ema", "state_dict")
+_CONTAINERS = ("generator", "generator_ema", "generator_lora", "state_dict")
 # What bytes that are not pickle make its reader stumble over.
 _UNREADABLE = (IndexError, KeyError, AttributeError, TypeError, struct.error, AssertionError)
 
@@ -33,8 +33,8 @@ def read_state_dict(path: Path) -> StateDict:
     Of a checkpoint in several files ``path`` is its index, ``*.safetensors.index.json``.
     Tensors are mapped from the file, not copied. Of a pickled checkpoint only tensors are accepted
     (``weights_only``), so a file that carries code is refused. A checkpoint may hold its weights
-    under ``generator``, ``generator_ema`` or ``state_dict``, and may put ``model.`` in front of
-    every name.
+    under ``generator``, ``generator_ema``, ``generator_lora`` or ``state_dict``, and may put
+    ``model.`` in front of every name.
 
     Raises: MissingFileError; CheckpointError when the file is not what its ending says.
     Source: sdv2: streamv2v/inference_common.py; scope: .../wan2_1/components/generator.py

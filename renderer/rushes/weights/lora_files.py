@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rushes.errors import CheckpointError
+from rushes.errors import AdapterError, CheckpointError
 from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
-from rushes.models.adapters.header import read_alphas
-from rushes.models.adapters.lora import linear_layers, place_lora
+from rushes.models.adapters.header import read_header
+from rushes.models.adapters.lora import LoraWeights, Targets, place_lora, targets_of
 from rushes.models.checkpoint import listed, read_state_dict
 from rushes.stream.stream import Models
 from rushes.timeline.document import Lora
@@ -31,14 +31,14 @@ def find_loras(
 ) -> tuple[LoraFile, ...]:
     """Find the file of every LoRA.
 
-    Raises: MissingFileError that names all that are not there; CheckpointError for another file of
+    Raises: MissingFileError that names all that are not there; AdapterError for another file of
         the same name than the plan's author had.
     """
     paths = find_all(loras, folders)
     files = [LoraFile(lora, paths[lora.name], hash_of(paths[lora.name])) for lora in loras]
     for file in files:
         if file.lora.sha256 not in (None, file.sha256):
-            raise CheckpointError(
+            raise AdapterError(
                 f"{file.path}: is another file than the author's {file.lora.name}: its SHA-256 is "
                 f"{file.sha256}, not {file.lora.sha256}; fetch the right one"
             )
@@ -49,23 +49,32 @@ def find_loras(
 def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers]:
     """Have LoRAs in the networks; afterwards these are what they were, to the bit.
 
-    Raises: CheckpointError when a file is not a LoRA, or one of another model.
+    Raises: AdapterError when a file is not a LoRA, or one of another model.
     """
-    layers = linear_layers(models.dit, models.vace)
+    targets = targets_of(models.dit, models.vace)
     adapters = [
         Adapter(
-            place_lora(read_state_dict(file.path), layers, str(file.path), read_alphas(file.path)),
+            _read(file.path, targets),
             file.lora.scale,
             is_merged=file.lora.merge_mode == "permanent_merge",
         )
         for file in files
     ]
-    adapted_layers = AdaptedLayers(layers, adapters)
+    adapted_layers = AdaptedLayers(targets, adapters)
     try:
         adapted_layers.attach()
         yield adapted_layers
     finally:
         adapted_layers.remove()
+
+
+def _read(path: Path, targets: Targets) -> LoraWeights:
+    header = read_header(path)
+    try:
+        state = read_state_dict(path)
+    except CheckpointError as error:
+        raise AdapterError(str(error)) from error
+    return place_lora(state, targets, str(path), header.alphas)
 
 
 def unused_keys(files: Sequence[LoraFile], layers: AdaptedLayers) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from renders.lora_files import write_lora
 from renders.shots import block, timeline, write_clip
 from renders.studio import Studio
 from rushes.errors import CheckpointError, MissingFileError
 from rushes.files.hashes import sha256_of
-from rushes.models.adapters.lora import linear_layers
 from rushes.render.loop import Progress, StopRender
 from rushes.render.render import Work, render
 from rushes.render.save_points import SavePolicy
@@ -30,6 +30,11 @@ def lab(studio: Studio) -> Studio:
     pipeline = studio.pipeline
     folders = replace(pipeline.folders, loras=(folder,))
     return Studio(studio.folder, replace(pipeline, folders=folders), lora_folders=(folder,))
+
+
+def linear_layers(lab: Studio) -> list[tuple[str, nn.Linear]]:
+    modules = lab.pipeline.models.dit.named_modules()
+    return [(name, module) for name, module in modules if isinstance(module, nn.Linear)]
 
 
 def lora(name: str, scale: float = 1.0, **more: Any) -> dict[str, Any]:
@@ -48,16 +53,14 @@ def test_a_lora_changes_the_picture_for_its_own_render_only(
     mode: dict[str, Any], lab: Studio
 ) -> None:
     before = lab.frames(timeline())
-    weights = {
-        name: layer.weight.clone() for name, layer in linear_layers(lab.pipeline.models.dit).items()
-    }
+    weights = {name: layer.weight.clone() for name, layer in linear_layers(lab)}
     film = lab.frames(with_loras(lora("film", **mode)))
     ink = lab.frames(with_loras(lora("ink", **mode)))
     assert not np.array_equal(film, before)
     assert not np.array_equal(ink, film)
     assert np.array_equal(lab.frames(with_loras(lora("film", **mode))), film)
     assert np.array_equal(lab.frames(timeline()), before)
-    for name, layer in linear_layers(lab.pipeline.models.dit).items():
+    for name, layer in linear_layers(lab):
         assert torch.equal(layer.weight, weights[name])
 
 

@@ -1,119 +1,100 @@
-"""The alpha of a LoRA where its tensors have none: in the header of its file.
+"""What can be known of a LoRA file without its numbers: names, shapes, and what is said of alpha.
 
-Diffusers writes PEFT's settings there as ``lora_adapter_metadata``, kohya's trainer writes
-``ss_network_alpha``. A file beside it is not looked at: a job takes along the LoRA's file alone,
-and must give the same picture everywhere.
-
-Source: peft: src/peft/utils/save_and_load.py, src/peft/tuners/lora/layer.py (use_rslora,
-alpha_pattern); diffusers: src/diffusers/loaders/lora_base.py (LORA_ADAPTER_METADATA_KEY)
+A safetensors file is judged from its header alone, without PyTorch; a pickled one is opened with
+``weights_only``, so that a file that carries code is refused.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from rushes.errors import CheckpointError
-from rushes.text import printable, shortened
+from rushes.errors import AdapterError, CheckpointError
+from rushes.models.adapters.alphas import NO_ALPHAS, Alphas, alphas_of_header, alphas_of_peft
+from rushes.models.adapters.keys import Shape, split_key
 
-_LAYER_NAME = re.compile(r"[\w.]+")
-_DIFFUSERS, _KOHYA = "lora_adapter_metadata", "ss_network_alpha"
+CONFIG = "adapter_config.json"
+PEFT_NAME = "adapter_model"  # what PEFT calls the LoRA itself
+_LARGEST_CONFIG = 2**20
 
 
 @dataclass(frozen=True)
-class Alphas:
-    """What a header says of alpha: of all layers, and of layers whose names end in these words.
+class LoraHeader:
+    """Names and shapes of a LoRA file, and the alphas that hold where its tensors have none.
 
-    PEFT allows regular expressions in ``patterns``. Trainers write names of layers, and an
-    expression of a stranger could keep a worker busy for ever: only names are taken.
+    ``config`` is the file beside it that the alphas come from, ``warnings`` what is odd about one.
     """
 
-    default: float | None = None
-    patterns: Mapping[str, float] = field(default_factory=dict)
-    by_root_of_rank: bool = False  # rank-stabilised: alpha / sqrt(r) instead of alpha / r
-
-    def factor(self, base: str, rank: int, own: float | None) -> float:
-        """Return what a pair is multiplied by; ``own`` is the alpha among the tensors, if any."""
-        alpha = self._alpha_of(base) if own is None else own
-        if alpha is None:
-            return 1.0
-        return alpha / (math.sqrt(rank) if self.by_root_of_rank else rank)
-
-    def _alpha_of(self, base: str) -> float | None:
-        for pattern, alpha in self.patterns.items():
-            if f".{base}".endswith(f".{pattern}"):
-                return alpha
-        return self.default
+    shapes: Mapping[str, Shape]
+    alphas: Alphas = NO_ALPHAS
+    config: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
-NO_ALPHAS = Alphas()
+def read_header(path: Path) -> LoraHeader:
+    """Read what a LoRA file says without its numbers.
 
-
-def read_alphas(path: Path) -> Alphas:
-    """Read what the header of a LoRA file says of alpha.
-
-    Raises: CheckpointError when it says something that cannot be meant.
+    Raises: AdapterError when it is damaged, or its settings cannot be meant.
     """
-    header = _read_header(path)
-    if _DIFFUSERS in header:
-        return _from_peft(_parse(path, header[_DIFFUSERS]), str(path))
-    if header.get(_KOHYA, "None") != "None":  # as kohya writes an alpha that was not given
-        return Alphas(_number(header[_KOHYA], str(path)))
-    return NO_ALPHAS
+    shapes, texts = _read_safetensors(path) if path.suffix == ".safetensors" else _unpickle(path)
+    alphas = alphas_of_header(texts, str(path))
+    if alphas is not None:
+        return LoraHeader(shapes, alphas)
+    found = {part for _, part in map(split_key, shapes)}
+    config = config_beside(path)
+    if config is None or "alpha" in found:
+        return LoraHeader(shapes)
+    alphas = _read_config(config)
+    ranks = {shape[0] for key, shape in shapes.items() if split_key(key)[1] == "down" and shape}
+    if alphas.rank is not None and ranks and alphas.rank not in ranks:
+        if config.name == CONFIG and path.stem != PEFT_NAME:
+            said = f"{config}: is for a LoRA of rank {alphas.rank:g}, so not for {path.name}"
+            return LoraHeader(shapes, warnings=(f"{said}; its alpha is not used",))
+        raise AdapterError(
+            f"{path}: has ranks {sorted(ranks)} and {config.name} beside it says {alphas.rank:g}; "
+            "fetch both again"
+        )
+    return LoraHeader(shapes, alphas, config)
 
 
-def _read_header(path: Path) -> Mapping[str, str]:
-    if path.suffix != ".safetensors":
-        return {}
+def config_beside(path: Path) -> Path | None:
+    """Return the PEFT settings that belong to a LoRA file: of its own name, else of its folder."""
+    for name in (f"{path.name}.{CONFIG}", f"{path.stem}.{CONFIG}", f"{path.stem}_{CONFIG}", CONFIG):
+        config = path.with_name(name)
+        if config.is_file():
+            return config
+    return None
+
+
+def _read_config(path: Path) -> Alphas:
     try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError):
-        return {}  # whoever reads the tensors says so
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_CONFIG + 1)
+    except OSError as error:
+        raise AdapterError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(text) > _LARGEST_CONFIG:
+        raise AdapterError(f"{path}: is too large for the settings of a LoRA; fetch it again")
+    return alphas_of_peft(text, str(path))
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Shape], Mapping[str, str]]:
     try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: its LoRA settings are not JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: its LoRA settings are not an object")
-    return config
+        with safe_open(path, framework="numpy") as file:
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
+            return shapes, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise AdapterError(f"{path}: damaged or incomplete ({reason}); fetch it again") from error
 
 
-def _from_peft(config: Mapping[str, Any], origin: str) -> Alphas:
-    """Read PEFT's settings; diffusers puts the name of the network before each key."""
-    named = {key.rpartition(".")[2]: value for key, value in config.items()}
-    alpha = named.get("lora_alpha")
-    patterns = named.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict):
-        raise CheckpointError(f"{origin}: alpha_pattern is not an object")
-    for pattern in patterns:
-        if not _LAYER_NAME.fullmatch(pattern):
-            raise CheckpointError(
-                f"{origin}: alpha_pattern {shortened(printable(pattern))!r} is not the name of a "
-                "layer; regular expressions are not taken"
-            )
-    return Alphas(
-        None if alpha is None else _number(alpha, origin),
-        {pattern: _number(value, origin) for pattern, value in patterns.items()},
-        bool(named.get("use_rslora", False)),
-    )
+def _unpickle(path: Path) -> tuple[dict[str, Shape], Mapping[str, str]]:
+    from rushes.models.checkpoint import read_state_dict  # PyTorch, for pickled files only
 
-
-def _number(value: Any, origin: str) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise CheckpointError(f"{origin}: its alpha {str(value)[:40]!r} is not a finite number")
-    return number
+        state = read_state_dict(path)
+    except CheckpointError as error:
+        raise AdapterError(str(error)) from error
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}, {}

@@ -1,7 +1,4 @@
-"""LoRA files: low-rank changes of linear layers, in every spelling that trainers publish.
-
-A pair of a file, ``down`` [r, in] and ``up`` [out, r], changes a layer's weight W to
-``W + strength * alpha / r * up @ down``; without an alpha the quotient is 1.
+"""LoRA files and their relatives: the changes of a network's parameters that they hold.
 
 Source: scope: src/scope/core/pipelines/wan2_1/lora/{utils.py,manager.py}. It ignores alpha where
 keys have ``diffusion_model.`` before ``lora_A``, and drops what it cannot place without a word.
@@ -9,241 +6,125 @@ keys have ``diffusion_model.`` before ``lora_A``, and drops what it cannot place
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
-from rushes.errors import CheckpointError
-from rushes.models.adapters.header import NO_ALPHAS, Alphas
-from rushes.models.checkpoint import listed
+from rushes.errors import AdapterError
+from rushes.models.adapters.alphas import NO_ALPHAS, Alphas
+from rushes.models.adapters.changes import WeightChange, weight_change
+from rushes.models.adapters.keys import Entry, Shape
+from rushes.models.adapters.places import place_keys
+from rushes.models.cast_linear import CastLinear
 
-Modules = Mapping[str, nn.Linear]  # the layers that can be adapted, by their checkpoint names
-
-_HALVES = (
-    (".lora_down.weight", "down"),
-    (".lora_up.weight", "up"),
-    (".lora.down.weight", "down"),
-    (".lora.up.weight", "up"),
-    (".alpha", "alpha"),
-)
-_PEFT = re.compile(r"\.lora_([AB])(?:\.[^.]+)?\.weight$")  # with or without an adapter's name
-# How keys end that tell adapters of other kinds.
-_OTHER_KINDS = {
-    ".dora_scale": "DoRA",
-    ".lora_magnitude_vector": "DoRA",
-    ".lora_magnitude_vector.weight": "DoRA",
-    ".lokr_w1": "LoKr",
-    ".lokr_w1_a": "LoKr",
-    ".lokr_w2": "LoKr",
-    ".lokr_w2_a": "LoKr",
-    ".hada_w1_a": "LoHa",
-}
-_PREFIXES = ("base_model.model.", "model.", "diffusion_model.", "transformer.")
-_KOHYA = re.compile(r"^lora_(?:unet|transformer)_+")
-
-# The names that diffusers gives the same layers.
-_DIFFUSERS = (
-    (r"^time_embedding\.0$", "condition_embedder.time_embedder.linear_1"),
-    (r"^time_embedding\.2$", "condition_embedder.time_embedder.linear_2"),
-    (r"^text_embedding\.0$", "condition_embedder.text_embedder.linear_1"),
-    (r"^text_embedding\.2$", "condition_embedder.text_embedder.linear_2"),
-    (r"^time_projection\.1$", "condition_embedder.time_proj"),
-    (r"^head\.head$", "proj_out"),
-    (r"\.self_attn\.", ".attn1."),
-    (r"\.cross_attn\.", ".attn2."),
-    (r"\.([qkv])$", r".to_\1"),
-    (r"\.o$", ".to_out.0"),
-    (r"\.ffn\.0$", ".ffn.net.0.proj"),
-    (r"\.ffn\.2$", ".ffn.net.2"),
-)
+Modules = Mapping[str, nn.Module]
 
 
 @dataclass(frozen=True)
-class RawPair:
-    """One low-rank change as it stands in a file."""
+class Targets:
+    """What can be adapted of some networks, by checkpoint names.
 
-    base: str  # the key without what names the half
-    down: Tensor
-    up: Tensor
-    alpha: float | None
-
-    @property
-    def rank(self) -> int:
-        return self.down.shape[0]
-
-
-@dataclass(frozen=True)
-class LoraPair:
-    """A low-rank change of one layer.
-
-    Shapes:
-        down: [r, in]
-        up: [out, r]
+    ``layers`` are the linear ones, also those whose weights are stored narrow; ``parameters`` all
+    others: biases, norms, modulations, convolutions.
     """
 
-    down: Tensor
-    up: Tensor
-    factor: float
+    layers: Modules
+    parameters: Mapping[str, nn.Parameter]
 
-    def change(self, device: torch.device) -> Tensor:
-        """Return what is added to the layer's weight at strength 1, [out, in], in float32."""
-        return self.factor * (self.up.to(device).float() @ self.down.to(device).float())
+    def shapes(self) -> dict[str, Shape]:
+        """Return the shape of every parameter."""
+        weights = {
+            f"{name}.weight": tuple(narrow_weight(layer).shape)
+            for name, layer in self.layers.items()
+        }
+        return weights | {name: tuple(each.shape) for name, each in self.parameters.items()}
 
 
 @dataclass(frozen=True)
 class LoraWeights:
-    """The changes of one file, by layer, and the keys of it that change nothing here."""
+    """The changes of one file, and the keys of it that change nothing here.
 
-    pairs: Mapping[str, LoraPair]
+    ``changes`` are those of linear layers' weights, by layer; ``plain`` what is added to other
+    parameters at strength 1, by parameter, float32.
+    """
+
+    changes: Mapping[str, WeightChange]
+    plain: Mapping[str, Tensor] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
 
 
-def linear_layers(*networks: nn.Module | None) -> dict[str, nn.Linear]:
-    """Return all linear layers of some networks, by their checkpoint names."""
-    return {
-        name: module
-        for network in networks
-        if network is not None
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear)
-    }
+def targets_of(*networks: nn.Module | None) -> Targets:
+    """Return everything in some networks that a LoRA can change."""
+    layers: dict[str, nn.Module] = {}
+    parameters: dict[str, nn.Parameter] = {}
+    for network in networks:
+        for name, module in network.named_modules() if network is not None else ():
+            is_linear = isinstance(module, nn.Linear | CastLinear)
+            if is_linear:
+                layers[name] = module
+            for own, parameter in module.named_parameters(name, recurse=False):
+                if not is_linear or own == f"{name}.bias":
+                    parameters[own] = parameter
+    return Targets(layers, parameters)
+
+
+def narrow_weight(layer: nn.Module) -> Tensor:
+    """Return the weight of a linear layer as it is stored."""
+    weight = layer.stored if isinstance(layer, CastLinear) else layer.weight
+    assert isinstance(weight, Tensor)
+    return weight.data
+
+
+def wide_weight(layer: nn.Module) -> Tensor:
+    """Return the weight of a linear layer in float32, whatever it is stored as, [out, in]."""
+    weight = narrow_weight(layer)
+    if type(weight) is not Tensor:  # a quantised one, which knows how to become plain
+        weight = weight.dequantize()
+    wide = weight.float()
+    scale = layer.scale if isinstance(layer, CastLinear) else None
+    if scale is None:
+        return wide
+    return wide * scale.float().reshape(-1, 1)
 
 
 def place_lora(
-    state: Mapping[str, Tensor], layers: Modules, origin: str, alphas: Alphas = NO_ALPHAS
+    state: Mapping[str, Tensor], targets: Targets, origin: str, alphas: Alphas = NO_ALPHAS
 ) -> LoraWeights:
-    """Find the layer of every pair of a file; ``alphas`` are those of its header.
+    """Find the parameter of every change of a file; ``alphas`` are those written beside it.
 
-    Raises: CheckpointError when the file holds no pair, when none of its pairs has a layer here,
-        when one does not fit its layer, or holds numbers that are none.
+    Raises: AdapterError when the file cannot be applied to these networks, or holds numbers that
+        are none.
     """
-    raw_pairs, unused = read_pairs(state, origin)
-    find = layer_finder(layers)
-    pairs: dict[str, LoraPair] = {}
-    for raw in raw_pairs:
-        name = find(raw.base)
-        if name is None:
-            unused.append(raw.base)
-            continue
-        _refuse_misfit(raw, layers[name], name, origin)
-        if name in pairs:
-            raise CheckpointError(f"{origin}: changes {name} twice; take one LoRA a file")
-        factor = alphas.factor(raw.base, raw.rank, raw.alpha)
-        pairs[name] = LoraPair(raw.down, raw.up, factor)
-    if not pairs:
-        named = listed([raw.base for raw in raw_pairs], 3)
-        raise CheckpointError(
-            f"{origin}: is a LoRA of another model: none of its {len(raw_pairs)} layers "
-            f"({named}) is in this one; use one made for Wan2.1"
-        )
-    return LoraWeights(pairs, tuple(unused))
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    known = targets.shapes()
+    placed = place_keys(shapes, known, origin)
+    changes: dict[str, WeightChange] = {}
+    plain: dict[str, Tensor] = {}
+    for name, entry in placed.entries.items():
+        parts = _finite_parts(state, entry, origin)
+        alpha = parts.get("alpha")
+        factor = alphas.factor(entry.base, entry.rank, None if alpha is None else float(alpha))
+        if "diff" in parts:
+            factor = 1.0
+        if entry.changes_weight:
+            change = weight_change(parts, factor)
+            if name in targets.layers:
+                changes[name] = change
+            else:
+                parameter = f"{name}.weight" if f"{name}.weight" in known else name
+                own = targets.parameters[parameter]
+                matrix = own.data.reshape(own.shape[0], -1) if change.magnitude is not None else own
+                plain[parameter] = change.of(matrix.data).reshape(own.shape).cpu()
+        biases = [parts["diff_b"].float()] if "diff_b" in parts else []
+        biases += [factor * parts["bias"].float()] if "bias" in parts else []
+        if biases:
+            plain[f"{name}.bias"] = sum(biases[1:], biases[0])
+    return LoraWeights(changes, plain, placed.unused)
 
 
-def read_pairs(state: Mapping[str, Tensor], origin: str) -> tuple[list[RawPair], list[str]]:
-    """Put the halves of each low-rank change together; return the other keys besides.
-
-    Raises: CheckpointError when there is no complete pair, or one whose halves do not fit.
-    """
-    _refuse_other_kinds(state, origin)
-    parts: dict[str, dict[str, Tensor]] = {}
-    unused: list[str] = []
-    for key, tensor in state.items():
-        base, half = _split(key)
-        if half is None:
-            unused.append(key)
-        elif half in parts.setdefault(base, {}):
-            raise CheckpointError(f"{origin}: changes {base} twice; take one LoRA a file")
-        else:
-            parts[base][half] = tensor
-    pairs: list[RawPair] = []
-    for base, found in parts.items():
-        if "down" in found and "up" in found:
-            pairs.append(_raw_pair(base, found, origin))
-        else:
-            unused.extend(f"{base}.{half}" for half in found)
-    if not pairs:
-        raise CheckpointError(
-            f"{origin}: is not a LoRA: it holds no pair of lora_A and lora_B, or "
-            "lora_down and lora_up"
-        )
-    return pairs, unused
-
-
-def _refuse_other_kinds(state: Mapping[str, Tensor], origin: str) -> None:
-    """Refuse adapters of which the low-rank pairs are a part only: the picture would be another.
-
-    Raises: CheckpointError.
-    """
-    for ending, kind in _OTHER_KINDS.items():
-        if any(key.endswith(ending) for key in state):
-            raise CheckpointError(
-                f"{origin}: is a {kind} (it has keys *{ending}), which cannot be applied yet; "
-                "use a plain LoRA, or merge it into a checkpoint with its own tool"
-            )
-
-
-def layer_finder(layers: Iterable[str]) -> Callable[[str], str | None]:
-    """Return the function from a key without its half to the name of a layer, if there is one."""
-    names: dict[str, str] = {}
-    for layer in layers:
-        for name in (layer, _diffusers_name(layer)):
-            names[name] = names[name.replace(".", "_")] = layer
-    return lambda base: names.get(_without_prefixes(base))
-
-
-def _split(key: str) -> tuple[str, str | None]:
-    """Part a key into its layer and its half."""
-    for ending, half in _HALVES:
-        if key.endswith(ending):
-            return key.removesuffix(ending), half
-    match = _PEFT.search(key)
-    if match is None:
-        return key, None
-    return key[: match.start()], "down" if match[1] == "A" else "up"
-
-
-def _raw_pair(base: str, found: Mapping[str, Tensor], origin: str) -> RawPair:
-    down, up = (_flat(found[half]) for half in ("down", "up"))
-    alpha = found.get("alpha")
-    if down.ndim != 2 or up.ndim != 2 or down.shape[0] != up.shape[1] or not down.shape[0]:
-        raise CheckpointError(
-            f"{origin}: {base} has halves {list(down.shape)} and {list(up.shape)}, whose ranks do "
-            "not agree; fetch the file again"
-        )
-    if alpha is not None and alpha.numel() != 1:
-        raise CheckpointError(f"{origin}: {base}.alpha holds {alpha.numel()} numbers, not one")
-    if not all(bool(part.isfinite().all()) for part in found.values()):
-        raise CheckpointError(f"{origin}: {base} holds infinite numbers; fetch the file again")
-    return RawPair(base, down, up, None if alpha is None else float(alpha))
-
-
-def _flat(half: Tensor) -> Tensor:
-    """Drop the axes of length one that some trainers keep behind the two of a linear layer."""
-    is_kernel = half.ndim > 2 and all(size == 1 for size in half.shape[2:])
-    return half.flatten(1) if is_kernel else half
-
-
-def _refuse_misfit(raw: RawPair, layer: nn.Linear, name: str, origin: str) -> None:
-    wanted, given = [layer.out_features, layer.in_features], [raw.up.shape[0], raw.down.shape[1]]
-    if wanted != given:
-        raise CheckpointError(
-            f"{origin}: is a LoRA of another base: {name} is {given} in it and {wanted} in this "
-            "model; use one made for this size of Wan2.1"
-        )
-
-
-def _without_prefixes(base: str) -> str:
-    if _KOHYA.match(base):
-        return _KOHYA.sub("", base)
-    while prefix := next((each for each in _PREFIXES if base.startswith(each)), None):
-        base = base.removeprefix(prefix)
-    return base
-
-
-def _diffusers_name(layer: str) -> str:
-    for pattern, replacement in _DIFFUSERS:
-        layer = re.sub(pattern, replacement, layer)
-    return layer
+def _finite_parts(state: Mapping[str, Tensor], entry: Entry, origin: str) -> dict[str, Tensor]:
+    parts = {part: state[key] for part, key in entry.parts.items()}
+    if not all(bool(part.float().isfinite().all()) for part in parts.values()):
+        raise AdapterError(f"{origin}: {entry.base} holds infinite numbers; fetch the file again")
+    return parts

@@ -1,76 +1,126 @@
-"""Alpha from the header of a LoRA file."""
+"""LoRA files judged from their headers: settings beside them, damage, pickled ones."""
 
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
-from rushes.errors import CheckpointError
-from rushes.models.adapters.header import NO_ALPHAS, Alphas, read_alphas
+from rushes.errors import AdapterError
+from rushes.models.adapters.header import read_header
+from rushes.models.adapters.network_shapes import dit_shapes
+from rushes.models.adapters.places import place_keys
 
-LAYER = "transformer.blocks.1.attn1.to_q"
+Q = "base_model.model.blocks.0.self_attn.q"
+RANK = 4
 
 
-def write(folder: Path, **header: str) -> Path:
-    path = folder / "film.safetensors"
-    save_file({"x": torch.zeros(1)}, path, header)
+def lora(rank: int = RANK) -> dict[str, Tensor]:
+    return {f"{Q}.lora_A.weight": torch.ones(rank, 8), f"{Q}.lora_B.weight": torch.ones(8, rank)}
+
+
+def write(path: Path, state: dict[str, Tensor] | None = None) -> Path:
+    save_file(state or lora(), path)
     return path
 
 
-def peft(folder: Path, **settings: object) -> Path:
-    text = json.dumps({f"transformer.{name}": value for name, value in settings.items()})
-    return write(folder, lora_adapter_metadata=text)
-
-
-def test_a_file_that_says_nothing_multiplies_by_one(tmp_path: Path) -> None:
-    assert read_alphas(write(tmp_path)) == NO_ALPHAS
-    assert NO_ALPHAS.factor(LAYER, 8, None) == 1
-
-
-def test_alpha_among_the_tensors_counts_more_than_the_header() -> None:
-    assert Alphas(default=2).factor(LAYER, 4, own=8) == 2
-
-
-def test_alpha_of_peft_is_divided_by_the_rank(tmp_path: Path) -> None:
-    assert read_alphas(peft(tmp_path, lora_alpha=2, r=4)).factor(LAYER, 4, None) == 0.5
-
-
-def test_alpha_of_a_rank_stabilised_lora_is_divided_by_its_root(tmp_path: Path) -> None:
-    alphas = read_alphas(peft(tmp_path, lora_alpha=2, use_rslora=True))
-    assert alphas.factor(LAYER, 4, None) == 1
-
-
-def test_a_pattern_of_layers_has_its_own_alpha(tmp_path: Path) -> None:
-    alphas = read_alphas(peft(tmp_path, lora_alpha=2, alpha_pattern={"attn1.to_q": 16}))
-    assert alphas.factor(LAYER, 4, None) == 4
-    assert alphas.factor(LAYER.replace("to_q", "to_k"), 4, None) == 0.5
-
-
-def test_alpha_of_kohya_is_read(tmp_path: Path) -> None:
-    assert read_alphas(write(tmp_path, ss_network_alpha="3")).factor(LAYER, 4, None) == 0.75
-
-
-def test_an_alpha_that_kohya_was_not_given_is_none(tmp_path: Path) -> None:
-    assert read_alphas(write(tmp_path, ss_network_alpha="None")) == NO_ALPHAS
+def factor(path: Path) -> float:
+    return read_header(path).alphas.factor(Q, RANK, None)
 
 
 @pytest.mark.parametrize(
-    ("header", "reason"),
+    ("lora_name", "config_name"),
     [
-        ({"lora_adapter_metadata": "{"}, "not JSON"),
-        ({"lora_adapter_metadata": "[]"}, "not an object"),
-        ({"lora_adapter_metadata": '{"alpha_pattern": [1]}'}, "alpha_pattern"),
-        ({"lora_adapter_metadata": '{"alpha_pattern": {"(": 1}}'}, "alpha_pattern"),
-        ({"lora_adapter_metadata": '{"alpha_pattern": {"(a+)+q": 1}}'}, "regular expressions"),
-        ({"lora_adapter_metadata": '{"lora_alpha": "x"}'}, "'x' is not a finite number"),
-        ({"lora_adapter_metadata": f'{{"lora_alpha": {10**400}}}'}, "not a finite number"),
-        ({"ss_network_alpha": "nan"}, "'nan' is not a finite number"),
+        ("adapter_model.safetensors", "adapter_config.json"),
+        ("film.safetensors", "adapter_config.json"),
+        ("film.safetensors", "film.safetensors.adapter_config.json"),
+        ("film.safetensors", "film.adapter_config.json"),
+        ("film.safetensors", "film_adapter_config.json"),
     ],
 )
-def test_nonsense_is_refused(tmp_path: Path, header: dict[str, str], reason: str) -> None:
-    with pytest.raises(CheckpointError, match=reason):
-        read_alphas(write(tmp_path, **header))
+def test_settings_beside_a_file_hold_for_it(
+    tmp_path: Path, lora_name: str, config_name: str
+) -> None:
+    path = write(tmp_path / lora_name)
+    assert factor(path) == 1
+    (tmp_path / config_name).write_text(json.dumps({"lora_alpha": 8, "r": RANK}))
+    assert factor(path) == 2
+    assert read_header(path).config == tmp_path / config_name
+
+
+def test_settings_beside_a_file_that_has_its_own_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 8, "r": RANK}))
+    path = write(tmp_path / "film.safetensors", lora() | {f"{Q}.alpha": torch.tensor(2.0)})
+    assert read_header(path).config is None
+    save_file(lora(), path, {"ss_network_alpha": "4"})
+    assert factor(path) == 1
+
+
+def test_settings_of_another_rank_are_those_of_another_file(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 8, "r": 64}))
+    header = read_header(write(tmp_path / "film.safetensors"))
+    assert header.config is None
+    assert "is for a LoRA of rank 64" in header.warnings[0]
+    with pytest.raises(AdapterError, match="fetch both again"):
+        read_header(write(tmp_path / "adapter_model.safetensors"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"lora_alpha": "x"}', '{"lora_alpha": 1, "r": 0}'])
+def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "film.safetensors")
+    (tmp_path / "adapter_config.json").write_text(text)
+    with pytest.raises(AdapterError, match=r"adapter_config\.json: its"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("num_bytes", [0, 4, 40, 200])
+def test_a_file_that_is_cut_is_refused(tmp_path: Path, num_bytes: int) -> None:
+    path = write(tmp_path / "film.safetensors")
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    with pytest.raises(AdapterError, match="damaged or incomplete"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("container", [None, "generator_lora", "state_dict"])
+def test_a_pickled_file_is_read_without_running_its_code(
+    tmp_path: Path, container: str | None
+) -> None:
+    path = tmp_path / "film.pt"
+    torch.save({container: lora(), "step": 5} if container else lora(), path)
+    parameters = dit_shapes(8, 16, 1, 8, 4)
+    assert list(place_keys(read_header(path).shapes, parameters, "film").entries) == [
+        "blocks.0.self_attn.q"
+    ]
+
+
+class Bad:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return print, ("run",)
+
+
+def test_a_pickled_file_with_code_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "film.pt"
+    torch.save(lora() | {"code": Bad()}, path)
+    with pytest.raises(AdapterError, match="was refused"):
+        read_header(path)
+    assert "run" not in capsys.readouterr().out
+
+
+def test_a_safetensors_file_is_judged_without_pytorch(tmp_path: Path) -> None:
+    path = write(tmp_path / "film.safetensors", {k: v.bfloat16() for k, v in lora().items()})
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from rushes.weights.lora_check import check_lora\n"
+        "from rushes.models.adapters.header import read_header\n"
+        f"print(len(read_header(Path({str(path)!r})).shapes), 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["2", "False"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from renders.tiny_models import CPU, DIT, normal, tiny_dit
 from rushes.errors import CheckpointError
 from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
-from rushes.models.adapters.lora import LoraWeights, linear_layers, place_lora
+from rushes.models.adapters.changes import LowRank
+from rushes.models.adapters.lora import LoraWeights, place_lora, targets_of
 from rushes.models.dit import CausalDit
 
 RANK = 3
@@ -39,7 +40,7 @@ def pair(
 
 
 def place(dit: CausalDit, state: dict[str, Tensor]) -> LoraWeights:
-    return place_lora(state, linear_layers(dit), "film.safetensors")
+    return place_lora(state, targets_of(dit), "film.safetensors")
 
 
 # --- spellings -----------------------------------------------------------------------------------
@@ -68,12 +69,17 @@ def place(dit: CausalDit, state: dict[str, Tensor]) -> LoraWeights:
         ("transformer.condition_embedder.time_proj", "time_projection.1"),
         ("lora_unet_text_embedding_0", "text_embedding.0"),
         ("condition_embedder.time_embedder.linear_2", "time_embedding.2"),
+        (f"pipe.dit.{QUERY}", QUERY),
+        (f"lycoris_{QUERY.replace('.', '_')}", QUERY),
+        (f"_fsdp_wrapped_module.model._orig_mod.{QUERY}", QUERY),
+        ("model._fsdp_wrapped_module.blocks.1._fsdp_wrapped_module.self_attn.q", QUERY),
+        (f"_orig_mod.{QUERY}", QUERY),
     ],
 )
 def test_a_layer_is_found_under_each_of_its_names(dit: CausalDit, base: str, layer: str) -> None:
-    found = linear_layers(dit)[layer]
+    found = layer_of(dit, layer)
     placed = place(dit, pair(base, shape=(found.out_features, found.in_features)))
-    assert list(placed.pairs) == [layer]
+    assert list(placed.changes) == [layer]
     assert placed.unused == ()
 
 
@@ -87,16 +93,17 @@ def test_a_layer_is_found_under_each_of_its_names(dit: CausalDit, base: str, lay
     ],
 )
 def test_halves_are_found_under_each_of_their_names(dit: CausalDit, down: str, up: str) -> None:
-    assert list(place(dit, pair(down=down, up=up)).pairs) == [QUERY]
+    assert list(place(dit, pair(down=down, up=up)).changes) == [QUERY]
 
 
 def test_every_layer_has_one_name_in_every_spelling(dit: CausalDit) -> None:
-    layers = linear_layers(dit)
+    modules = dit.named_modules()
+    layers = {name: each for name, each in modules if isinstance(each, nn.Linear)}
     state: dict[str, Tensor] = {}
     for name, layer in layers.items():
         base = f"lora_unet_{name.replace('.', '_')}"
         state |= pair(base, shape=(layer.out_features, layer.in_features))
-    assert place(dit, state).pairs.keys() == layers.keys()
+    assert place(dit, state).changes.keys() == layers.keys()
 
 
 @pytest.mark.parametrize("base", [QUERY, f"diffusion_model.{QUERY}"])
@@ -104,24 +111,26 @@ def test_every_layer_has_one_name_in_every_spelling(dit: CausalDit) -> None:
 def test_alpha_counts_in_every_spelling(
     dit: CausalDit, base: str, alpha: float | None, factor: float
 ) -> None:
-    assert place(dit, pair(base, alpha=alpha)).pairs[QUERY].factor == factor
+    assert place(dit, pair(base, alpha=alpha)).changes[QUERY].factor == factor
 
 
 def test_halves_may_have_the_axes_of_a_convolution(dit: CausalDit) -> None:
     state = {key: tensor[..., None, None] for key, tensor in pair().items()}
-    assert place(dit, state).pairs[QUERY].down.shape == (RANK, DIT.dim)
+    product = place(dit, state).changes[QUERY].product
+    assert isinstance(product, LowRank)
+    assert product.down.shape == (RANK, DIT.dim)
 
 
 def test_keys_without_a_place_are_told(dit: CausalDit) -> None:
     strangers = pair("down_blocks.0.attn") | {
-        "diffusion_model.blocks.0.norm3.diff": normal(4),
-        "blocks.0.self_attn.q.lora_A.weight": normal(RANK, DIT.dim),
+        "diffusion_model.img_emb.proj.0.diff": normal(4),
+        "blocks.0.self_attn.q.alpha": torch.tensor(2.0),
     }
     unused = place(dit, pair() | strangers).unused
     assert set(unused) == {
         "down_blocks.0.attn",
-        "diffusion_model.blocks.0.norm3.diff",
-        "blocks.0.self_attn.q.down",
+        "diffusion_model.img_emb.proj.0",
+        "blocks.0.self_attn.q.alpha",
     }
 
 
@@ -133,7 +142,14 @@ def test_keys_without_a_place_are_told(dit: CausalDit) -> None:
     [
         ({}, "is not a LoRA: it holds no pair"),
         ({"blocks.0.self_attn.q.weight": torch.ones(2, 2)}, "is not a LoRA"),
-        ({f"{QUERY}.lora_A.weight": torch.ones(2, 2)}, "is not a LoRA"),
+        ({f"{QUERY}.lora_A.weight": torch.ones(2, 2)}, "q lacks lora_B; fetch the file again"),
+        ({f"{QUERY}.lokr_w1": torch.ones(2, 2)}, "q lacks lokr_w2"),
+        ({f"{QUERY}.hada_w1_a": torch.ones(2, 2)}, "q lacks all of its parts"),
+        (pair() | {f"{QUERY}.oft_blocks": torch.ones(2, 2, 2)}, "in a way that is not known here"),
+        (pair() | {f"{QUERY}.lora_mid.weight": torch.ones(2, 2)}, "q in a way that is not known"),
+        (pair() | {f"{QUERY}.weight": torch.ones(24, 24)}, "in a way that is not known"),
+        (pair() | {f"{QUERY}.dora_scale": torch.ones(7, 1)}, "another base: the magnitude of"),
+        ({f"{QUERY}.diff_b": torch.ones(7)}, "another base: the bias of"),
         (pair("down_blocks.0.attentions.0.to_q"), "is a LoRA of another model: none of its 1 lay"),
         (pair(shape=(5120, 5120)), r"another base: .*q is \[5120, 5120\] in it and \[24, 24\]"),
         (pair(shape=(DIT.dim, 5120)), r"another base: .* is \[24, 5120\] in it"),
@@ -165,17 +181,23 @@ def adapt(dit: CausalDit, is_merged: bool, *strengths: float) -> AdaptedLayers:
         Adapter(place(dit, pair(seed=2 * index)), strength, is_merged)
         for index, strength in enumerate(strengths)
     ]
-    adapted = AdaptedLayers(linear_layers(dit), adapters)
+    adapted = AdaptedLayers(targets_of(dit), adapters)
     adapted.attach()
     return adapted
 
 
+def layer_of(dit: CausalDit, name: str = QUERY) -> nn.Linear:
+    layer = dit.get_submodule(name)
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
 def query(dit: CausalDit) -> Tensor:
-    return linear_layers(dit)[QUERY](normal(1, 4, DIT.dim, seed=9).to(dit.head.head.weight.dtype))
+    return layer_of(dit)(normal(1, 4, DIT.dim, seed=9).to(dit.head.head.weight.dtype))
 
 
 def change(dit: CausalDit, seed: int = 0) -> Tensor:
-    weights = place(dit, pair(seed=seed)).pairs[QUERY].change(CPU)
+    weights = place(dit, pair(seed=seed)).changes[QUERY].added(CPU)
     return torch.nn.functional.linear(normal(1, 4, DIT.dim, seed=9), weights)
 
 
@@ -218,7 +240,7 @@ def test_weights_come_back_to_the_bit(dtype: torch.dtype) -> None:
     dit = tiny_dit().to(dtype)
     before = {name: tensor.clone() for name, tensor in dit.state_dict().items()}
     adapted = adapt(dit, True, 1.0, -0.5)
-    assert not torch.equal(linear_layers(dit)[QUERY].weight, before[f"{QUERY}.weight"])
+    assert not torch.equal(layer_of(dit).weight, before[f"{QUERY}.weight"])
     adapted.remove()
     for name, tensor in dit.state_dict().items():
         assert torch.equal(tensor, before[name]), name
@@ -237,10 +259,10 @@ def test_the_strength_of_a_running_lora_can_change(dit: CausalDit) -> None:
 @torch.inference_mode()
 def test_weights_that_take_no_sum_are_left_alone_and_adapted_while_they_run() -> None:
     dit = tiny_dit().double()  # stands for a format in which weights cannot be summed
-    weight = linear_layers(dit)[QUERY].weight.clone()
+    weight = layer_of(dit).weight.clone()
     before = query(dit)
     adapted = adapt(dit, True, 1.0)
-    assert torch.equal(linear_layers(dit)[QUERY].weight, weight)
+    assert torch.equal(layer_of(dit).weight, weight)
     expected = before + change(dit).double()
     torch.testing.assert_close(query(dit), expected, rtol=1e-5, atol=1e-5)
     adapted.remove()
