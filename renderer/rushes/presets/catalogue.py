@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
 from rushes.errors import ConfigError
 from rushes.files.resources import data_folder
-from rushes.presets.preset import Preset, load_preset, preset_names
+from rushes.presets.preset import Licence, Preset, load_preset, preset_names
 
 State = Literal["here", "partly", "absent"]
 PICKLED = (".pt", ".pth")
@@ -41,6 +41,7 @@ class CatalogueEntry(_Data):
     """Files that belong together, and the repositories that publish them."""
 
     description: str
+    licence: Licence = Licence()
     repositories: tuple[str, ...] = Field(min_length=1)
     folder: str
     files: tuple[CatalogueFile, ...] = Field(min_length=1)

@@ -15,7 +15,7 @@ from rushes.presets.catalogue import (
     is_installed,
     load_catalogue,
 )
-from rushes.presets.preset import load_preset, preset_names
+from rushes.presets.preset import Licence, load_preset, preset_names
 
 CATALOGUE = load_catalogue()
 REAL = [name for name in preset_names() if not load_preset(name).brings_weights]
@@ -27,6 +27,13 @@ def put_all(entries: dict[str, CatalogueEntry], models_dir: Path) -> None:
             path = entry.path(file, models_dir)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
+def test_what_is_known_of_a_licence_has_a_source(entry: CatalogueEntry) -> None:
+    licence = entry.licence
+    assert licence.source or licence == Licence()
+    assert (licence.commercial_use is None) == (licence.weights == "unknown")
 
 
 def test_it_is_no_preset() -> None:

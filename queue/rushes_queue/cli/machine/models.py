@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
+_COLUMNS = ("name", "state", "size", "licence", "commercial use", "repository", "what it is")
+_YES_NO = {True: "yes", False: "no", None: "unknown"}
+
 models = typer.Typer(
     add_completion=False,
     help="List, fetch, check and convert public weights.",
@@ -54,12 +57,14 @@ def list_models(places: FolderFlags, as_json: AsJson = False) -> None:
             name,
             entry.state(folders.models),
             "" if entry.size is None else readable_bytes(entry.size),
+            entry.licence.weights,
+            _YES_NO[entry.licence.commercial_use],
             entry.repositories[0],
             entry.description,
         )
         for name, entry in catalogue.items()
     ]
-    print_table(("name", "state", "size", "repository", "what it is"), rows)
+    print_table(_COLUMNS, rows)
     say(f"models folder: {folders.models}")
 
 
