@@ -8,8 +8,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from rushes.drivers.open_stream import open_stream
 from rushes.presets.preset import Preset
-from rushes.stream.open_stream import open_stream
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
 from rushes.timeline.plan.options import PlanOptions

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from references.cases import Case, cases_of
-from rushes.stream.ranks import default_split, resplit
+from rushes.drivers.ranks import default_split, resplit
 
 
 def as_tensor(split: list[range]) -> Tensor:

@@ -19,6 +19,7 @@ from references.scope_caller import (
     SharedStreamEncoder,
     stretched,
 )
+from rushes.drivers.variants import DriverOptions
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
 from rushes.models.vace import VaceBranch
@@ -31,7 +32,6 @@ from rushes.stream.noise_controller import (
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models, Stream
-from rushes.stream.variants import DriverOptions
 from rushes.timeline.plan.render_plan import Chunk
 
 DEFAULT_SCALE = 1.0  # of VACE hints

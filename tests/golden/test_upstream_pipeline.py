@@ -11,8 +11,8 @@ from torch import Tensor
 
 from references.cases import Case, assert_output, upstream_cases
 from references.upstream_replay import UpstreamReplay, assert_final_cache
+from rushes.drivers.step_batch import StepBatch
 from rushes.stream.row import Row
-from rushes.stream.step_batch import StepBatch
 
 
 class SingleReplay(UpstreamReplay):

@@ -13,16 +13,16 @@ from references.cases import Case, assert_output, upstream_cases
 from references.ring_replay import RecordedNoise
 from references.upstream_replay import UpstreamReplay, assert_final_cache
 from renders.tiny_models import tiny_dit
+from rushes.drivers.ranks import default_split, resplit
+from rushes.drivers.step_batch import StepBatch
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slots import SlotSizes
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryFactors
 from rushes.models.stages import Stage
 from rushes.stream.denoise import Denoiser
-from rushes.stream.ranks import default_split, resplit
 from rushes.stream.row import Row
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.step_batch import StepBatch
 
 
 @dataclass

@@ -26,27 +26,38 @@ _HOPPER, _AMPERE = (9, 0), (8, 0)  # compute capabilities
 _NARROW = (torch.bfloat16, torch.float16)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    lengths: Sequence[int] | None = None,
+    key_bias: Tensor | None = None,
+) -> Tensor:
     """Attend from every query to every key of its row, without a mask.
 
     With ``lengths``, row r sees its first ``lengths[r]`` keys only; rows then run one by one,
-    which happens while the windows of rows fill up and never after.
+    which happens while the windows of rows fill up and never after. ``key_bias`` is added to the
+    score of each key; the flash kernels do not take one.
 
     Shapes:
         q: [B, S, N, D]
         k, v: [B, S_kv, N, D]
+        key_bias: [S_kv]
         returns: [B, S, N, D]
     """
+    if key_bias is not None:
+        return attend_plainly(q, k, v, key_bias.to(q.dtype))
     if lengths is not None:
         rows = zip(q.split(1), k.split(1), v.split(1), lengths, strict=True)
         return torch.cat([attend(q, k[:, :length], v[:, :length]) for q, k, v, length in rows])
     return chosen_kernel(q.device, q.dtype)[1](q, k, v)
 
 
-def attend_plainly(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def attend_plainly(q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor | None = None) -> Tensor:
     """Attend with PyTorch's own function; shapes as in ``attend``."""
-    out = scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
-    return out.transpose(1, 2)
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))  # [B, N, S, D]
+    mask = None if key_bias is None else key_bias.view(1, 1, 1, -1).expand(*q.shape[:3], -1)
+    return scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
 
 
 @cache

@@ -151,7 +151,7 @@ class Block(nn.Module):
         y = modulate(self.norm1(x), shift1, scale1)
         q = rotate(self.self_attn.query(y), rotary)
         k, v = self.self_attn.keys_values(y)
-        seen = kv_cache.write(index, rotate(k, rotary), v)
+        seen = kv_cache.write(index, k if kv_cache.rotates_keys else rotate(k, rotary), v)
         x = x + per_frame_product(self.self_attn.project(attend(q, *seen)), gate1)
 
         q = self.cross_attn.query(self.norm3(x))

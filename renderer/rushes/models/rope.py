@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -107,3 +108,25 @@ def rotate(x: Tensor, factors: RotaryFactors) -> Tensor:
         dim=-1,
     )
     return turned.flatten(-2).to(x.dtype)
+
+
+class KeyRotation:
+    """Turns keys of whole frames by their position, for caches that keep them as they are made.
+
+    ``grid`` is the height and width of a frame in tokens.
+    """
+
+    def __init__(self, rotary: RotaryEmbedding, grid: tuple[int, int]) -> None:
+        self._frame_tokens = grid[0] * grid[1]
+        # Every block of a pass asks for the same few.
+        self._factors = lru_cache(maxsize=4)(
+            lambda start, frames: rotary.factors([start], frames, *grid)
+        )
+
+    def __call__(self, keys: Tensor, start: int) -> Tensor:
+        """Turn keys, the first of which belong to frame ``start``.
+
+        Shapes:
+            keys, returns: [B, S, N, D]
+        """
+        return rotate(keys, self._factors(start, keys.shape[1] // self._frame_tokens))

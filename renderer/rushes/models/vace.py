@@ -31,6 +31,8 @@ _CELL = 8  # pixels a side of one latent position
 class ChunkAlone:
     """A cache that remembers nothing: a chunk sees itself only."""
 
+    rotates_keys = False
+
     def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         return k, v
 

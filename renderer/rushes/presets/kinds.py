@@ -8,7 +8,18 @@ Mode = Literal["text", "video"]
 Method = Literal["linear", "slerp"]
 CachePolicy = Literal["auto", "reset", "keep"]
 VaeType = Literal["wan", "lightvae", "tae", "lighttae"]
-Variant = Literal["rolling", "ring", "ring-exact"]  # what remembers past frames
+# What remembers past frames.
+Variant = Literal[
+    "rolling",
+    "ring",
+    "ring-exact",
+    "recache",
+    "bank",
+    "ema-sink",
+    "rebuilt",
+    "clip",
+    "step-window",
+]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 METHODS: tuple[Method, ...] = get_args(Method)

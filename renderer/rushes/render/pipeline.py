@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from rushes.drivers.open_stream import open_stream
 from rushes.files.folders import Folders
 from rushes.files.hashes import HashCache
 from rushes.memory.memory_plan import AS_IT_IS, Fit
@@ -19,7 +20,6 @@ from rushes.models.vace import VaceBranch
 from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
 from rushes.render.prompt_cache import PromptCache, encoder_key
-from rushes.stream.open_stream import open_stream
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Models, Stream
 from rushes.timeline.loras import BESIDE

@@ -44,7 +44,7 @@ class Denoiser:
     def denoise(
         self,
         latents: Tensor,
-        timesteps: Sequence[int],
+        timesteps: Sequence[float],
         draw_noise: Callable[[], Tensor],
         rotary: RotaryFactors,
         prompt: PromptKeys,
@@ -70,7 +70,7 @@ class Denoiser:
     def predict_clean(
         self,
         noisy: Tensor,
-        timesteps: Sequence[int],
+        timesteps: Sequence[float],
         rotary: RotaryFactors,
         prompt: PromptKeys,
         control: Control | None = None,
@@ -81,11 +81,26 @@ class Denoiser:
             noisy, returns: [B, T, C, H, W]
         """
         by_row = torch.tensor(timesteps, dtype=torch.float32).unsqueeze(1)  # [B, 1]
-        by_frame = by_row.expand(noisy.shape[:2])
+        return self.predict_by_frame(noisy, by_row.expand(noisy.shape[:2]), rotary, prompt, control)
+
+    def predict_by_frame(
+        self,
+        noisy: Tensor,
+        by_frame: Tensor,
+        rotary: RotaryFactors,
+        prompt: PromptKeys,
+        control: Control | None = None,
+    ) -> Tensor:
+        """Return clean latents after a single pass; each frame has a timestep.
+
+        Shapes:
+            noisy, returns: [B, T, C, H, W]
+            by_frame: [B, T], on the CPU
+        """
         flow = self._dit(noisy, by_frame.to(noisy.device), rotary, self._kv_cache, prompt, control)
         return flow_to_clean(noisy, flow, self._schedule.sigma(by_frame))
 
-    def renoise(self, clean: Tensor, timestep: int, noise: Tensor) -> Tensor:
+    def renoise(self, clean: Tensor, timestep: float, noise: Tensor) -> Tensor:
         """Make clean latents noisy again for the step at ``timestep``; shapes agree."""
         sigma = self._schedule.sigma(torch.full(clean.shape[:2], float(timestep)))
         return add_noise(clean, noise, sigma)

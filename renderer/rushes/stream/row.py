@@ -23,21 +23,26 @@ class Row:
     """A chunk before one of its denoising steps, and all that these run with.
 
     Blank rows hold no chunk: they keep a batch whole while it fills and empties. Without
-    ``noise`` a row is made noisy again with zeros.
+    ``noise`` a row is made noisy again with zeros. ``prompt_changed``: the embedding is another
+    than the chunk before had. ``given`` latents are shown as they are instead of being made; with
+    ``is_carried_over`` they are the end of the clip before, as the driver remembers it.
 
     Shapes:
-        latents: [1, T, C, H, W]
+        latents, given: [1, T, C, H, W]
         embedding: [1, P, E_text], of which ``prompt`` was made
     """
 
     latents: Tensor
     position: int
-    timesteps: tuple[int, ...]
+    timesteps: tuple[float, ...]
     noise: Noise | None
     embedding: Tensor
     prompt: PromptKeys
     control: Control | None = None
     is_blank: bool = False
+    prompt_changed: bool = False
+    given: Tensor | None = None
+    is_carried_over: bool = False
 
     def draw_noise(self) -> Tensor:
         """Return the noise of the next step, shaped as the latents."""

@@ -17,15 +17,16 @@ from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.vace import Control, VaceBranch
+from rushes.stream.clip_noise import ClipNoise
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
+from rushes.stream.driver import DriverParts, OpensDriver
 from rushes.stream.noise import ChunkNoise, cover
 from rushes.stream.noise_controller import NoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.row import Noise, Row
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.variants import DriverOptions, open_driver
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.steps import first_timestep
@@ -35,7 +36,10 @@ VAE_SCALE = 8  # pixels a side of one latent
 
 @dataclass(frozen=True)
 class Models:
-    """The networks of one pipeline, on one device, shared by all streams rendered with it."""
+    """The networks of one pipeline, on one device, shared by all streams rendered with it.
+
+    ``warps_steps``: denoising steps go through the table of the schedule first.
+    """
 
     dit: CausalDit
     vae: Autoencoder
@@ -44,14 +48,25 @@ class Models:
     device: torch.device
     dtype: torch.dtype
     vace: VaceBranch | None = None
+    warps_steps: bool = False
+
+
+@dataclass(frozen=True)
+class ClipSpan:
+    """The latent frames of a clip whose noise is drawn at once, by position."""
+
+    first: int
+    num_frames: int
 
 
 @dataclass(frozen=True)
 class ChunkInputs:
     """What goes into a chunk beside its plan; nothing in plain text to video.
 
+    ``given`` frames are shown as they are instead of being made.
+
     Shapes:
-        video, control: [T, H, W, 3], uint8
+        video, control, given: [T, H, W, 3], uint8
         masks: [T, H, W], 1 where pictures are made anew
         references: [H, W, 3] each, uint8
     """
@@ -61,6 +76,7 @@ class ChunkInputs:
     masks: Tensor | None = None
     references: tuple[Tensor, ...] = ()
     control_scale: float = 1.0
+    given: Tensor | None = None
 
 
 class Restorable(Protocol):
@@ -80,16 +96,18 @@ class Stream:
         *,
         height: int,
         width: int,
-        driver: DriverOptions,
+        driver: OpensDriver,
         prompts: Mapping[int, tuple[Prompt, ...]],
         conditioning: Conditioning,
         noise_controller: NoiseController,
         clock: StageClock,
         adapted_layers: AdaptedLayers | None = None,
+        clips: Mapping[int, ClipSpan] | None = None,
     ) -> None:
         """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
 
-        ``adapted_layers`` hold the LoRAs in the models' layers, if there are any.
+        ``adapted_layers`` hold the LoRAs in the models' layers, if there are any. With ``clips``,
+        by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk.
         """
         config = models.dit.config
         self.models = models
@@ -103,15 +121,20 @@ class Stream:
         self.latent_size = (height // VAE_SCALE, width // VAE_SCALE)
         self.token_grid = (self.latent_size[0] // 2, self.latent_size[1] // 2)
         self._rotary = RotaryEmbedding(config.head_dim, models.device)
-        self.driver = open_driver(
-            models.dit,
-            models.schedule,
-            self._rotary,
-            self.token_grid[0] * self.token_grid[1],
-            driver,
-            clock,
-            models.device,
-            models.dtype,
+        self._clips = clips
+        self.clip_noise = ClipNoise((config.in_dim, *self.latent_size))
+        self.driver = driver.open(
+            DriverParts(
+                models.dit,
+                models.schedule,
+                self._rotary,
+                self.token_grid,
+                self._encode_alone,
+                self._draw_frames,
+                clock,
+                models.device,
+                models.dtype,
+            )
         )
         self._next_chunk = 0
         self._resumes_at = 0
@@ -147,10 +170,10 @@ class Stream:
 
     def _row_of(self, chunk: Chunk, inputs: ChunkInputs) -> Row:
         """Cover the encoded input, if there is one, with noise, and choose the first timestep."""
-        prompt = self._prompt_in_force(chunk)
+        prompt, prompt_changed = self._prompt_in_force(chunk)
         self.noise_controller.begin_chunk(chunk.denoising_steps, chunk.reset)
         noise = self._noise_of(chunk)
-        timesteps = chunk.denoising_steps
+        timesteps = self._timesteps_of(chunk)
         latents = noise.draw(self.models.device, self.models.dtype)
         if inputs.video is not None and chunk.noise_scale is not None:
             pixels = to_pixels(inputs.video)
@@ -160,7 +183,23 @@ class Stream:
                 timesteps = (first_timestep(noise_scale), *timesteps[1:])
         control = self._control_of(chunk, inputs)
         assert self._embedding is not None
-        return Row(latents, chunk.position, timesteps, noise, self._embedding, prompt, control)
+        return Row(
+            latents,
+            chunk.position,
+            timesteps,
+            noise,
+            self._embedding,
+            prompt,
+            control,
+            prompt_changed=prompt_changed,
+            given=None if inputs.given is None else self._encode_alone(to_pixels(inputs.given)),
+            is_carried_over=chunk.is_carried_over,
+        )
+
+    def _timesteps_of(self, chunk: Chunk) -> tuple[float, ...]:
+        if not self.models.warps_steps:
+            return chunk.denoising_steps
+        return tuple(self.models.schedule.warp(torch.tensor(chunk.denoising_steps)).tolist())
 
     def snapshot(self) -> Snapshot:
         """Return all state that lasts from chunk to chunk, on whatever device it is.
@@ -190,9 +229,18 @@ class Stream:
         }
 
     def _parts_on_host(self) -> dict[str, Restorable]:
-        return {"conditioning": self.conditioning, "noise_controller": self.noise_controller}
+        parts: dict[str, Restorable] = {
+            "conditioning": self.conditioning,
+            "noise_controller": self.noise_controller,
+        }
+        return parts if self._clips is None else parts | {"clip_noise": self.clip_noise}
 
     def _noise_of(self, chunk: Chunk) -> Noise:
+        if self._clips is not None:
+            clip = self._clips.get(chunk.index)
+            if clip is not None:
+                self.clip_noise.begin_clip(clip.first, clip.num_frames, chunk.seed)
+            return self.clip_noise.of_chunk(chunk.position, chunk.num_latent_frames)
         channels = self.models.dit.config.in_dim
         return ChunkNoise(chunk.seed, (1, chunk.num_latent_frames, channels, *self.latent_size))
 
@@ -203,10 +251,23 @@ class Stream:
         on_device = pixels.to(device=self.models.device, dtype=self.models.dtype)
         return self.models.vae.encode(on_device, cache, self.models.normalise_encoded)
 
-    def _decode_frames(self, latents: Tensor) -> Tensor:
-        return to_bytes(self.models.vae.decode(latents, self.decoder_cache))
+    def _encode_alone(self, pixels: Tensor) -> Tensor:
+        return self._encode_stream(pixels, FeatureCache())
 
-    def _prompt_in_force(self, chunk: Chunk) -> PromptKeys:
+    def _draw_frames(self, num_frames: int) -> Tensor:
+        noise = self.clip_noise.draw_frames(num_frames)
+        return noise.to(device=self.models.device, dtype=self.models.dtype)
+
+    def _decode_frames(self, latents: Tensor) -> Tensor:
+        pixels = self.models.vae.decode(latents, self.decoder_cache)
+        self.driver.remember(pixels)
+        return to_bytes(pixels)
+
+    def _prompt_in_force(self, chunk: Chunk) -> tuple[PromptKeys, bool]:
+        """Return the prompt's keys, and whether the prompt is another than a chunk before.
+
+        Each chunk of a transition counts as a change, as in scope.
+        """
         embedding, changed = self.conditioning.advance(
             self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
         )
@@ -216,7 +277,7 @@ class Stream:
             self._prompt_keys = self.models.dit.prompt_keys(context)
             if self.models.vace is not None:
                 self._vace_prompt_keys = self.models.vace.prompt_keys(context)
-        return self._prompt_keys
+        return self._prompt_keys, changed or chunk.transition is not None
 
     def _set_lora_strengths(self, chunk: Chunk) -> bool:
         """Set them, and say whether one changed: then the prompt's keys are no longer right."""

@@ -112,6 +112,8 @@ def test_timestep_and_prompt_change_the_flow(dit: CausalDit) -> None:
 class RowCaches:
     """A cache of its own for every row of a batch."""
 
+    rotates_keys = False
+
     rows: list[RollingKVCache]
 
     def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

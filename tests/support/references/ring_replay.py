@@ -11,6 +11,8 @@ from torch import Tensor
 
 from references.cases import Case
 from references.networks import build_dit, record_activations
+from rushes.drivers.one_by_one import OneByOne
+from rushes.drivers.step_batch import StepBatch
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slots import SlotSizes
@@ -18,11 +20,9 @@ from rushes.models.dit import PATCH, PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.models.stages import Stage
 from rushes.stream.denoise import Denoiser
-from rushes.stream.drivers import OneByOne
 from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.step_batch import StepBatch
 
 
 class RecordedNoise:

@@ -218,6 +218,8 @@ class SharedStreamEncoder:
 class PaddedChunk:
     """What Scope's hint blocks attend to: the chunk and unmasked zeros up to a multiple of 128."""
 
+    rotates_keys = False
+
     def __init__(self, multiple: int) -> None:
         self.multiple = multiple
 

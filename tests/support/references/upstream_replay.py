@@ -11,15 +11,15 @@ from torch import Tensor
 from references.cases import Case
 from references.networks import Recorder, build_dit, build_vae
 from references.ring_replay import RecordedNoise
+from rushes.drivers.step_batch import StepBatch
+from rushes.drivers.variants import DriverOptions
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import SmoothedNoiseController
 from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.step_batch import StepBatch
 from rushes.stream.stream import ChunkInputs, Models, Stream
-from rushes.stream.variants import DriverOptions
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -11,19 +11,31 @@ from torch import Tensor
 from rushes.errors import ShapeError
 from rushes.models.caches.snapshot import Snapshot
 
-# Keys and values; where rows differ in it, also how many tokens each row may attend to.
-Seen = tuple[Tensor, Tensor] | tuple[Tensor, Tensor, Sequence[int] | None]
+# Keys and values; where rows differ in it, also how many tokens each row may attend to; where
+# keys weigh differently, also what is added to the score of each, [S_kv].
+Seen = (
+    tuple[Tensor, Tensor]
+    | tuple[Tensor, Tensor, Sequence[int] | None]
+    | tuple[Tensor, Tensor, Sequence[int] | None, Tensor]
+)
+# Keys of whole frames, [B, S, N, D], and the position of the first -> the same, turned by theirs.
+RotateKeys = Callable[[Tensor, int], Tensor]
 
 
 class KVCache(Protocol):
-    """What a block's self-attention needs of a cache."""
+    """What a block's self-attention needs of a cache.
+
+    With ``rotates_keys`` it is given keys as they are made, and turns them itself.
+    """
+
+    rotates_keys: bool
 
     def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
         """Store the chunk's keys and values; return all that its queries may attend to.
 
         Shapes:
-            k, v: [B, S, N, D], keys already rotated
-            returns: k and v [B, S_kv, N, D]
+            k, v: [B, S, N, D], keys rotated unless ``rotates_keys``
+            returns: k and v [B, S_kv, N, D], keys rotated
         """
         ...
 
@@ -62,6 +74,8 @@ class RollingKVCache:
     Source: scope: src/scope/core/pipelines/streamdiffusionv2/modules/causal_model.py
     """
 
+    rotates_keys = False
+
     def __init__(
         self,
         *,
@@ -90,9 +104,10 @@ class RollingKVCache:
         self.positions.clear()
         self.chunk_frames = 0
 
-    def begin_chunk(self, start_frame: int, num_frames: int) -> None:
+    def begin_chunk(self, start_frame: int, num_frames: int) -> int:
         """Make room for a chunk at the window's end; the oldest frames behind the sinks go.
 
+        Returns the position that the chunk is turned by.
         Raises: ShapeError when the chunk is longer than the window.
         """
         if num_frames > self.window:
@@ -107,6 +122,7 @@ class RollingKVCache:
             del self.positions[self.window - num_frames :]
         self.positions.extend(range(start_frame, start_frame + num_frames))
         self.chunk_frames = num_frames
+        return start_frame
 
     def snapshot(self) -> Snapshot:
         """Return the filled slots and what is in them."""

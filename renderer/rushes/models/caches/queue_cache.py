@@ -39,6 +39,8 @@ class QueueKVCache:
     numbers on the device: the host waits for them.
     """
 
+    rotates_keys = False
+
     def __init__(self, sizes: SlotSizes, *, sinks: int, refresh_below: float | None = None) -> None:
         self.slots = Slots(sizes)
         self.sinks = sinks

@@ -27,6 +27,8 @@ class RingKVCache:
     a chunk and only when the window is full; the ring then stays where it is.
     """
 
+    rotates_keys = False
+
     def __init__(self, sizes: SlotSizes, *, sinks: int, refresh_below: float | None = None) -> None:
         if not 0 <= sinks < sizes.window:
             raise ShapeError(f"{sinks} sink frames leave no room in a window of {sizes.window}")

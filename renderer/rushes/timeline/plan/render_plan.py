@@ -43,7 +43,9 @@ class Chunk:
     transition starts where the target differs from the chunk before, from the embedding reached
     there. ``noise_scale`` is ``None`` in text mode. ``denoising_steps`` are as written: in video
     mode the first one follows the noise scale when the chunk is made, unless ``keeps_first_step``.
-    ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes.
+    ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes. What
+    ``is_carried_over`` is not made but taken from the end of the clip before, whose last frames it
+    shows anew.
     """
 
     index: int
@@ -61,6 +63,7 @@ class Chunk:
     keeps_first_step: bool = False
     lora_scales: tuple[float, ...] = ()
     steering: Steering | None = None
+    is_carried_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

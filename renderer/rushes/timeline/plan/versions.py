@@ -33,7 +33,7 @@ class Added:
         return self.place.split(".")[0] == "plan"
 
 
-ADDED: tuple[Added, ...] = ()
+ADDED: tuple[Added, ...] = (Added(2, "plan.chunks", "is_carried_over", False),)
 
 
 def add_fields(fields: dict[str, Any], plan_version: int, version: int) -> None:

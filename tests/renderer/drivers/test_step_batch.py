@@ -12,11 +12,11 @@ from torch import Tensor
 
 from renders.streams import clip, inputs_of, models, open_stream, plan
 from renders.tiny_models import normal, tiny_dit
+from rushes.drivers.step_batch import StepBatch, joined
+from rushes.drivers.variants import DriverOptions
 from rushes.models.dit import PromptKeys
 from rushes.stream.noise_controller import NoiseController, SmoothedNoiseController
-from rushes.stream.step_batch import StepBatch, joined
 from rushes.stream.stream import Stream
-from rushes.stream.variants import DriverOptions
 from rushes.timeline.plan.render_plan import Chunk
 
 COUNT = 10

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rushes.drivers.one_by_one import OneByOne
 from rushes.errors import ConfigError
 from rushes.models.caches.kv_cache import RowCache
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryEmbedding
 from rushes.stream.denoise import Denoiser
-from rushes.stream.drivers import OneByOne, rotary_of
+from rushes.stream.driver import rotary_of
 from rushes.stream.noise import ChunkNoise
 from rushes.stream.row import Noise, Row
 from rushes.stream.stage_clock import StageClock
@@ -84,6 +85,9 @@ class StepBatch:
             clean = self.advance(self._blank(self.rows[0], self.rows[0].position))
             if clean is not None:
                 yield clean
+
+    def remember(self, pixels: Tensor) -> None:
+        pass
 
     def _rows_before(self) -> list[Row]:
         if len(self.returned) == self._num_ranks:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from rushes.drivers.variants import DriverOptions
 from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.presets.preset import ChunkSpec
 from rushes.stream.conditioning import Conditioning
@@ -17,7 +18,6 @@ from rushes.stream.noise_controller import (
 )
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Models, Stream
-from rushes.stream.variants import DriverOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 
 
@@ -62,6 +62,6 @@ def open_stream(
 def _choose_controller(plan: RenderPlan, chunk: ChunkSpec) -> NoiseController:
     if not plan.noise_controller:
         return FixedNoiseScale()
-    if plan.variant == "rolling":
-        return ScopeNoiseController(chunk.latent_frames)
-    return SmoothedNoiseController()
+    if plan.variant in ("ring", "ring-exact"):
+        return SmoothedNoiseController()
+    return ScopeNoiseController(chunk.latent_frames)

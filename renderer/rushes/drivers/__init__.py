@@ -1,0 +1,1 @@
+"""Who takes chunks through their denoising steps, each with the memory that it needs."""
