@@ -95,20 +95,29 @@ def broker_url_of(url: str) -> str:
     return f"redis+socket://{user}{at}{parts.path}?virtual_host={database}"
 
 
-def ring(app: Celery, bells: Iterable[Bell]) -> bool:
-    """Send the messages for these bells; return False when the broker did not take them all.
+class Doorbell:
+    """Sends the messages that say "there is work"."""
 
-    Losing some does no harm: the sweep rings again for whatever waits.
-    """
-    bells = tuple(bells)
-    if not bells:
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_app(settings)
+
+    def ring(self, bells: Iterable[Bell]) -> bool:
+        """Send the messages for these bells; return False when the broker did not take them all.
+
+        Losing some does no harm: the sweep rings again for whatever waits.
+        """
+        bells = tuple(bells)
+        if not bells:
+            return True
+        try:
+            # of connections that stay open
+            with self._app.producer_pool.acquire(block=True) as producer:
+                for bell in bells:
+                    body = {"job_id": bell.job, "schema": MESSAGE_SCHEMA}
+                    self._app.send_task(
+                        RENDER_TASK, kwargs=body, queue=bell.queue, producer=producer
+                    )
+        except (OperationalError, OSError) as error:
+            logger.warning("the doorbell could not be rung: %s", error)
+            return False
         return True
-    try:
-        with app.producer_pool.acquire(block=True) as producer:  # of connections that stay open
-            for bell in bells:
-                body = {"job_id": bell.job, "schema": MESSAGE_SCHEMA}
-                app.send_task(RENDER_TASK, kwargs=body, queue=bell.queue, producer=producer)
-    except (OperationalError, OSError) as error:
-        logger.warning("the doorbell could not be rung: %s", error)
-        return False
-    return True

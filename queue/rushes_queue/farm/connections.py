@@ -14,7 +14,7 @@ from rushes_queue.settings.model import Settings
 from rushes_queue.storage.storage import Storage
 
 if TYPE_CHECKING:
-    from celery import Celery
+    from rushes_queue.doorbell.app import Doorbell
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,14 @@ class FarmLinks:
         return cls(settings, JobRecords.open(url, settings.key_prefix), settings.open_storage())
 
     @cached_property
-    def app(self) -> Celery:
-        """The Celery application, imported only when a bell is rung."""
-        from rushes_queue.doorbell.app import make_app
+    def _doorbell(self) -> Doorbell:
+        from rushes_queue.doorbell.app import Doorbell  # Celery, only when a bell is rung
 
-        return make_app(self.settings)
+        return Doorbell(self.settings)
 
     def ring(self, bells: Iterable[Bell]) -> bool:
-        """Ring these bells; see ``app.ring``."""
-        from rushes_queue.doorbell.app import ring
-
-        return ring(self.app, bells)
+        """Ring these bells; see ``Doorbell.ring``."""
+        return self._doorbell.ring(bells)
 
     def announce_end(self, job: str) -> tuple[str, ...]:
         """Notify whoever asked for it that a job has ended; return what did not work.

@@ -12,8 +12,6 @@ import os
 import signal
 import socket
 import time
-import warnings
-from typing import Any
 
 from rushes.errors import RushesError
 from rushes_queue.farm.connections import FarmLinks
@@ -28,7 +26,6 @@ from rushes_queue.worker.warm_renderer import Renderer
 
 logger = logging.getLogger(__name__)
 
-_TRANSPORT = "rushes_queue.doorbell.transport:Transport"
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -59,36 +56,17 @@ class Worker:
         Raises: BrokerError when the broker cannot be reached at the start.
         """
         self._listen_to_signals()
-        from celery import signals
-        from celery.exceptions import SecurityWarning
-
-        from rushes_queue.doorbell.tasks import ChildPool, QuietWorker, SturdyConsumer, install_task
-        from rushes_queue.doorbell.transport import on_unreadable
+        from rushes_queue.doorbell.serve import Callbacks, serve
 
         self._links.store.now_ms()
-        # About pickle, which no message of ours may be.
-        warnings.simplefilter("ignore", SecurityWarning)
-        app = self._links.app
-        # Only here: who sends messages needs no protection from them.
-        app.conf.broker_transport = _TRANSPORT
-        install_task(app, self._take_job_in_child)
-        on_unreadable(self._note_unreadable)
-        signals.worker_ready.connect(self._when_ready, weak=False)
-        signals.task_failure.connect(self._report_lost_child, weak=False)
-        worker = QuietWorker(
-            app=app,
-            hostname=self._options.name,
-            queues=",".join(self._options.queues()),
-            pool=ChildPool,
-            consumer_cls=SturdyConsumer,
-            loglevel="WARNING",
-            quiet=True,  # no banner: standard output is for data
-            without_gossip=True,
-            without_mingle=True,
+        callbacks = Callbacks(
+            take_job=self._take_job_in_child,
+            ready=self._when_ready,
+            child_lost=self._report_lost_child,
+            unreadable=self._note_unreadable,
         )
         with Housekeeping(self._options, self._links, self._board, self._drain_if_due):
-            worker.start()
-        return int(worker.exitcode or 0)
+            return serve(self._settings, self._options.name, self._options.queues(), callbacks)
 
     @property
     def is_draining(self) -> bool:
@@ -140,10 +118,10 @@ class Worker:
             self._drain()
 
     def _drain(self) -> None:
-        from celery.worker import state
+        from rushes_queue.doorbell.serve import stop
 
         self._board.drain()
-        state.should_stop = 0
+        stop()
 
     def _drain_if_due(self) -> None:
         if self._board.is_draining or time.monotonic() > self._drain_at:
@@ -163,20 +141,20 @@ class Worker:
         except RushesError as error:
             logger.warning("job %s: %s", job, error)
 
-    def _when_ready(self, **_: Any) -> None:
+    def _when_ready(self) -> None:
         self._is_ready = True
         if self._board.is_draining:
             self._drain()
         logger.info("worker %s serves %s", self._options.name, ", ".join(self._options.presets))
 
-    def _report_lost_child(self, exception: BaseException | None = None, **_: Any) -> None:
+    def _report_lost_child(self, reason: str) -> None:
         """The child died, as Celery tells: its job need not wait for the sweep."""
         activity, links = self._board.read(), self._links
         if not activity.job:
             return
         try:
             most = self._settings.retries.max_losses
-            change = links.store.lose(activity.job, activity.fence, str(exception), max_losses=most)
+            change = links.store.lose(activity.job, activity.fence, reason, max_losses=most)
         except RushesError as error:  # the sweep will see to it
             logger.warning("job %s: %s", activity.job, error)
             return
