@@ -5,7 +5,8 @@
 
 Nothing but a checkout is needed: weights are random. On the first GPU it compares, with a small and
 with a wide network, every stage of a short stream in float32 with the CPU, bfloat16 and fp8 with
-float32, and each attention kernel that is installed with the plain one. Anything that is too far
+float32, each attention kernel that is installed with the plain one, and the noise that the GPU
+draws with that of ``--noise cuda``. Anything that is too far
 off ends it with exit code 1 before time is spent on figures. Then it measures each stage, the
 frames a second and the peak memory beside its estimate, and each kernel at the real sizes. The
 result is ``benchmarks/results/gpu-NAME.json``, with the GPU, all versions and the commit.
@@ -30,6 +31,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from noise_check import check_noise
 from public_weights import fill
 from rushes.memory.estimate import estimate_memory
 from rushes.models.attention import SDPA, attend_plainly, chosen_kernel, load_kernel
@@ -174,7 +176,8 @@ def check(preset: Preset, device: torch.device) -> tuple[dict[str, Any], list[st
         "two wide blocks": check_frames(preset, device, 2) if preset != tiny else {},
         "kernels": check_kernels(device),
     }
-    faults = [
+    found["noise"], faults = check_noise(device)
+    faults += [
         f"{network} in {form} is off by {error:.3f}, more than {LIMITS[form]}"
         for network in ("tiny", "two wide blocks")
         for form, error in found[network].items()

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from references.cases import Case, cases_of
-from rushes.stream.noise import ChunkNoise, cover
-from rushes.stream.schedule import FlowSchedule, add_noise, flow_to_clean
+from rushes.noise.chunk_noise import ChunkNoise
+from rushes.stream.schedule import FlowSchedule, add_noise, cover, flow_to_clean
 
 CPU = torch.device("cpu")
 

@@ -16,9 +16,10 @@ from rushes.models.caches.kv_cache import RowCache
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryEmbedding
+from rushes.noise.chunk_noise import ChunkNoise
+from rushes.presets.device_classes import DeviceClass
 from rushes.stream.denoise import Denoiser
 from rushes.stream.driver import rotary_of
-from rushes.stream.noise import ChunkNoise
 from rushes.stream.row import Noise, Row
 from rushes.stream.stage_clock import StageClock
 
@@ -45,17 +46,20 @@ class StepBatch:
         num_ranks: int = 1,
         shifts_undone: bool = False,
         blank_noise: Noise | None = None,
+        noise_device: DeviceClass | None = None,
     ) -> None:
         """``chunk_frames`` are the latent frames of every chunk but the first.
 
         Until the first rows come back, those behind the first row stay blank, or, with
         ``shifts_undone``, take what the row before had, as in the research system; there
-        ``blank_noise`` is drawn for blank rows too.
+        ``blank_noise`` is drawn for blank rows too. ``noise_device`` is what restored rows draw
+        their noise like.
         """
         self.kv_cache = kv_cache
         self._denoiser, self._rotary, self._prompt_keys = denoiser, rotary, prompt_keys
         self._chunk_frames, self._num_ranks = chunk_frames, num_ranks
         self._shifts_undone, self._blank_noise = shifts_undone, blank_noise
+        self._noise_device = noise_device
         self._first = OneByOne(denoiser, kv_cache, rotary, clock)
         self._predict_clean = clock.timed("denoise", self._pass)
         self.rows: list[Row] = []  # as they entered the last pass
@@ -157,7 +161,9 @@ class StepBatch:
     def _restored(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> Row:
         latents, noise = tensors["latents"], None
         if values["seed"] is not None:
-            noise = ChunkNoise(values["seed"], tuple(latents.shape), values["drawn"])
+            noise = ChunkNoise(
+                values["seed"], tuple(latents.shape), values["drawn"], self._noise_device
+            )
         return Row(
             latents=latents,
             position=values["position"],

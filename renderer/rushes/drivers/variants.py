@@ -217,6 +217,7 @@ def _with_slots(
         parts.clock,
         prompt_keys=_prompt_keys(parts),
         chunk_frames=options.chunk_frames,
+        noise_device=parts.noise_device,
     )
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import PATCH, CausalDit
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
+from rushes.presets.device_classes import DeviceClass
 from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
@@ -61,7 +62,8 @@ class DriverParts:
 
     ``encode_alone`` encodes frames as a stream of their own: pixels [1, T, 3, H, W] in [-1, 1] to
     latents [1, T_lat, C, H/8, W/8]. ``draw_frames`` draws noise of so many latent frames from the
-    generator of the clip. ``token_grid`` is the height and width of a frame in tokens.
+    generator of the clip. ``noise_device`` is the class of GPU whose noise chunks have, if it is a
+    GPU's. ``token_grid`` is the height and width of a frame in tokens.
     """
 
     dit: CausalDit
@@ -70,6 +72,7 @@ class DriverParts:
     token_grid: tuple[int, int]
     encode_alone: Callable[[Tensor], Tensor]
     draw_frames: Callable[[int], Tensor]
+    noise_device: DeviceClass | None
     clock: StageClock
     device: torch.device
     dtype: torch.dtype

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rushes.models.dit import Control, PromptKeys
-from rushes.stream.noise import ChunkNoise
+from rushes.noise.chunk_noise import ChunkNoise
 
 
 class Noise(Protocol):

@@ -104,6 +104,11 @@ def add_noise(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
     return ((1 - weight) * clean + weight * noise).to(noise.dtype)
 
 
+def cover(encoded: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
+    """Cover encoded input with noise, as the start of its denoising; shapes agree."""
+    return noise * noise_scale + encoded * (1 - noise_scale)
+
+
 def flow_to_clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
     """Return the clean latents that a predicted flow implies (x0), in the dtype of the flow.
 

@@ -17,15 +17,16 @@ from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.vace import Control, VaceBranch
+from rushes.noise.chunk_noise import ChunkNoise
+from rushes.presets.device_classes import DeviceClass
 from rushes.stream.clip_noise import ClipNoise
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
 from rushes.stream.driver import DriverParts, OpensDriver
-from rushes.stream.noise import ChunkNoise, cover
 from rushes.stream.noise_controller import NoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.row import Noise, Row
-from rushes.stream.schedule import FlowSchedule
+from rushes.stream.schedule import FlowSchedule, cover
 from rushes.stream.stage_clock import StageClock
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
@@ -103,11 +104,13 @@ class Stream:
         clock: StageClock,
         adapted_layers: AdaptedLayers | None = None,
         clips: Mapping[int, ClipSpan] | None = None,
+        noise_device: DeviceClass | None = None,
     ) -> None:
         """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
 
         ``adapted_layers`` hold the LoRAs in the models' layers, if there are any. With ``clips``,
-        by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk.
+        by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk, then
+        as a GPU of the class ``noise_device`` draws it, or without one as a CPU.
         """
         config = models.dit.config
         self.models = models
@@ -121,7 +124,7 @@ class Stream:
         self.latent_size = (height // VAE_SCALE, width // VAE_SCALE)
         self.token_grid = (self.latent_size[0] // 2, self.latent_size[1] // 2)
         self._rotary = RotaryEmbedding(config.head_dim, models.device)
-        self._clips = clips
+        self._clips, self._noise_device = clips, noise_device
         self.clip_noise = ClipNoise((config.in_dim, *self.latent_size))
         self.driver = driver.open(
             DriverParts(
@@ -131,6 +134,7 @@ class Stream:
                 self.token_grid,
                 self._encode_alone,
                 self._draw_frames,
+                noise_device,
                 clock,
                 models.device,
                 models.dtype,
@@ -242,7 +246,8 @@ class Stream:
                 self.clip_noise.begin_clip(clip.first, clip.num_frames, chunk.seed)
             return self.clip_noise.of_chunk(chunk.position, chunk.num_latent_frames)
         channels = self.models.dit.config.in_dim
-        return ChunkNoise(chunk.seed, (1, chunk.num_latent_frames, channels, *self.latent_size))
+        shape = (1, chunk.num_latent_frames, channels, *self.latent_size)
+        return ChunkNoise(chunk.seed, shape, device_class=self._noise_device)
 
     def _encode_pixels(self, pixels: Tensor) -> Tensor:
         return self._encode_stream(pixels, self.encoder_cache)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from renders.tiny_models import normal
-from rushes.stream.schedule import FlowSchedule, add_noise, clean_to_flow, flow_to_clean
+from rushes.stream.schedule import FlowSchedule, add_noise, clean_to_flow, cover, flow_to_clean
 
 SCHEDULE = FlowSchedule()
 CLEAN, NOISE = normal(2, 3, 4, 2, 2, seed=1), normal(2, 3, 4, 2, 2, seed=2)
@@ -97,3 +97,10 @@ def test_euler_steps_down_the_table_arrive_at_the_picture() -> None:
 def test_warping_keeps_both_ends() -> None:
     warped = SCHEDULE.warp(torch.tensor([1000, 750, 500, 250, 0]))
     assert warped.tolist() == pytest.approx([1000, 960, 888.889, 727.273, 0], abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.3, 1.0])
+def test_covered_input_is_a_mix_of_input_and_noise(scale: float) -> None:
+    encoded, noise = CLEAN, NOISE
+    expected = encoded + scale * (noise - encoded)
+    torch.testing.assert_close(cover(encoded, noise, scale), expected)

@@ -29,8 +29,8 @@ from renders.tiny_models import CPU, DIT, tiny_dit, tiny_vae
 from rushes.errors import ShapeError
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.preset import load_preset
-from rushes.stream.noise import ChunkNoise
 from rushes.stream.noise_controller import FixedNoiseScale, ScopeNoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.stage_clock import StageClock
