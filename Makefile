@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast check chaos train-pocket clean
+.PHONY: demo test test-fast test-long check chaos train-pocket clean
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rushes needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -20,11 +20,15 @@ test: $(VENV)/.installed
 
 # For the daily loop: without what starts farms, renders much or builds models of full size.
 test-fast: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow' \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not long' \
 		tests/renderer tests/golden tests/queue/jobs tests/queue/storage tests/queue/settings \
 		tests/test_layout.py tests/test_rooms.py --ignore tests/renderer/weights/test_full_size.py \
 		--ignore tests/renderer/render --ignore tests/renderer/timeline/read/test_fuzz.py \
 		--ignore tests/queue/jobs/test_document_fuzz.py
+
+# What 'make test' leaves out: full-size checkpoints, long faults, and everything on a bucket as well.
+test-long: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2 -m long
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check

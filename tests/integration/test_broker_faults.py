@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from farm.long_form import lasting, only_in_the_long_form
+from farm.long_form import lasting
 from farm.proxy import CuttingProxy
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
@@ -53,7 +53,7 @@ def test_a_broker_that_is_killed_while_many_timelines_are_submitted(running: Run
     assert len(running.results()) == 3 * len(jobs)
 
 
-@pytest.mark.parametrize("how", ["silent", pytest.param("gone", marks=only_in_the_long_form)])
+@pytest.mark.parametrize("how", ["silent", pytest.param("gone", marks=pytest.mark.long)])
 def test_a_broker_that_is_away_for_longer_than_the_lease(running: RunningFarm, how: str) -> None:
     running.start_worker()
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=120))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from farm.long_form import only_in_the_long_form
+import pytest
+
 from farm.running import running_farm
 from farm.s3_server import Behaviour, Proxy, bucket_settings, running_s3_server, s3_credentials
 from farm.timelines import write_shot
 from rushes_queue.jobs.states import State
 
 
-@only_in_the_long_form
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_a_bucket_that_refuses_writes_and_is_away(shared_cache: Path) -> None:
     now: Behaviour = "answer"
 

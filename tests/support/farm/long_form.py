@@ -1,15 +1,11 @@
-"""Whether tests run at the full length of ``make chaos``, or in the short form of ``make test``."""
+"""Whether faults last as long as in ``make chaos``, or as short as in ``make test``."""
 
 from __future__ import annotations
 
 import os
 
-import pytest
-
 VARIABLE = "LONG_FAULTS"
 IS_LONG = bool(os.environ.get(VARIABLE))
-
-only_in_the_long_form = pytest.mark.skipif(not IS_LONG, reason="only in the long form: make chaos")
 
 
 def lasting(short: float, long: float) -> float:

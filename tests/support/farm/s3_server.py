@@ -19,8 +19,6 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from farm.long_form import IS_LONG
-
 # It prints its port, and ends when whoever started it does.
 _SERVER = """
 import sys
@@ -33,7 +31,8 @@ sys.stdin.read()
 _PAGE = 7  # keys that a listing returns at once, so that every longer one takes several requests
 
 PLACES = ["folder", "bucket"]  # of a storage
-LONG_PLACES = PLACES if IS_LONG else PLACES[:1]  # a bucket takes its time
+# A bucket takes its time.
+LONG_PLACES = ["folder", pytest.param("bucket", marks=pytest.mark.long)]
 
 Behaviour = Literal["answer", "busy", "full", "forbid", "lose answer", "cut answer"]
 _STATUS = {"busy": 503, "full": 507, "forbid": 403}
