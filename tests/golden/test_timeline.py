@@ -70,7 +70,7 @@ def test_a_render_has_the_frames_of_the_recorded_one(case: RecordedRender, tmp_p
         timeline=case.timeline,
         output=tmp_path / "frames.png",
         input=case.clip,
-        plan=options,
+        options=options,
         preset=preset.name,
     )
     render(pipeline, plan, request)

@@ -25,11 +25,12 @@ from pydantic import (
 )
 
 from rushes.errors import ConfigError
-from rushes.render.request import Fit, RenderRequest
+from rushes.render.request import RenderRequest
 from rushes.text import printable, shortened
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.plan.versions import oldest_form
+from rushes.video.read.fit import Fit
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs.plan_document import check_plan, steering_names, unknown_fields
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
@@ -65,8 +66,8 @@ class Submitter(_Data):
 class JobRequest(_Data):
     """What of a render request changes the result, apart from preset and files.
 
-    ``audio`` is ``file`` where a file of its own goes with the result; ``None`` leaves it to the
-    timeline.
+    ``plan`` holds the options of the plan. ``audio`` is ``file`` where a file of its own goes with
+    the result; ``None`` leaves it to the timeline.
     """
 
     plan: PlanOptions = PlanOptions()
@@ -86,7 +87,7 @@ class JobRequest(_Data):
         """
         audio = request.audio
         values = {
-            "plan": request.plan.without_folders(),
+            "plan": request.options.without_folders(),
             "dtype": request.dtype,
             "fit": request.fit,
             "codec": request.codec,
@@ -215,7 +216,7 @@ class JobDocument(_Data):
             timeline=timeline,
             output=output,
             input=input,
-            plan=self.request.plan,
+            options=self.request.plan,
             preset=self.preset,
             device=device,
             dtype=self.request.dtype,

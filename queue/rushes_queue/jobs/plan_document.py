@@ -20,7 +20,7 @@ from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS
 from rushes_queue.text_fields import check_file_name, check_line
 
-MOST_PROMPTS = 100_000  # of a plan
+MOST_PROMPTS_OF_PLAN = 100_000
 LONGEST_PROMPT = 100_000  # characters
 LARGEST_SEED = 2**64 - 1
 MOST_CHUNK_FRAMES = 1000
@@ -180,8 +180,8 @@ def _name_faults(plan: RenderPlan) -> Iterator[str]:
 
 def _prompt_faults(plan: RenderPlan) -> Iterator[str]:
     prompts = [prompt for block in plan.prompts.values() for prompt in block]
-    if len(prompts) > MOST_PROMPTS:
-        yield f"there are {len(prompts):,} prompts; at most {MOST_PROMPTS:,} are allowed"
+    if len(prompts) > MOST_PROMPTS_OF_PLAN:
+        yield f"there are {len(prompts):,} prompts; at most {MOST_PROMPTS_OF_PLAN:,} are allowed"
     if any(len(prompt.text) > LONGEST_PROMPT for prompt in prompts):
         yield f"a prompt has over {LONGEST_PROMPT:,} characters"
     if not all(plan.prompts.values()) or plan.prompts.keys() != plan.block_times.keys():

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from rushes.presets.kinds import VaeType
 from rushes.presets.preset import DitSpec, Preset
-from rushes.timeline.steps import PATCH
+from rushes.timeline.steps import TOKEN_PIXELS
 
 Quantise = Literal["fp8"]
 
@@ -81,7 +81,7 @@ def estimate_memory(
     the text encoder's file its linear layers count as fp8, as in the preferred file.
     """
     dit, text = preset.dit, preset.text_encoder
-    frame_tokens = width * height // PATCH**2
+    frame_tokens = width * height // TOKEN_PIXELS**2
     latent_frames = preset.chunk.latent_frames
     longest = max(latent_frames + 1, rows * latent_frames)  # the first chunk's, or a batch's
     tokens = longest * frame_tokens

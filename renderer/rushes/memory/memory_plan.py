@@ -11,21 +11,21 @@ from rushes.memory.estimate import DeviceMemory, MemoryEstimate, Quantise, estim
 from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
 from rushes.timeline.plan.render_plan import RenderPlan
-from rushes.timeline.steps import PATCH
+from rushes.timeline.steps import TOKEN_PIXELS
 
 _SHARES = (1.0, 0.75, 0.5)  # of width and height, that are proposed
 
 
 @dataclass(frozen=True)
-class Fit:
+class MemoryPlan:
     """What is done to save memory: quantised linear layers, the text encoder on the CPU."""
 
     quantise: Quantise | None = None
     text_encoder_on_cpu: bool = False
 
-    def smaller(self, *, can_quantise: bool) -> Fit | None:
+    def smaller(self, *, can_quantise: bool) -> MemoryPlan | None:
         """Return what to try when memory did not suffice after all; None when nothing is left."""
-        smallest = Fit("fp8" if can_quantise else None, text_encoder_on_cpu=True)
+        smallest = MemoryPlan("fp8" if can_quantise else None, text_encoder_on_cpu=True)
         return None if self == smallest else smallest
 
     def __str__(self) -> str:
@@ -34,7 +34,7 @@ class Fit:
         return " and ".join(parts) or "everything as it is"
 
 
-AS_IT_IS = Fit()
+AS_IT_IS = MemoryPlan()
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def estimate_plan(
     )
 
 
-def choose_fit(
+def plan_memory(
     preset: Preset,
     plan: RenderPlan,
     *,
@@ -90,7 +90,7 @@ def choose_fit(
     memory: DeviceMemory | None,
     value_bytes: int = 2,
     text_encoder_bytes: int | None = None,
-) -> Fit:
+) -> MemoryPlan:
     """Say how a plan fits into the memory of a device; where nobody knows that, everything fits.
 
     The text encoder goes to the CPU where the whole device has no room for it beside the other
@@ -114,10 +114,12 @@ def choose_fit(
         )
 
     if memory is None:
-        return Fit(_quantise(plan))
+        return MemoryPlan(_quantise(plan))
     wanted = estimate()
     if wanted.rendering <= memory.free:
-        return Fit(_quantise(plan), text_encoder_on_cpu=wanted.encoding_prompts > memory.total)
+        return MemoryPlan(
+            _quantise(plan), text_encoder_on_cpu=wanted.encoding_prompts > memory.total
+        )
     fitting = (
         change.options(plan)
         for change in _changes(plan)
@@ -141,7 +143,8 @@ def _changes(plan: RenderPlan) -> Iterator[_Change]:
     quantised = _quantise(plan) if plan.loras else "fp8"
     for share in _SHARES:
         width, height = (
-            max(PATCH, int(side * share) // PATCH * PATCH) for side in (plan.width, plan.height)
+            max(TOKEN_PIXELS, int(side * share) // TOKEN_PIXELS * TOKEN_PIXELS)
+            for side in (plan.width, plan.height)
         )
         for vae_type in dict.fromkeys((plan.vae_type, small)):
             for quantise in dict.fromkeys((_quantise(plan), quantised)):

@@ -9,7 +9,7 @@ from typing import TypeVar
 import torch
 
 from rushes.errors import MemoryShortError
-from rushes.memory.memory_plan import Fit
+from rushes.memory.memory_plan import MemoryPlan
 
 logger = logging.getLogger(__name__)
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 def retry_smaller(
-    attempt: Callable[[Fit, tuple[str, ...]], T],
-    fit: Fit,
-    smaller: Fit | None,
+    attempt: Callable[[MemoryPlan, tuple[str, ...]], T],
+    memory_plan: MemoryPlan,
+    smaller: MemoryPlan | None,
     release: Callable[[], None],
 ) -> T:
     """Run an attempt, and once more in the smaller setting if memory does not suffice.
@@ -30,13 +30,13 @@ def retry_smaller(
     Raises: MemoryShortError when nothing smaller is left, or that fails too.
     """
     try:
-        return attempt(fit, ())
+        return attempt(memory_plan, ())
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise
         reason = _first_line(error)
     if smaller is None:
-        raise MemoryShortError(f"out of memory with {fit} ({reason}); {_CURE}")
+        raise MemoryShortError(f"out of memory with {memory_plan} ({reason}); {_CURE}")
     warning = f"ran out of memory ({reason}); rendered again with {smaller}"
     logger.warning("out of memory (%s); once more, with %s", reason, smaller)
     release()

@@ -12,7 +12,7 @@ from torch import Tensor
 from rushes.errors import VideoError
 from rushes.metrics.likeness import LEAST_SIDE
 from rushes.metrics.report import PIECE_FRAMES, Curves, measure
-from rushes.video.read.convert import Fit
+from rushes.video.read.fit import Fit
 from rushes.video.read.probe import probe_video
 from rushes.video.read.reader import VideoReader
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from rushes.files.folders import Folders
-from rushes.memory.memory_plan import Fit, choose_fit
+from rushes.memory.memory_plan import MemoryPlan, plan_memory
 from rushes.memory.out_of_memory import retry_smaller
 from rushes.presets.preset import Preset
 from rushes.render.loop import Report
@@ -34,7 +34,7 @@ class FittedRenderer:
 
         Raises: MemoryShortError when the card is too small; CheckpointError as ``load_pipeline``.
         """
-        return self._loaded(plan, self._fit(plan))
+        return self._loaded(plan, self._memory_plan(plan))
 
     def render(
         self,
@@ -47,9 +47,9 @@ class FittedRenderer:
     ) -> dict[str, Any]:
         """Render as ``render.render``; once more, smaller, if the GPU's memory runs out."""
 
-        def attempt(fit: Fit, warnings: tuple[str, ...]) -> dict[str, Any]:
+        def attempt(memory_plan: MemoryPlan, warnings: tuple[str, ...]) -> dict[str, Any]:
             return render(
-                self._loaded(plan, fit),
+                self._loaded(plan, memory_plan),
                 plan,
                 request,
                 force=force,
@@ -58,13 +58,13 @@ class FittedRenderer:
                 warnings=warnings,
             )
 
-        fit = self._fit(plan)
-        smaller = fit.smaller(can_quantise=not plan.loras)
-        return retry_smaller(attempt, fit, smaller, self._release)
+        memory_plan = self._memory_plan(plan)
+        smaller = memory_plan.smaller(can_quantise=not plan.loras)
+        return retry_smaller(attempt, memory_plan, smaller, self._release)
 
-    def _fit(self, plan: RenderPlan) -> Fit:
+    def _memory_plan(self, plan: RenderPlan) -> MemoryPlan:
         paths = find_weights(self._preset, self._folders.models, self._folders.cache, plan.vae_type)
-        return choose_fit(
+        return plan_memory(
             self._preset,
             plan,
             device=str(self._device),
@@ -73,11 +73,11 @@ class FittedRenderer:
             text_encoder_bytes=paths.text_encoder.stat().st_size,
         )
 
-    def _loaded(self, plan: RenderPlan, fit: Fit) -> Pipeline:
-        if self.pipeline is None or self.pipeline.fit != fit:
+    def _loaded(self, plan: RenderPlan, memory_plan: MemoryPlan) -> Pipeline:
+        if self.pipeline is None or self.pipeline.memory_plan != memory_plan:
             self._release()
             self.pipeline = load_pipeline(
-                self._preset, self._folders, self._device, self._dtype, plan.vae_type, fit
+                self._preset, self._folders, self._device, self._dtype, plan.vae_type, memory_plan
             )
         return self.pipeline
 

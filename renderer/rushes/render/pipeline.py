@@ -13,7 +13,7 @@ import torch
 from rushes.drivers.open_stream import open_stream
 from rushes.files.folders import Folders
 from rushes.files.hashes import HashCache
-from rushes.memory.memory_plan import AS_IT_IS, Fit
+from rushes.memory.memory_plan import AS_IT_IS, MemoryPlan
 from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.vace import VaceBranch
@@ -41,7 +41,7 @@ class Pipeline:
     models: Models
     vae_type: VaeType = "wan"
     loras: tuple[LoraFile, ...] = ()
-    fit: Fit = AS_IT_IS
+    memory_plan: MemoryPlan = AS_IT_IS
     autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
     branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)
 
@@ -132,7 +132,7 @@ class Pipeline:
 
     @property
     def _text_device(self) -> torch.device:
-        return torch.device("cpu") if self.fit.text_encoder_on_cpu else self.models.device
+        return torch.device("cpu") if self.memory_plan.text_encoder_on_cpu else self.models.device
 
     def _tokenizer_sha256(self) -> str:
         digest = hashlib.sha256()
@@ -147,16 +147,18 @@ def load_pipeline(
     device: torch.device,
     dtype: torch.dtype,
     vae_type: VaeType | None = None,
-    fit: Fit = AS_IT_IS,
+    memory_plan: MemoryPlan = AS_IT_IS,
 ) -> Pipeline:
     """Find and load the networks of a preset, with the autoencoder of its choice or this one.
 
-    ``fit`` says what is done to save memory.
+    ``memory_plan`` says what is done to save memory.
 
     Raises: CheckpointError when files are missing or do not fit.
     """
     vae_type = vae_type or preset.vae.type
     paths = find_weights(preset, folders.models, folders.cache, vae_type)
-    models = load_models(preset, paths, device, dtype, vae_type, fit.quantise)
+    models = load_models(preset, paths, device, dtype, vae_type, memory_plan.quantise)
     autoencoders = {paths.vae: models.vae}
-    return Pipeline(preset, folders, paths, models, vae_type, fit=fit, autoencoders=autoencoders)
+    return Pipeline(
+        preset, folders, paths, models, vae_type, memory_plan=memory_plan, autoencoders=autoencoders
+    )

@@ -141,6 +141,7 @@ def identity_of(
     apart = {"timeline", "input", "output", "device", "audio"}
     audio = _choose_audio(plan, request)
     dumped = request.model_dump(mode="json", exclude=apart)
+    dumped["plan"] = dumped.pop("options")  # as job documents, and save points of before, call them
     parts = {
         **oldest_form({"plan": plan.to_dict(), "request": dumped}),
         "audio": audio
@@ -149,7 +150,7 @@ def identity_of(
         "sources": sources_sha256,
         "weights": pipeline.weights_sha256,
         "dtype": str(pipeline.models.dtype),
-        "fit": str(pipeline.fit),
+        "fit": str(pipeline.memory_plan),
         "version": PICTURE_VERSION,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,12 +11,11 @@ from rushes.files.publish import require_folder
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
-
-Fit = Literal["stretch", "crop", "pad"]
+from rushes.video.read.fit import Fit
 
 
 class RenderRequest(BaseModel):
-    """One result to be made; ``plan`` holds the options that decide its chunks.
+    """One result to be made; ``options`` are those that decide its chunks.
 
     ``audio`` is ``input``, ``none`` or a file; ``None`` leaves it to the timeline, as with
     ``codec`` and ``crf``.
@@ -28,7 +26,7 @@ class RenderRequest(BaseModel):
     timeline: Path
     output: Path
     input: Path | None = None
-    plan: PlanOptions = PlanOptions()
+    options: PlanOptions = PlanOptions()
     preset: str
     device: str = "auto"
     dtype: str = "auto"
@@ -60,7 +58,7 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
         WriteError when there is no folder for it.
     """
     result = result_path(request.output)
-    steering = map(request.file_path, request.plan.steering_files)
+    steering = map(request.file_path, request.options.steering_files)
     given = [request.timeline, request.input, *steering]
     sources = {path.resolve() for path in given if path is not None}
     for path in (result, request.manifest_path, request.sheet_path):

@@ -9,13 +9,14 @@ from typing import TypedDict, Unpack
 
 from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
-from rushes.render.request import Fit, RenderRequest, refuse_missing
+from rushes.render.request import RenderRequest, refuse_missing
 from rushes.shots.inputs import named_input, with_input
 from rushes.shots.names import name_output
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.video.read.fit import Fit
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def plan_shots(
         plan = plan_render(timeline, each, preset)
         name = name_output(output, file, plan, is_one_of_many=len(options) > 1)
         request = RenderRequest(
-            timeline=file, output=name, input=video, plan=each, preset=preset.name, **result
+            timeline=file, output=name, input=video, options=each, preset=preset.name, **result
         )
         shots.append(Shot(request, plan, take, lora_folders))
     return shots

@@ -7,7 +7,7 @@ from itertools import pairwise
 from rushes.timeline.fields import Fields, as_integer
 from rushes.timeline.problems import ITEM_LIMIT
 
-PATCH = 16  # pixels a side of one token: 8 in the VAE, 2 in the DiT
+TOKEN_PIXELS = 16  # pixels a side of one token: 8 in the VAE, 2 in the DiT
 LEAST_SIDE = 64
 MOST_SIDE = 2048
 
@@ -66,7 +66,8 @@ def side_fault(pixels: int) -> str:
     """Say what is wrong with a height or width, or nothing."""
     if round_side(pixels) < LEAST_SIDE:
         return (
-            f"is {pixels}, below the least size of {LEAST_SIDE}; use a larger multiple of {PATCH}"
+            f"is {pixels}, below the least size of {LEAST_SIDE}; "
+            f"use a larger multiple of {TOKEN_PIXELS}"
         )
     if pixels > MOST_SIDE:
         return f"is {pixels}, above the largest size of {MOST_SIDE}; use a smaller one"
@@ -75,7 +76,7 @@ def side_fault(pixels: int) -> str:
 
 def round_side(pixels: int) -> int:
     """Return the nearest multiple of 16, ties up, as Scope's page rounds."""
-    return (pixels + PATCH // 2) // PATCH * PATCH
+    return (pixels + TOKEN_PIXELS // 2) // TOKEN_PIXELS * TOKEN_PIXELS
 
 
 def read_size(fields: Fields) -> tuple[int, int] | None:
@@ -91,7 +92,7 @@ def read_size(fields: Fields) -> tuple[int, int] | None:
     if size != (height, width):
         say = problems.error if problems.strict else problems.warn
         message = (
-            f"{height} x {width} (height x width) is not a multiple of {PATCH}; "
+            f"{height} x {width} (height x width) is not a multiple of {TOKEN_PIXELS}; "
             f"rendered as {size[0]} x {size[1]}"
         )
         say(fields.path, message, [height, width])

@@ -11,7 +11,7 @@ import pytest
 from renders.shots import timeline, write_timeline
 from rushes.errors import ConfigError, MemoryShortError
 from rushes.memory.estimate import DeviceMemory
-from rushes.memory.memory_plan import AS_IT_IS, Fit, choose_fit, estimate_plan
+from rushes.memory.memory_plan import AS_IT_IS, MemoryPlan, estimate_plan, plan_memory
 from rushes.presets.preset import load_preset
 from rushes.timeline.document import Lora
 from rushes.timeline.plan.options import PlanOptions
@@ -32,8 +32,8 @@ def card(gigabytes: float, free: float | None = None) -> DeviceMemory:
     return DeviceMemory(int(gigabytes * 1e9), int((gigabytes if free is None else free) * 1e9))
 
 
-def fit(plan: RenderPlan, memory: DeviceMemory | None, preset: Any = SMALL) -> Fit:
-    return choose_fit(preset, plan, device="cuda:0", memory=memory)
+def fit(plan: RenderPlan, memory: DeviceMemory | None, preset: Any = SMALL) -> MemoryPlan:
+    return plan_memory(preset, plan, device="cuda:0", memory=memory)
 
 
 def test_a_large_card_changes_nothing(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_where_nobody_knows_everything_fits(tmp_path: Path) -> None:
 
 
 def test_the_text_encoder_goes_to_the_cpu_where_the_card_has_no_room(tmp_path: Path) -> None:
-    assert fit(plan_of(tmp_path), card(11)) == Fit(text_encoder_on_cpu=True)
+    assert fit(plan_of(tmp_path), card(11)) == MemoryPlan(text_encoder_on_cpu=True)
 
 
 def test_where_the_text_encoder_goes_does_not_depend_on_other_programs(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_where_the_text_encoder_goes_does_not_depend_on_other_programs(tmp_path:
 
 
 def test_a_plan_can_ask_for_fp8(tmp_path: Path) -> None:
-    assert fit(plan_of(tmp_path, quantization="fp8_e4m3fn"), card(24)) == Fit("fp8")
+    assert fit(plan_of(tmp_path, quantization="fp8_e4m3fn"), card(24)) == MemoryPlan("fp8")
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_is_proposed_fits(tmp_path: Path) -> None:
 
 def test_the_next_smaller_setting_is_the_last() -> None:
     smaller = AS_IT_IS.smaller(can_quantise=True)
-    assert smaller == Fit("fp8", text_encoder_on_cpu=True)
+    assert smaller == MemoryPlan("fp8", text_encoder_on_cpu=True)
     assert smaller.smaller(can_quantise=True) is None
     assert str(smaller) == "linear layers in fp8 and the text encoder on the CPU"
 
@@ -112,4 +112,4 @@ def test_fp8_is_not_proposed_where_there_are_loras(tmp_path: Path) -> None:
     plan = with_lora(plan_of(tmp_path, LARGE))
     with pytest.raises(MemoryShortError, match="free; --vae tae would fit"):
         fit(plan, card(42), LARGE)
-    assert AS_IT_IS.smaller(can_quantise=False) == Fit(text_encoder_on_cpu=True)
+    assert AS_IT_IS.smaller(can_quantise=False) == MemoryPlan(text_encoder_on_cpu=True)

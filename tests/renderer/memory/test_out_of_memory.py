@@ -9,24 +9,24 @@ import pytest
 import torch
 
 from rushes.errors import MemoryShortError
-from rushes.memory.memory_plan import AS_IT_IS, Fit
+from rushes.memory.memory_plan import AS_IT_IS, MemoryPlan
 from rushes.memory.out_of_memory import retry_smaller
 
 OOM = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB"
-SMALLEST = Fit("fp8", text_encoder_on_cpu=True)
+SMALLEST = MemoryPlan("fp8", text_encoder_on_cpu=True)
 
 
 @dataclass
 class Attempts:
     """Runs out of memory in all settings but those that are enough."""
 
-    enough: tuple[Fit, ...] = ()
+    enough: tuple[MemoryPlan, ...] = ()
     error: RuntimeError = field(default_factory=lambda: torch.OutOfMemoryError(OOM))
     seen: list[object] = field(default_factory=list)
 
-    def __call__(self, fit: Fit, warnings: tuple[str, ...]) -> tuple[str, ...]:
-        self.seen.append(fit)
-        if fit not in self.enough:
+    def __call__(self, memory_plan: MemoryPlan, warnings: tuple[str, ...]) -> tuple[str, ...]:
+        self.seen.append(memory_plan)
+        if memory_plan not in self.enough:
             raise self.error
         return warnings
 
@@ -83,10 +83,10 @@ def test_nothing_of_the_first_attempt_is_referred_to_when_memory_is_released() -
         def __del__(self) -> None:
             alive.remove(True)
 
-    def attempt(fit: Fit, warnings: tuple[str, ...]) -> None:
+    def attempt(memory_plan: MemoryPlan, warnings: tuple[str, ...]) -> None:
         large = Large()
         alive.append(True)
-        if fit == AS_IT_IS:
+        if memory_plan == AS_IT_IS:
             raise torch.OutOfMemoryError(f"{OOM} {id(large)}")
 
     retry_smaller(attempt, AS_IT_IS, SMALLEST, lambda: alive.append(bool(alive)))

@@ -11,7 +11,7 @@ import torch
 from renders.shots import timeline, write_timeline
 from rushes.errors import MemoryShortError
 from rushes.files.folders import Folders
-from rushes.memory.memory_plan import Fit
+from rushes.memory.memory_plan import MemoryPlan
 from rushes.presets.preset import load_preset
 from rushes.render.fitted import FittedRenderer
 from rushes.render.loop import Progress
@@ -66,7 +66,7 @@ def test_another_setting_loads_them_anew(renderer: FittedRenderer, request_: Ren
     pipeline = renderer.load(plan_of(request_))
     narrow = renderer.load(plan_of(request_, quantization="fp8_e4m3fn"))
     assert narrow is not pipeline
-    assert narrow.fit == Fit("fp8")
+    assert narrow.memory_plan == MemoryPlan("fp8")
 
 
 def test_fp8_is_in_the_manifest_and_changes_the_picture(

@@ -81,7 +81,7 @@ def make_job(folder: Path, pipeline: Pipeline, output: str = "out.mp4", **option
         timeline=path,
         output=folder / output,
         input=source,
-        plan=plan_options,
+        options=plan_options,
         preset=pipeline.preset.name,
     )
     return Job(folder, pipeline, plan, request)

@@ -30,8 +30,8 @@ def test_the_input_that_a_timeline_names_lies_beside_it(tmp_path: Path, preset: 
     clip = write_clip(tmp_path / "clip.mp4", fps=Fraction(24))
     (shot,) = shots(tmp_path, preset, NAMED)
     assert shot.request.input == clip
-    assert shot.plan.fps == shot.request.plan.input_fps == 24
-    assert shot.request.plan.input_frames == 21
+    assert shot.plan.fps == shot.request.options.input_fps == 24
+    assert shot.request.options.input_frames == 21
 
 
 def test_an_input_that_is_given_counts_more(tmp_path: Path, preset: Preset) -> None:
@@ -55,7 +55,9 @@ def test_an_input_that_is_not_here_is_refused(tmp_path: Path, preset: Preset) ->
 
 def test_takes_differ_in_seed_number_and_name(tmp_path: Path, preset: Preset) -> None:
     made = shots(tmp_path, preset, timeline(), 7, 8, output=Path("a.mp4"), codec="h265")
-    assert [shot.plan.seed for shot in made] == [shot.request.plan.seed for shot in made] == [7, 8]
+    assert (
+        [shot.plan.seed for shot in made] == [shot.request.options.seed for shot in made] == [7, 8]
+    )
     assert [shot.take for shot in made] == [0, 1]
     assert [str(shot.request.output) for shot in made] == ["a-7.mp4", "a-8.mp4"]
     assert {shot.request.codec for shot in made} == {"h265"}

@@ -49,7 +49,7 @@ class Studio:
             timeline=path,
             output=self.folder / output,
             input=source,
-            plan=chosen,
+            options=chosen,
             preset="tiny",
             audio=audio,
         )

@@ -20,7 +20,7 @@ from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.timeline.plan.spans import Span, active_spans
 from rushes.timeline.plan.steering import steer
 from rushes.timeline.problems import Problem, Problems
-from rushes.timeline.steps import PATCH
+from rushes.timeline.steps import TOKEN_PIXELS
 
 
 def plan_render(timeline: Timeline, options: PlanOptions, preset: Preset) -> RenderPlan:
@@ -133,7 +133,7 @@ class _Walk:
     def chunks(self, spans: Sequence[Span], num_frames: int) -> Iterator[Chunk]:
         """Yield the chunks that cover the frames, each sampled at its first frame."""
         profile = self.job.profile
-        tokens = self.job.height * self.job.width // PATCH**2
+        tokens = self.job.height * self.job.width // TOKEN_PIXELS**2
         seed_stride = tokens if profile.seeds_in_tokens else 1
         upcoming = iter([*spans[1:], Span(num_frames, spans[-1].block)])
         block, following = spans[0].block, next(upcoming)

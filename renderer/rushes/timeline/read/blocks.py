@@ -14,7 +14,7 @@ from rushes.timeline.read.ext import BlockExt, read_block_ext
 from rushes.timeline.read.settings import Spelling
 from rushes.timeline.times import LONGEST_SECONDS, show_seconds, to_microseconds
 
-MOST_PROMPTS = 50  # what Scope's editor can hold
+MOST_PROMPTS_OF_BLOCK = 50  # what Scope's editor can hold
 USUAL_PROMPTS = 4  # what its button makes
 MOST_WEIGHT = 1_000_000  # keeps the sum of the weights finite in every number format
 USUAL_STEPS = 16  # the end of its slider
@@ -141,8 +141,10 @@ def read_prompts(
     if not items and label is not None:
         prompts: list[Prompt | None] = [Prompt(label, 100.0)]
     else:
-        if len(items or ()) > MOST_PROMPTS:
-            message = f"holds {len(items or ()):,} prompts; at most {MOST_PROMPTS} are allowed"
+        if len(items or ()) > MOST_PROMPTS_OF_BLOCK:
+            message = (
+                f"holds {len(items or ()):,} prompts; at most {MOST_PROMPTS_OF_BLOCK} are allowed"
+            )
             problems.error(path, message, items)
             return None
         prompts = [_read_prompt(entry, key, i, item) for i, item in enumerate(items or ())]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
 
 import av
 import numpy as np
@@ -13,7 +12,8 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-Fit = Literal["stretch", "crop", "pad"]
+from rushes.video.read.fit import Fit
+
 Picture = NDArray[np.uint8]
 DisplayMatrix = tuple[int, int, int, int]  # see `display_matrix`
 

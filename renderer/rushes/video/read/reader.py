@@ -12,8 +12,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, InputError, RushesError
-from rushes.video.read.convert import Fit, Picture, fit_picture, to_rgb
+from rushes.video.read.convert import Picture, fit_picture, to_rgb
 from rushes.video.read.decoder import FrameDecoder, TimedFrame
+from rushes.video.read.fit import Fit
 from rushes.video.read.input_file import FileStamp
 from rushes.video.read.probe import probe_video
 
