@@ -51,6 +51,14 @@ class NewerDocumentError(JobError):
         self.schema_version = schema_version
 
 
+class WorkerRestsError(JobError):
+    """A worker has lost too many jobs in a row, so it gets none for a while."""
+
+    def __init__(self, message: str, *, job: str = "", seconds: float = 0.0) -> None:
+        super().__init__(message, job=job)
+        self.seconds = seconds
+
+
 class BrokerError(TransientError):
     """The broker cannot be reached, or does not answer."""
 

@@ -312,17 +312,61 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
     assert worker.is_alive
 
 
-def test_a_job_that_kills_its_worker_three_times_is_quarantined(running: RunningFarm) -> None:
-    poison, other = running.submit(
+def test_a_job_that_kills_its_worker_is_quarantined_between_others(running: RunningFarm) -> None:
+    poison, *others = running.submit(
         write_shot(running.folder / "poison.json", chunks=2),
         write_shot(running.folder / "other.json", chunks=2, seed=2),
+        write_shot(running.folder / "third.json", chunks=2, seed=3),
     )
     worker = running.start_poisoned_worker()
-    records = running.wait([poison, other])
-    assert records[other].state is State.DONE
+    records = running.wait([poison, *others])
+    assert {records[other].state for other in others} == {State.DONE}
     assert records[poison].state is State.QUARANTINED
     assert records[poison].attempts == 3
     error = records[poison].error
     assert error is not None
     assert "lost 3 times at chunk 0, on w0, w0, w0" in error.message
     assert worker.is_alive
+
+
+def test_a_job_that_kills_every_worker_is_quarantined(running: RunningFarm) -> None:
+    (poison,) = running.submit(write_shot(running.folder / "poison.json", chunks=2))
+    workers = [running.start_poisoned_worker() for _ in range(2)]
+    record = running.wait([poison])[poison]
+    assert (record.state, record.attempts) == (State.QUARANTINED, 3)
+    assert all(worker.is_alive for worker in workers)
+
+
+def test_a_sick_worker_rests_and_spoils_no_job(running: RunningFarm) -> None:
+    shots = [write_shot(running.folder / f"{n}.json", chunks=2, seed=n) for n in range(8)]
+    sick = running.start_poisoned_worker(of="every job")
+    running.wait_for_worker(sick)
+    jobs = running.submit(*shots)
+
+    def rests() -> bool:
+        return any(each.info.status == "unhealthy" for each in running.store.live_workers())
+
+    wait_until(rests, lambda: running.describe(jobs))
+    (worker,) = running.store.live_workers()
+    assert "lost 3 jobs in a row; claims again in" in worker.info.note
+    assert {record.state for record in running.store.get_many(jobs).values()} == {State.QUEUED}
+    running.start_poisoned_worker()
+    records = running.wait(jobs)
+    assert {record.state for record in records.values()} == {State.DONE}
+    assert sum(record.losses for record in records.values()) == 3
+    sick.terminate()
+    assert sick.wait() == 0  # while it rests
+
+
+def test_a_child_that_is_killed_from_outside_is_not_the_fault_of_its_job(
+    running: RunningFarm,
+) -> None:
+    worker = running.start_worker()
+    (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=80))
+    for losses in range(1, 5):
+        running.wait_for_chunk(job, 0)
+        worker.kill_child()
+        running.wait_for_losses(job, losses)
+    record = running.wait([job])[job]
+    assert (record.state, record.losses, record.losses_in_place) == (State.DONE, 4, 0)
+    assert {each.reason for each in running.store.attempts(job)[:-1]} == {"ended from outside"}

@@ -19,7 +19,15 @@ from rushes.text import printable, shortened
 from rushes_queue.broker.connection import broker_errors, connect
 from rushes_queue.broker.events import JobEvent, check_place, to_entry, to_event, to_events
 from rushes_queue.broker.live_workers import LiveWorker, WorkerInfo
-from rushes_queue.broker.replies import Change, Reaped, RenewAnswer, pair_up, to_bells, to_change
+from rushes_queue.broker.replies import (
+    Change,
+    Reaped,
+    RenewAnswer,
+    Rest,
+    pair_up,
+    to_bells,
+    to_change,
+)
 from rushes_queue.broker.scripts import Scripts
 from rushes_queue.errors import (
     AmbiguousJobError,
@@ -27,6 +35,7 @@ from rushes_queue.errors import (
     JobConflictError,
     JobError,
     UnknownJobError,
+    WorkerRestsError,
 )
 from rushes_queue.jobs.document import SCHEMA_VERSION, JobDocument
 from rushes_queue.jobs.new_records import check_adopted, new_record
@@ -40,7 +49,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PREFIX = "rushes:"
-MAX_LOSSES = 3  # one after the other at the same chunk: then the job is to blame
+MAX_LOSSES = 3  # at the same chunk and not by one worker alone: then the job is to blame
+MAX_LOSSES_IN_A_ROW = 3  # of one worker, which then rests
 MAX_FAILURES = 5  # for want of resources
 MAX_HICCUPS = 20  # of the infrastructure
 RING_AFTER_MS = 30_000
@@ -248,19 +258,30 @@ class JobRecords:
         gpu: str = "",
         max_schema: int = SCHEMA_VERSION,
         tags: Sequence[str] = (),
+        place: str | None = None,
         request: str | None = None,
     ) -> JobRecord | None:
         """Take the first due job of these queues, in their order, if there is one.
 
         The lease holds for ``ttl_ms``; the record's ``fence`` tells this attempt from all others.
         A job whose document is newer than ``max_schema`` is left there, with a note; so is, without
-        one, a job that has none of the ``tags``, if there are any. ``request`` names this call: the
-        same one again gets the same job.
+        one, a job that has none of the ``tags``, if there are any. ``place`` is where losses are
+        counted, whichever worker runs there; by default it is the worker. A job that crashed there
+        is left until it has got another one done. ``request`` names this call: the same one again
+        gets the same job.
+        Raises: WorkerRestsError when the place has lost too many jobs in a row.
         """
         request = request or uuid.uuid4().hex
         limits = (ttl_ms, max_schema, request, json.dumps(list(tags)))
-        reply = self._scripts.run("claim", worker, host, gpu, *limits, *queues)
+        reply = self._scripts.run("claim", worker, host, gpu, *limits, place or worker, *queues)
         match reply:
+            case ["resting", until_ms]:
+                seconds = max(int(until_ms) - self.now_ms(), 0) / 1000
+                raise WorkerRestsError(
+                    f"{place or worker} has lost too many jobs in a row; it claims none for "
+                    f"{seconds:.0f} s",
+                    seconds=seconds,
+                )
             case ["claimed", str(job), str(text)]:
                 return JobRecord.from_fields(job, dict(pair_up(json.loads(text))))
         return None
@@ -320,12 +341,26 @@ class JobRecords:
         """
         return self._end("release", job, fence, _line(reason), delay_ms)
 
-    def lose(self, job: str, fence: int, message: str, *, max_losses: int = MAX_LOSSES) -> Change:
-        """Report that the process died which rendered the job; it is quarantined at the last loss.
+    def lose(
+        self,
+        job: str,
+        fence: int,
+        message: str,
+        *,
+        is_from_outside: bool = False,
+        max_losses: int = MAX_LOSSES,
+        max_hiccups: int = MAX_HICCUPS,
+        max_in_a_row: int = MAX_LOSSES_IN_A_ROW,
+    ) -> Change:
+        """Report that the process died which rendered the job.
 
+        A job that crashes wherever it is tried is quarantined (see ``losses.lua``), and a worker
+        that loses whatever it tries has to rest. ``is_from_outside``: somebody ended the process;
+        that is neither's fault, and counts like a failure of the infrastructure.
         Raises: FencedError when another attempt may hold the job.
         """
-        return self._end("lose", job, fence, "lost", _line(message), max_losses)
+        caps = (max_losses, max_hiccups, max_in_a_row)
+        return self._end("lose", job, fence, _line(message), int(is_from_outside), *caps)
 
     def settle(self, job: str, fence: int, to: Literal["cancelled", "paused"]) -> Change:
         """Answer what ``renew`` asked for; what was taken back meanwhile leaves the job queued.
@@ -345,6 +380,7 @@ class JobRecords:
         *,
         limit: int = 100,
         max_losses: int = MAX_LOSSES,
+        max_in_a_row: int = MAX_LOSSES_IN_A_ROW,
         ring_after_ms: int = RING_AFTER_MS,
         bell_lists: str | None = None,
     ) -> Reaped:
@@ -356,7 +392,8 @@ class JobRecords:
         is not served collects bells. The answer names each ``untold`` job once.
         """
         lists = () if bell_lists is None else (bell_lists,)
-        lost, bells, untold = self._scripts.run("reap", limit, max_losses, ring_after_ms, *lists)
+        caps = (limit, max_losses, max_in_a_row)
+        lost, bells, untold = self._scripts.run("reap", *caps, ring_after_ms, *lists)
         return Reaped(
             tuple((job, State(state)) for job, state in pair_up(lost)),
             to_bells(bells),
@@ -412,9 +449,11 @@ class JobRecords:
             entries: Any = self.client.xrevrange(f"{self.prefix}notices", count=limit)
         return tuple(map(to_event, entries))
 
-    def beat(self, worker: WorkerInfo, *, ttl_ms: int) -> None:
-        """Say that a worker lives."""
-        self._scripts.run("beat", worker.name, worker.to_json(), ttl_ms)
+    def beat(self, worker: WorkerInfo, *, ttl_ms: int, place: str | None = None) -> Rest:
+        """Say that a worker lives; hear whether its place has to rest."""
+        what = (worker.name, worker.to_json(), ttl_ms, place or worker.name)
+        num_lost, rest_ms = self._scripts.run("beat", *what)
+        return Rest(num_lost, rest_ms / 1000)
 
     def leave(self, worker: str) -> None:
         """Say that a worker is gone."""

@@ -48,6 +48,19 @@ class RenewAnswer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """How many jobs in a row a worker's place has lost, and for how long it gets none."""
+
+    num_lost: int
+    seconds: float
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it may claim."""
+        return self.seconds <= 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reaped:
     """What a sweep found: jobs whose lease was over, with their state now, and bells to ring.
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from redis.commands.core import Script
 
 _FOLDER = files("rushes_queue") / "broker" / "lua"
+_SHARED = ("prelude", "losses")  # what comes before every script
 
 
 class Scripts:
@@ -44,8 +45,8 @@ class Scripts:
 def script_text(name: str) -> str:
     """Return a script as it is sent: its flags, the table of states, what all share, itself."""
     flags, _, body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8").partition("\n")
-    prelude = (_FOLDER / "prelude.lua").read_text(encoding="utf-8")
-    return "\n".join((flags, _state_tables(), prelude, body))
+    shared = [(_FOLDER / f"{each}.lua").read_text(encoding="utf-8") for each in _SHARED]
+    return "\n".join((flags, _state_tables(), *shared, body))
 
 
 def _state_tables() -> str:

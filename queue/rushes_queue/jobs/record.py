@@ -81,7 +81,7 @@ class Attempt:
 class JobRecord:
     """One job as it stands.
 
-    ``losses_in_place`` counts workers that were lost one after the other at chunk ``loss_chunk``;
+    ``losses_in_place`` counts attempts that were lost one after the other at chunk ``loss_chunk``;
     ``failures`` those for want of resources, ``hiccups`` those of the infrastructure. Save points
     of attempts below ``oldest_fence`` do not count. ``cancel`` and ``pause`` are requests that the
     worker has not answered yet.

@@ -44,7 +44,8 @@ class FarmSpec(BaseModel):
 
     def command_of(self, index: int) -> list[str]:
         """Return the command line of a worker."""
-        return [*self.worker_command, "--gpu", self.workers[index]]
+        gpu = self.workers[index]
+        return [*self.worker_command, "--gpu", gpu, "--slot", f"worker-{index}"]
 
 
 class About(BaseModel):

@@ -119,7 +119,8 @@ class Retries(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_losses: PositiveInt = 3  # workers lost at the same place, then quarantined
+    max_losses: PositiveInt = 3  # at the same chunk, not by one worker alone: then quarantined
+    max_losses_in_a_row: PositiveInt = 3  # of one worker, which then claims nothing for a while
     max_failures: PositiveInt = 5  # for want of memory or disk
     max_infrastructure_failures: PositiveInt = 20  # of broker, storage or GPU
     first_delay_seconds: PositiveFloat = 5.0  # before another try; doubled each time

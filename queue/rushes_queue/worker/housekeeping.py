@@ -14,6 +14,7 @@ from typing import Self
 import rushes
 from rushes.errors import RushesError
 from rushes_queue.broker.live_workers import WorkerInfo, WorkerStatus
+from rushes_queue.broker.replies import Rest
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.worker.health import remove_dead, remove_health, write_health
@@ -41,6 +42,7 @@ class Housekeeping:
         self._options, self._links, self._board, self._on_beat = options, links, board, on_beat
         self._started_ms = round(time.time() * 1000)
         self._next_sweep = 0.0
+        self._rest = Rest(0, 0.0)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -65,7 +67,9 @@ class Housekeeping:
 
     @property
     def status(self) -> WorkerStatus:
-        return "draining" if self._board.is_draining else self._board.read().status
+        if self._board.is_draining:
+            return "draining"
+        return self._board.read().status if self._rest.is_over else "unhealthy"
 
     def _run(self) -> None:
         while True:
@@ -86,10 +90,17 @@ class Housekeeping:
     def _beat(self) -> None:
         links, name = self._links, self._options.name
         write_health(links.settings.work_dir, name, self.status, self._board.read())
-        links.store.beat(self._info(), ttl_ms=_TTL_MS)
+        self._rest = links.store.beat(self._info(), ttl_ms=_TTL_MS, place=self._options.known_as)
         if time.monotonic() > self._next_sweep:
             self._next_sweep = time.monotonic() + SECONDS_BETWEEN_SWEEPS
             sweep(links, worker=name)
+
+    def _note(self) -> str:
+        if self._rest.is_over:
+            return ""
+        return (
+            f"lost {self._rest.num_lost} jobs in a row; claims again in {self._rest.seconds:.0f} s"
+        )
 
     def _info(self) -> WorkerInfo:
         gpu = self._options.gpu
@@ -105,4 +116,5 @@ class Housekeeping:
             gpu_class=gpu.gpu_class if gpu else "any",
             status=self.status,
             preset=self._board.read().preset,
+            note=self._note(),
         )

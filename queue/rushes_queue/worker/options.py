@@ -12,7 +12,11 @@ from rushes_queue.worker.gpus import Gpu
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """``tags`` restrict a worker to jobs that have one of them; ``device`` is where it computes."""
+    """``tags`` restrict a worker to jobs that have one of them; ``device`` is where it computes.
+
+    ``place`` is a name for where it runs that outlives it: a GPU, a slot of a local farm. Jobs that
+    are lost are counted there.
+    """
 
     name: str
     presets: tuple[str, ...]
@@ -20,11 +24,23 @@ class WorkerOptions:
     gpu: Gpu | None = None
     device: str = "auto"
     drain_after_seconds: float | None = None
+    place: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The place, or the worker itself if it has none."""
+        return self.place or self.name
 
     def queues(self, held: str | None = None) -> tuple[str, ...]:
         """Return its queues in the order of service; of equals first those of the pipeline held."""
         presets = sorted(self.presets, key=lambda preset: preset != held)
         return tuple(served_queues(presets, self.gpu.gpu_class if self.gpu else "any"))
+
+
+def worker_place(gpu: Gpu | None, slot: str | None) -> str:
+    """Return where a worker runs; empty for one on the CPU of which there may be several."""
+    slot = f"gpu{gpu.index}" if gpu else slot
+    return f"{socket.gethostname()}.{slot}" if slot else ""
 
 
 def worker_name(gpu: Gpu | None) -> str:

@@ -32,6 +32,7 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
         return False
     reaped = store.reap(
         max_losses=links.settings.retries.max_losses,
+        max_in_a_row=links.settings.retries.max_losses_in_a_row,
         ring_after_ms=_RING_AFTER_MS,
         bell_lists=f"{store.prefix}{BELLS}",
     )

@@ -14,19 +14,25 @@ import socket
 import time
 
 from rushes.errors import RushesError
+from rushes_queue.broker.replies import Change
+from rushes_queue.errors import WorkerRestsError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import SCHEMA_VERSION
+from rushes_queue.jobs.failures import delay_ms
+from rushes_queue.jobs.record import FailureKind, JobRecord
 from rushes_queue.settings.model import Settings
 from rushes_queue.worker.attempt import AttemptRun
+from rushes_queue.worker.child_deaths import cause_of, count_memory_kills
 from rushes_queue.worker.housekeeping import Housekeeping
 from rushes_queue.worker.options import WorkerOptions
-from rushes_queue.worker.shared_status import SharedStatus
+from rushes_queue.worker.shared_status import Activity, SharedStatus
 from rushes_queue.worker.sweep import after_loss
 from rushes_queue.worker.warm_renderer import Renderer
 
 logger = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SECONDS_BETWEEN_LOOKS = 0.5  # at whether to drain, of a worker that rests
 
 
 class Worker:
@@ -39,12 +45,13 @@ class Worker:
         self._child_links: FarmLinks | None = None
         self._num_signals = 0
         self._is_ready = False
+        self._memory_kills = count_memory_kills()
         self._drain_at = time.monotonic() + (options.drain_after_seconds or float("inf"))
 
     def run_once(self) -> bool:
         """Take one job in this very process, without Celery; return False when none waits.
 
-        Raises: BrokerError.
+        Raises: BrokerError; WorkerRestsError when it has lost too many jobs in a row.
         """
         self._listen_to_signals()
         with Housekeeping(self._options, self._links, self._board):
@@ -80,13 +87,35 @@ class Worker:
             # A signal may be meant for a whole group of processes.
             signal.signal(signal.SIGTERM, self._on_signal)
             self._child_links = FarmLinks.open(self._settings)
-        self._take_job(self._child_links)
+        while not self._board.is_draining:
+            try:
+                self._take_job(self._child_links)
+                return
+            except WorkerRestsError as error:
+                # It keeps the one doorbell that it has, so that the others ring for others.
+                logger.error("%s", error)
+                self._wait(error.seconds)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, unless told to drain."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not self._board.is_draining:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _take_job(self, links: FarmLinks) -> bool:
         """Claim the best job and carry it out; return False when there is none."""
         if self._board.is_draining:
             return False
-        record = links.store.claim(
+        record = self._claim(links)
+        if record is not None:
+            AttemptRun(
+                *(links, record, self._renderer, self._board),
+                device=self._options.device,
+            ).run()
+        return record is not None
+
+    def _claim(self, links: FarmLinks) -> JobRecord | None:
+        return links.store.claim(
             self._options.queues(held=self._renderer.preset),
             self._options.name,
             ttl_ms=round(self._settings.lease_seconds * 1000),
@@ -94,13 +123,8 @@ class Worker:
             gpu=self._options.gpu.name if self._options.gpu else "cpu",
             max_schema=SCHEMA_VERSION,
             tags=self._options.tags,
+            place=self._options.known_as,
         )
-        if record is not None:
-            AttemptRun(
-                *(links, record, self._renderer, self._board),
-                device=self._options.device,
-            ).run()
-        return record is not None
 
     # In the parent
 
@@ -153,14 +177,38 @@ class Worker:
         if not activity.job:
             return
         try:
-            most = self._settings.retries.max_losses
-            change = links.store.lose(activity.job, activity.fence, reason, max_losses=most)
+            change = self._report_loss(activity, reason)
         except RushesError as error:  # the sweep will see to it
             logger.warning("job %s: %s", activity.job, error)
             return
         links.ring(change.bells)
         if change.after is not None:
             after_loss(links, activity.job, change.after)
+
+    def _report_loss(self, activity: Activity, message: str) -> Change:
+        """Say whose fault it was that the child died.
+
+        Raises: BrokerError, FencedError, UnknownJobError.
+        """
+        store, retries = self._links.store, self._settings.retries
+        memory_kills = count_memory_kills()
+        cause = cause_of(message, is_memory_short=memory_kills > self._memory_kills)
+        self._memory_kills = memory_kills
+        if cause == "memory":
+            return store.fail(
+                *(activity.job, activity.fence, FailureKind.RESOURCE),
+                f"{self._options.name} ran out of memory, and the system ended the render; see "
+                "rushes plan for what it needs",
+                delay_ms=delay_ms(0, retries.first_delay_seconds),
+                max_failures=retries.max_failures,
+            )
+        return store.lose(
+            *(activity.job, activity.fence, message),
+            is_from_outside=cause == "outside",
+            max_losses=retries.max_losses,
+            max_hiccups=retries.max_infrastructure_failures,
+            max_in_a_row=retries.max_losses_in_a_row,
+        )
 
     def _note_unreadable(self, reason: str, message: str) -> None:
         fields = {"content": message, "worker": self._options.name}

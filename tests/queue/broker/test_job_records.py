@@ -26,9 +26,14 @@ from redis import Redis
 from farm.documents import document
 from farm.model import Answer, Model
 from farm.servers import RunningServer
-from rushes_queue.broker.job_records import MAX_FAILURES, MAX_HICCUPS, MAX_LOSSES, JobRecords
+from rushes_queue.broker.job_records import MAX_FAILURES, MAX_HICCUPS, JobRecords
 from rushes_queue.broker.replies import Change
-from rushes_queue.errors import FencedError, JobConflictError, UnknownJobError
+from rushes_queue.errors import (
+    FencedError,
+    JobConflictError,
+    UnknownJobError,
+    WorkerRestsError,
+)
 from rushes_queue.jobs.record import Attempt, FailureKind, JobProgress, JobRecord
 from rushes_queue.jobs.states import FINISHED
 
@@ -193,7 +198,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     def claim_as(self, worker: str, queues: tuple[str, ...], schema: int, request: str) -> None:
         expected = self.model.claim(queues, worker, TTL, schema, request)
-        got = self.store.claim(queues, worker, ttl_ms=TTL, max_schema=schema, request=request)
+        how: dict[str, Any] = {"ttl_ms": TTL, "max_schema": schema, "request": request}
+        if isinstance(expected, str):
+            with pytest.raises(WorkerRestsError):
+                self.store.claim(queues, worker, **how)
+            return
+        got = self.store.claim(queues, worker, **how)
         assert (None if got is None else (got.id, got.fence)) == expected
         if expected is not None and expected not in self.held:
             self.held.append(expected)
@@ -236,11 +246,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.check(expected, job, lambda: self.store.release(job, fence, "drained"))
 
     @precondition(lambda self: self.held)
-    @rule(pick=picks)
-    def lose(self, pick: int) -> None:
+    @rule(pick=picks, is_from_outside=st.booleans())
+    def lose(self, pick: int, is_from_outside: bool) -> None:
         job, fence = self.pick(pick)
-        expected = self.model.lose(job, fence)
-        self.check(expected, job, lambda: self.store.lose(job, fence, "the child died"))
+        expected = self.model.lose(job, fence, is_from_outside)
+        self.check(
+            expected,
+            job,
+            lambda: self.store.lose(job, fence, "it died", is_from_outside=is_from_outside),
+        )
 
     @precondition(lambda self: self.held)
     @rule(pick=picks, to=st.sampled_from(["cancelled", "paused"]))
@@ -249,15 +263,18 @@ class StoreMachine(RuleBasedStateMachine):
         expected = self.model.settle(job, fence, to)
         self.check(expected, job, lambda: self.store.settle(job, fence, to))
 
-    @rule(times=st.integers(2, 4), is_reaped=st.booleans())
-    def die_again_and_again(self, times: int, is_reaped: bool) -> None:
-        for _ in range(times):
-            self.claim("w1", PRIORITIES, 2)
+    @rule(
+        workers=st.lists(st.sampled_from(["w1", "w2"]), min_size=2, max_size=7),
+        is_reaped=st.booleans(),
+    )
+    def die_again_and_again(self, workers: list[str], is_reaped: bool) -> None:
+        for worker in workers:
+            self.claim(worker, PRIORITIES, 2)
             if is_reaped:
                 self.let_time_pass(TTL)
                 self.reap()
             elif self.held:
-                self.lose(len(self.held) * 4 - 4)
+                self.lose(len(self.held) * 4 - 4, False)
 
     @rule(kind=st.sampled_from(["resource", "infrastructure"]), times=st.integers(3, 20))
     def fail_again_and_again(self, kind: Any, times: int) -> None:
@@ -317,7 +334,7 @@ class StoreMachine(RuleBasedStateMachine):
             job = old[record.id]
             self.model.sequence += 1
             job.seq, job.ended, job.attempts, job.notes = self.model.sequence, None, [], {}
-            job.not_before, job.is_untold = None, False
+            job.not_before, job.is_untold, job.lost = None, False, []
             job.lease_until = now + TTL if job.state == "running" else None
             after, job.waiting_for = job.waiting_for, []
             self.model.jobs[job.id] = job
@@ -411,7 +428,6 @@ class StoreMachine(RuleBasedStateMachine):
     @invariant()
     def budgets_are_kept(self) -> None:
         for job in self.model.jobs.values():
-            assert job.losses_in_place <= MAX_LOSSES
             assert job.failures <= MAX_FAILURES
             assert job.hiccups <= MAX_HICCUPS
 
@@ -426,11 +442,11 @@ class StoreMachine(RuleBasedStateMachine):
             if key == CLOCK:
                 continue
             kind, _, name = key.removeprefix(prefix).partition(":")
-            if kind in ("job", "attempts", "events"):
+            if kind in ("job", "attempts", "events", "losses"):
                 assert name in self.model.jobs
             elif kind == "dependents":
                 assert self.client.smembers(key) == self.model.waits[name]
-            elif kind == "request":
+            elif kind in ("request", "healthy", "lost_in_a_row", "rests"):
                 assert self.client.pttl(key) > 0
             else:
                 assert kind in shared or kind == "queued"

@@ -9,7 +9,9 @@ from typing import Any
 
 from rushes_queue.jobs.states import FINISHED, State
 
-MAX_LOSSES, MAX_FAILURES, MAX_HICCUPS = 3, 5, 20
+MAX_LOSSES, MAX_FAILURES, MAX_HICCUPS, MAX_IN_A_ROW = 3, 5, 20, 3
+CRASHED, GONE = 2, 1  # what losses weigh
+FIRST_REST, LONGEST_REST = 30_000, 600_000
 FINAL_KINDS = ("input", "document", "bug")
 
 
@@ -26,6 +28,20 @@ class ModelAttempt:
 
 
 @dataclass
+class ModelLoss:
+    place: str
+    weight: int
+    done: int  # what the place had got done by then
+
+
+@dataclass
+class ModelPlace:
+    done: int = 0
+    lost: list[str] = field(default_factory=list)  # in a row
+    rests_until: int = 0
+
+
+@dataclass
 class ModelJob:
     id: str
     preset: str
@@ -39,6 +55,7 @@ class ModelJob:
     oldest_fence: int = 0
     losses: int = 0
     losses_in_place: int = 0
+    lost: list[ModelLoss] = field(default_factory=list)  # those in place
     loss_chunk: int | None = None
     failures: int = 0
     hiccups: int = 0
@@ -81,6 +98,7 @@ class Model:
         self.bells: list[tuple[str, str]] = []
         self.waits: dict[str, set[str]] = {}  # id -> those that wait for it
         self.requests: dict[str, tuple[str, int]] = {}
+        self.places: dict[str, ModelPlace] = {}  # one for each worker
 
     def copy(self) -> Model:
         return deepcopy(self)
@@ -167,6 +185,7 @@ class Model:
         before = found.state
         found.error = found.loss_chunk = None
         found.failures = found.hiccups = found.losses_in_place = 0
+        found.lost = []
         if from_start:
             found.oldest_fence = found.fence + 1
             found.chunk = 0
@@ -201,28 +220,40 @@ class Model:
 
     def claim(
         self, queues: Sequence[str], worker: str, ttl: int, max_schema: int, request: str
-    ) -> tuple[str, int] | None:
+    ) -> tuple[str, int] | str | None:
         if request in self.requests:
             job, fence = self.requests[request]
             found = self.jobs.get(job)
             if found is not None and found.state == "running" and found.fence == fence:
                 return job, fence
+        if self.place(worker).rests_until > self.now:
+            return "resting"
         self._bring_back()
         for job, _ in self.bells:
             self.jobs[job].rung = 0
         self.bells = []
+        avoided: ModelJob | None = None
         for queue in queues:
             waiting = [job for job in self.jobs.values() if job.is_claimable and job.queue == queue]
             for found in sorted(waiting, key=lambda job: job.seq):
                 if found.schema > max_schema:
                     found.notes["refused_by"] = worker
                     continue
-                self._take(found, worker, ttl)
-                self.requests[request] = (found.id, found.fence)
-                return found.id, found.fence
-        return None
+                if self._has_crashed_at(found, worker):
+                    avoided = avoided or found
+                    continue
+                return self._take(found, worker, ttl, request)
+        return self._take(avoided, worker, ttl, request) if avoided else None
 
-    def _take(self, found: ModelJob, worker: str, ttl: int) -> None:
+    def place(self, worker: str) -> ModelPlace:
+        return self.places.setdefault(worker, ModelPlace())
+
+    def _has_crashed_at(self, job: ModelJob, worker: str) -> bool:
+        done = self.place(worker).done
+        recent = [each for each in job.lost if (each.place, each.done) == (worker, done)]
+        return sum(each.weight for each in recent) >= CRASHED
+
+    def _take(self, found: ModelJob, worker: str, ttl: int, request: str) -> tuple[str, int]:
         found.state = "running"
         found.fence = max(found.fence + 1, self.now)
         found.owner = worker
@@ -230,6 +261,8 @@ class Model:
         found.notes.pop("refused_by", None)
         found.num_attempts += 1
         found.attempts.append(ModelAttempt(found.fence, worker, self.now, found.chunk))
+        self.requests[request] = (found.id, found.fence)
+        return self.requests[request]
 
     def renew(self, job: str, fence: int, ttl: int, chunk: int | None) -> str:
         found = self.jobs.get(job)
@@ -249,6 +282,10 @@ class Model:
         if found is None:
             return refusal
         found.result, found.error, found.notes, found.chunk = result, None, {}, num_chunks
+        found.lost = []
+        place = self.place(found.owner or "")
+        place.done += 1
+        place.lost, place.rests_until = [], 0
         return self._end(found, "finish", "done", "done")
 
     def fail(self, job: str, fence: int, kind: str, delay: int) -> Answer:
@@ -278,9 +315,17 @@ class Model:
         refusal, found = self._hold(job, fence, "release")
         return refusal if found is None else self._end(found, "release", "queued", reason)
 
-    def lose(self, job: str, fence: int) -> Answer:
+    def lose(self, job: str, fence: int, is_from_outside: bool) -> Answer:
         refusal, found = self._hold(job, fence, "lose")
-        return refusal if found is None else self._lose(found, "lose")
+        if found is None:
+            return refusal
+        if not is_from_outside:
+            return self._lose(found, "lose", CRASHED)
+        found.losses += 1
+        found.hiccups += 1
+        found.error = "infrastructure"
+        target = "failed" if found.hiccups >= MAX_HICCUPS else "queued"
+        return self._end(found, "lose", target, "ended from outside")
 
     def settle(self, job: str, fence: int, to: str) -> Answer:
         refusal, found = self._hold(job, fence, "settle")
@@ -301,7 +346,7 @@ class Model:
         lost = []
         bells: list[tuple[str, str]] = []
         for job in expired:
-            *_, after, more = self._lose(job, "reap")
+            *_, after, more = self._lose(job, "reap", GONE)
             lost.append((job.id, after))
             bells += more
         self._bring_back()
@@ -342,14 +387,44 @@ class Model:
         found.ended = (found.fence, verb)
         return self._answer("ok", "running", self._enter(found, target))
 
-    def _lose(self, found: ModelJob, verb: str) -> Answer:
-        is_in_place = found.loss_chunk == found.chunk
+    def _lose(self, found: ModelJob, verb: str, weight: int) -> Answer:
+        worker = found.owner or ""
+        place = self.place(worker)
+        if found.loss_chunk != found.chunk:
+            found.lost = []
+        found.lost.append(ModelLoss(worker, weight, place.done))
         found.losses += 1
-        found.losses_in_place = found.losses_in_place + 1 if is_in_place else 1
-        found.loss_chunk = found.chunk
+        found.losses_in_place, found.loss_chunk = len(found.lost), found.chunk
         found.error = "lost"
-        is_blamed = found.losses_in_place >= MAX_LOSSES
-        return self._end(found, verb, "quarantined" if is_blamed else "queued", "lost")
+        is_blamed = self._is_to_blame(found.lost)
+        if is_blamed:
+            for each in found.lost:
+                self._acquit(self.place(each.place), found.id)
+        else:
+            place.lost.append(found.id)
+            if len(place.lost) >= MAX_IN_A_ROW:
+                rest = FIRST_REST * 2 ** (len(place.lost) - MAX_IN_A_ROW)
+                place.rests_until = self.now + min(rest, LONGEST_REST)
+        reason = "gone" if weight == GONE else "lost"
+        return self._end(found, verb, "quarantined" if is_blamed else "queued", reason)
+
+    def _acquit(self, place: ModelPlace, job: str) -> None:
+        place.lost = [each for each in place.lost if each != job]
+        if len(place.lost) < MAX_IN_A_ROW:
+            place.rests_until = 0
+
+    def _is_to_blame(self, losses: list[ModelLoss]) -> bool:
+        total = 0
+        for place in {each.place for each in losses}:
+            own = [each for each in losses if each.place == place]
+            proven = sum(
+                each.weight
+                for before, each in zip([None, *own], own, strict=False)
+                if before is None or before.done != each.done
+            )
+            alone = min(sum(each.weight for each in own), CRASHED * (MAX_LOSSES - 1))
+            total += max(proven, alone)
+        return total >= CRASHED * MAX_LOSSES
 
     def _enter(self, found: ModelJob, state: str) -> str:
         was_finished = found.state in FINISHED

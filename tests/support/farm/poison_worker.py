@@ -1,6 +1,6 @@
 """A worker whose process dies whenever it renders a job called "poison"; others it renders at once.
 
-python tests/support/farm/poison_worker.py NAME
+python tests/support/farm/poison_worker.py NAME [SICK]; a sick one dies of every job.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ class PoisonedRenderer:
 
     preset = "tiny"
 
+    def __init__(self, is_sick: bool) -> None:
+        self._is_sick = is_sick
+
     def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
         pass
 
     def render(self, document: JobDocument, request: Any, work: Any, report: Any) -> dict[str, Any]:
-        if document.name == "poison":
+        if document.name == "poison" or self._is_sick:
             os.kill(os.getpid(), signal.SIGSEGV)
         for path in (request.output, request.sheet_path, request.manifest_path):
             path.write_bytes(b"done")
@@ -40,4 +43,4 @@ class PoisonedRenderer:
 
 if __name__ == "__main__":
     options = WorkerOptions(name=sys.argv[1], presets=("tiny",), device="cpu")
-    sys.exit(Worker(load_settings(), options, PoisonedRenderer()).run())
+    sys.exit(Worker(load_settings(), options, PoisonedRenderer(len(sys.argv) > 2)).run())

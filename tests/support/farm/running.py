@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from typer.testing import CliRunner, Result
 
@@ -144,12 +144,12 @@ class RunningFarm:
         command = [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)]
         return self._start(name, command, more)
 
-    def start_poisoned_worker(self) -> WorkerProcess:
-        """Start a worker that dies of every job called "poison"."""
+    def start_poisoned_worker(self, of: Literal["poison", "every job"] = "poison") -> WorkerProcess:
+        """Start a worker that dies of every job called "poison", or of every one."""
         name = f"w{len(self.workers)}"
-        return self._start(
-            name, [sys.executable, str(ROOT / "tests/support/farm/poison_worker.py"), name]
-        )
+        sick = ["sick"] if of == "every job" else []
+        script = str(ROOT / "tests/support/farm/poison_worker.py")
+        return self._start(name, [sys.executable, script, name, *sick])
 
     def _start(
         self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
@@ -209,6 +209,10 @@ class RunningFarm:
 
         wait_until(is_there, lambda: self.describe([job]))
         return record
+
+    def wait_for_losses(self, job: str, number: int) -> None:
+        """Wait until so many attempts at a job were lost."""
+        wait_until(lambda: self.store.get(job).losses >= number, lambda: self.describe([job]))
 
     def describe(self, jobs: Sequence[str]) -> str:
         """Return what is known of jobs, for a test that fails."""

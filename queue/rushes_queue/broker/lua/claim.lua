@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- worker, host, gpu, ttl in ms, highest schema version, request, JSON list of tags of which a job
--- must have one unless there are none, then queues in order of service.
--- claimed, id, record | empty
+-- must have one unless there are none, place of the worker, then queues in order of service.
+-- claimed, id, record | resting, until when in ms | empty
 -- The same request gets the same job again: the first answer may have got lost on the way.
+-- A job that crashed at this place is left to others, or until this one has got another one done.
 local worker, host, gpu = ARGV[1], ARGV[2], ARGV[3]
 local ttl, max_schema, request = tonumber(ARGV[4]), tonumber(ARGV[5]), key('request', ARGV[6])
-local wanted_tags = to_list(ARGV[7])
+local wanted_tags, place = to_list(ARGV[7]), ARGV[8]
 
 local function found(id)
   return { 'claimed', id, cjson.encode(redis.call('HGETALL', key('job', id))) }
@@ -23,7 +24,7 @@ local function take(id)
   note(id, 'refused_by', nil)
   redis.call('ZADD', RUNNING, now + ttl, id)
   redis.call('RPUSH', key('attempts', id), cjson.encode({
-    number = number, fence = job.fence, worker = worker, host = host, gpu = gpu,
+    number = number, fence = job.fence, worker = worker, place = place, host = host, gpu = gpu,
     started_ms = now, first_chunk = tonumber(job.chunk) or 0,
   }))
   redis.call('LTRIM', key('attempts', id), -MOST_ATTEMPTS, -1)
@@ -51,11 +52,16 @@ if before then
     return found(id)
   end
 end
+local until_ms = resting_until(place)
+if until_ms then
+  return { 'resting', until_ms }
+end
 unpark(100)
 for i = 1, #bells, 2 do
   redis.call('HDEL', key('job', bells[i]), 'rung_ms') -- nobody rings for these now; reap will
 end
-for i = 8, #ARGV do
+local avoided
+for i = 9, #ARGV do
   local first = 0
   repeat
     local page = redis.call('ZRANGE', key('queued', ARGV[i]), first, first + 49)
@@ -65,12 +71,18 @@ for i = 8, #ARGV do
       if schema and not has_wanted_tag(id) then
         -- another worker's
       elseif schema and schema <= max_schema then
-        return take(id)
+        if not has_crashed_at(id, place) then
+          return take(id)
+        end
+        avoided = avoided or id
       elseif schema then
         note(id, 'refused_by', worker .. ' reads documents up to schema version ' .. max_schema)
       end
     end
     first = first + #page
   until #page < 50
+end
+if avoided then
+  return take(avoided)
 end
 return { 'empty' }

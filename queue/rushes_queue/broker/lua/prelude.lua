@@ -325,24 +325,3 @@ local function end_attempt(id, job, verb, event, reason)
   enter(id, job, event, MOVES[event].running, reason)
   return answer('ok', 'running', job.state)
 end
-
--- End the attempt of a worker that is gone. A job is blamed only if it dies again and again at the
--- same chunk.
-local function lose(id, job, verb, reason, message, max_losses)
-  local chunk = job.chunk or '0'
-  local in_place = job.loss_chunk == chunk and (tonumber(job.losses_in_place) or 0) + 1 or 1
-  redis.call('HINCRBY', key('job', id), 'losses', 1)
-  redis.call('HSET', key('job', id), 'losses_in_place', in_place, 'loss_chunk', chunk)
-  local is_blamed = in_place >= max_losses
-  if is_blamed then
-    local workers = {}
-    for _, text in ipairs(redis.call('LRANGE', key('attempts', id), -in_place, -1)) do
-      workers[#workers + 1] = cjson.decode(text).worker
-    end
-    message = 'lost ' .. in_place .. ' times at chunk ' .. chunk .. ', on '
-      .. table.concat(workers, ', ') .. '; at last: ' .. message
-  end
-  local error = { kind = 'lost', message = message, retryable = not is_blamed }
-  redis.call('HSET', key('job', id), 'error', cjson.encode(error))
-  return end_attempt(id, job, verb, is_blamed and 'quarantine' or 'lose', reason)
-end

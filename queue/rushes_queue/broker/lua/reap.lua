@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- most jobs of each kind, most losses in place, ms without a claim after which a job is rung again,
--- then maybe what the names of the lists start with in which bells wait: those that wait there are
+-- most jobs of each kind, most losses in place, most losses of a worker in a row, ms without a claim
+-- after which a job is rung again, then maybe what the names of the lists start with in which bells wait: those that wait there are
 -- enough for as many jobs.
 -- {id, state, ...} of the jobs whose lease was over, {id, queue, ...} to ring, {id, ...} that ended
 -- without a worker: whoever gets them tells of it
-local most, max_losses, ring_after = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local lists = ARGV[4]
+local most, max_losses, max_in_a_row = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local ring_after, lists = tonumber(ARGV[4]), ARGV[5]
 
 local function waiting_bells(queue)
   if lists and redis.call('TYPE', lists .. queue).ok == 'list' then
@@ -39,7 +39,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', RUNNING, '-inf', now, 'LIMIT', 0
   local job = load(id)
   if job then
     local message = 'worker ' .. (job.owner or '') .. ' did not renew its lease'
-    lose(id, job, 'reap', 'lost', message, max_losses)
+    lose(id, job, 'reap', GONE, message, max_losses, max_in_a_row)
     lost[#lost + 1] = id
     lost[#lost + 1] = job.state
   else

@@ -14,6 +14,7 @@ if other then
 end
 local before = job.state
 redis.call('HDEL', key('job', id), 'error', 'failures', 'hiccups', 'losses_in_place', 'loss_chunk')
+redis.call('DEL', key('losses', id))
 if from_start then
   redis.call('HSET', key('job', id), 'oldest_fence', (tonumber(job.fence) or 0) + 1)
   redis.call('HDEL', key('job', id), 'chunk', 'frame', 'fps', 'prompt')

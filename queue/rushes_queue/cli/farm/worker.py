@@ -44,6 +44,9 @@ def worker(
     name: Annotated[
         str | None, typer.Option(help="Its name; by default host, GPU and pid.")
     ] = None,
+    slot: Annotated[
+        str | None, typer.Option(help="Its place on this machine, if it has no GPU of its own.")
+    ] = None,
     once: Annotated[
         bool, typer.Option("--once", help="Render one waiting job, if there is one, and end.")
     ] = False,
@@ -69,7 +72,7 @@ def worker(
     )
     from rushes_queue.cli.jobs.jobs import parse_duration
     from rushes_queue.worker.gpus import choose_gpu
-    from rushes_queue.worker.options import WorkerOptions, worker_name
+    from rushes_queue.worker.options import WorkerOptions, worker_name, worker_place
 
     card = choose_gpu(gpu)
     if card is not None:  # before anything imports torch
@@ -82,6 +85,7 @@ def worker(
         gpu=card,
         device=_device(gpu, card),
         drain_after_seconds=parse_duration(drain_after).total_seconds() if drain_after else None,
+        place=worker_place(card, slot),
     )
     raise typer.Exit(_serve(settings, folders, options, once=once))
 

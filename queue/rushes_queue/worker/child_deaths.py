@@ -1,0 +1,41 @@
+"""Why the rendering child died: by itself, by a signal, or by the system's memory killer."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Literal
+
+Cause = Literal["crash", "outside", "memory"]
+
+# What people and service managers send. A process that goes wrong gets others: SEGV, BUS, ABRT.
+_FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM})
+_COUNTERS = Path("/proc/vmstat")  # Linux: what the kernel counts, of the whole machine
+_SIGNAL = re.compile(r"signal (\d+)")  # billiard's words: "Worker exited prematurely: signal 9 ..."
+
+
+def count_memory_kills(counters: Path = _COUNTERS) -> int:
+    """Return how many processes of this machine the kernel has killed for want of memory.
+
+    Zero where the system does not tell.
+    Source: Linux: include/linux/vm_event_item.h, OOM_KILL; shown as oom_kill since 4.13.
+    """
+    try:
+        lines = counters.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0
+    fields = (line.split() for line in lines)
+    return next((int(number) for name, number in fields if name == "oom_kill"), 0)
+
+
+def cause_of(message: str, *, is_memory_short: bool) -> Cause:
+    """Return why a child died, by what Celery says of it.
+
+    ``is_memory_short``: the memory killer has struck meanwhile; it sends SIGKILL.
+    """
+    found = _SIGNAL.search(message)
+    number = int(found[1]) if found else 0
+    if number == signal.SIGKILL and is_memory_short:
+        return "memory"
+    return "outside" if number in _FROM_OUTSIDE else "crash"
