@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rushes.errors import ConflictError, InputError
+from rushes.files.atomic import give_name, make_folder, temporary_beside
 from rushes.files.hashes import sha256_of
 from rushes.text import printable, shortened
 from rushes_queue.errors import JobConflictError, JobError
@@ -18,7 +19,6 @@ from rushes_queue.jobs.states import State
 from rushes_queue.storage.blobs import Sha256
 from rushes_queue.storage.errors import StorageError
 from rushes_queue.storage.keys import check_key
-from rushes_queue.storage.whole_files import make_folder, sync_folder, temporary_beside
 
 if TYPE_CHECKING:
     from rushes_queue.jobs.record import JobRecord
@@ -136,9 +136,7 @@ def _fetch_all(storage: Storage, job: str, result: Result, targets: dict[str, Pa
                 )
             fetched.append((temporary, path))
         for temporary, path in fetched:
-            os.replace(temporary, path)
-        for parent in {path.parent for path in targets.values()}:
-            sync_folder(parent)
+            give_name(temporary, path)
 
 
 def _targets(

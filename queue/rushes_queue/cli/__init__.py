@@ -6,7 +6,6 @@ Nothing heavy is imported here: a command imports torch, av and the models when 
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import MutableMapping
 from typing import Annotated, Any, cast
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 
 import rushes
 from rushes.errors import RushesError
+from rushes.files.disk import is_full_disk
 from rushes_queue.cli.command_table import CommandTable
 from rushes_queue.cli.flags import exit_codes
 
@@ -34,7 +34,7 @@ class Commands(TyperGroup):
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_code) from error
         except OSError as error:
-            is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            is_full = is_full_disk(error)
             if not (is_full or error.filename):
                 raise
             reason = "cannot be written, the disk is full" if is_full else error.strerror

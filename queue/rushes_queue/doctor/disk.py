@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from rushes.files.disk import free_bytes
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.settings.loaded import LoadedSettings
-from rushes_queue.storage.whole_files import free_bytes
 
 _GB = 1e9
 _TIGHT, _TOO_TIGHT = 20 * _GB, 2 * _GB  # save points of the large preset are gigabytes

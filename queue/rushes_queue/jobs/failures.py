@@ -18,6 +18,7 @@ from rushes.errors import (
     TimelineError,
     TransientError,
 )
+from rushes.files.disk import is_full_disk
 from rushes_queue.errors import DocumentError
 from rushes_queue.jobs.record import FailureKind
 from rushes_queue.storage.errors import (
@@ -28,7 +29,7 @@ from rushes_queue.storage.errors import (
 )
 
 _LONGEST_DELAY_MS = 600_000
-_OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_OUT_OF_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}  # and a full disk
 _ABOUT_FILES = (AdapterError, InputError, MissingFileError, MissingKeyError, DamagedBlobError)
 _ABOUT_DOCUMENTS = (
     *(DocumentError, TimelineError, ConfigError, ConflictError),
@@ -39,7 +40,8 @@ _ABOUT_DOCUMENTS = (
 def kind_of(error: BaseException) -> FailureKind:
     """Return whose fault an error is; a cause that the system reports counts first."""
     for each in _with_causes(error):
-        if isinstance(each, OSError) and each.errno in _OUT_OF_ROOM:
+        is_short = isinstance(each, OSError) and each.errno in _OUT_OF_ROOM
+        if is_short or is_full_disk(each):
             return FailureKind.RESOURCE
     # torch's error of a full GPU is known by its name: torch need not be there.
     if isinstance(error, MemoryError | DiskFullError) or "OutOfMemory" in type(error).__name__:

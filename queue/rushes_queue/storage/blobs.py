@@ -5,7 +5,6 @@ The same input of a thousand jobs is stored once, and fetched once by each machi
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from rushes.errors import InputError
+from rushes.files.atomic import give_name, remove_old_temporaries, temporary_beside
 from rushes.files.hashes import sha256_of
 from rushes_queue.storage.errors import DamagedBlobError, MissingKeyError
 from rushes_queue.storage.source_file import SourceFile
-from rushes_queue.storage.whole_files import remove_old_temporaries, temporary_beside
 from rushes_queue.text_fields import FileName
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def fetch_blob(storage: Storage, ref: BlobRef, folder: Path) -> Path:
     temporary = temporary_beside(cached)
     try:
         _fetch(storage, ref, temporary)
-        os.replace(temporary, cached)
+        give_name(temporary, cached, is_durable=False)  # its hash is compared before it is used
     finally:
         temporary.unlink(missing_ok=True)
     return cached

@@ -17,17 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rushes.errors import InputError
+from rushes.files.atomic import TEMPORARY_PREFIX, make_folder
+from rushes.files.disk import free_bytes
 from rushes_queue.storage.errors import InvalidKeyError, StorageError, StorageUnreachableError
 from rushes_queue.storage.keys import check_key, is_key
 from rushes_queue.storage.source_file import SourceFile, open_ordinary
 from rushes_queue.storage.storage import LARGEST_READ, Entry, Storage
-from rushes_queue.storage.whole_files import (
-    TEMPORARY_PREFIX,
-    free_bytes,
-    make_folder,
-    refusing_full_disk,
-    write_whole,
-)
+from rushes_queue.storage.whole_files import refusing_full_disk, write_whole
 
 _BLOCK = 1 << 20
 # Another process may remove an empty folder between the moments when it is made and filled.

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rushes.files.atomic import remove_old_temporaries, write_whole
 from rushes_queue.broker.live_workers import WorkerStatus
 from rushes_queue.worker.shared_status import Activity
 
@@ -41,10 +42,10 @@ def write_health(work_dir: Path, name: str, status: WorkerStatus, activity: Acti
     """
     folder = work_dir / HEALTH
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}.tmp"
     content = {"status": status, "activity": asdict(activity), "pid": os.getpid()}
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(temporary, folder / f"{name}.json")
+    text = json.dumps(content).encode()
+    # Written each second, and of use only while the worker lives.
+    write_whole(folder / f"{name}.json", lambda file: file.write(text), is_durable=False)
 
 
 def remove_health(work_dir: Path, name: str) -> None:
@@ -54,6 +55,7 @@ def remove_health(work_dir: Path, name: str) -> None:
 
 def remove_dead(work_dir: Path) -> None:
     """Remove the files of workers that were killed: their processes are gone."""
+    remove_old_temporaries(work_dir / HEALTH)
     for health in read_health(work_dir):
         try:
             os.kill(health.pid, 0)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from rushes.files.disk import free_bytes
 from rushes.render.request import RenderRequest
 from rushes.timeline.loras import BESIDE
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.storage.blobs import BlobRef, fetch_blob
 from rushes_queue.storage.errors import DiskFullError
 from rushes_queue.storage.storage import Storage
-from rushes_queue.storage.whole_files import free_bytes
 
 BLOB_CACHE = "blobs"  # below the cache folder
 _LEAST_FREE_BYTES = 64 * 2**20

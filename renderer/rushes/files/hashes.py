@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rushes.files.publish import PendingOutput, make_folder
+from rushes.files.publish import write_atomically
 
 
 def sha256_of(path: Path) -> str:
@@ -49,11 +49,3 @@ class HashCache:
         except (OSError, ValueError):
             return {}
         return entries if isinstance(entries, dict) else {}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it appears at its name complete, or not at all."""
-    make_folder(path.parent)
-    with PendingOutput(path) as pending:
-        pending.temporary.write_bytes(content)
-        pending.publish()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from rushes.errors import VideoError, WriteError
+from rushes.files.atomic import give_folder_name, give_name, sync, sync_folder, temporary_beside
+from rushes.files.disk import is_full_disk
 
 
 class PendingOutput:
@@ -29,7 +30,7 @@ class PendingOutput:
         self._is_folder = is_folder
         if path.is_dir() and not is_folder:
             raise VideoError(f"{path}: is a folder; name a file in it")
-        self.temporary = _hidden_name(path if staging is None else staging / path.name)
+        self.temporary = temporary_beside(path if staging is None else staging / path.name)
         try:
             if is_folder:
                 self.temporary.mkdir()
@@ -44,17 +45,16 @@ class PendingOutput:
         Raises: WriteError when the disk or the folder refuses.
         """
         try:
-            for file in sorted(self.temporary.iterdir()) if self._is_folder else [self.temporary]:
-                _sync(file)
-            if self._is_folder and self.path.is_dir():
-                _replace_folder(self.temporary, self.path)
+            if self._is_folder:
+                give_folder_name(self.temporary, self.path)
             else:
-                os.replace(self.temporary, self.path)
+                sync(self.temporary)
+                give_name(self.temporary, self.path, is_durable=False)
         except OSError as error:
             self.discard()
             raise writing_error(self.path, error) from error
         with contextlib.suppress(OSError):  # not every file system syncs folders
-            _sync(self.path.parent)
+            sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Remove what was written; does nothing after `publish`."""
@@ -103,6 +103,17 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that it appears at its name complete, or not at all.
+
+    Raises: WriteError.
+    """
+    make_folder(path.parent)
+    with PendingOutput(path) as pending:
+        pending.temporary.write_bytes(content)
+        pending.publish()
+
+
 def require_folder(path: Path) -> None:
     """Look, before any work, whether there is a folder for a file.
 
@@ -114,12 +125,12 @@ def require_folder(path: Path) -> None:
 
 def writing_error(path: Path, error: OSError) -> WriteError:
     """Say in one line why a result cannot be written, and what helps."""
+    if is_full_disk(error):
+        return WriteError(
+            f"{path}: cannot be written, the disk is full ({error.strerror}); "
+            "free some space or write elsewhere"
+        )
     match error.errno:
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return WriteError(
-                f"{path}: cannot be written, the disk is full ({error.strerror}); "
-                "free some space or write elsewhere"
-            )
         case errno.ENOENT if not path.parent.is_dir():
             return WriteError(f"{path}: the folder {path.parent} does not exist; make it first")
         case errno.ENOTDIR:
@@ -130,27 +141,3 @@ def writing_error(path: Path, error: OSError) -> WriteError:
                 "change its permissions or write elsewhere"
             )
     return WriteError(f"{path}: cannot be written ({error.strerror or error}); write elsewhere")
-
-
-def _hidden_name(path: Path) -> Path:
-    return path.with_name(f".rushes-{secrets.token_hex(8)}.tmp")
-
-
-def _replace_folder(new: Path, path: Path) -> None:
-    """Put a folder in another's place; the system renames none onto one that holds files."""
-    old = _hidden_name(path)
-    os.replace(path, old)
-    try:
-        os.replace(new, path)
-    except OSError:
-        os.replace(old, path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

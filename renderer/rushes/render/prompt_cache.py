@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
-from rushes.files.hashes import write_atomically
+from rushes.files.publish import write_atomically
 
 _BATCH = 8  # texts that are encoded together
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rushes.errors import CheckpointError, ConflictError
+from rushes.files.publish import PendingOutput, make_folder
 from rushes.models import text_encoder
 from rushes.models.checkpoint import read_state_dict, refuse_misfit
 from rushes.models.dit import CausalDit
@@ -69,27 +68,20 @@ def write_safetensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtyp
 
     ``dtype`` is what float32 weights become; the library's own writer needs all of them in memory.
 
-    Raises: CheckpointError for a dtype that such files do not have here.
+    Raises: CheckpointError for a dtype that such files do not have here; WriteError.
     """
     kinds = {
         name: dtype if dtype is not None and tensor.dtype == torch.float32 else tensor.dtype
         for name, tensor in state.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    make_folder(path.parent)
     digest = hashlib.sha256()
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    with PendingOutput(path) as pending:
+        with pending.temporary.open("wb") as file:
             for piece in _pieces(state, kinds):
                 file.write(piece)
                 digest.update(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        pending.publish()
     return digest.hexdigest()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +22,10 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented,
 )
 
 from rushes.errors import CheckpointError, DownloadError, MissingFileError, UnreachableError
-from rushes.files.hashes import sha256_of, write_atomically
+from rushes.files.atomic import give_name
+from rushes.files.disk import free_bytes, is_full_disk
+from rushes.files.hashes import sha256_of
+from rushes.files.publish import write_atomically
 from rushes.files.readable import readable_bytes
 from rushes.presets.catalogue import CatalogueEntry, CatalogueFile, imported, is_here
 
@@ -177,8 +179,7 @@ def _refuse_full_disk(
         found.size - _size_of(_partial(entry.path(file, models_dir), found))
         for file, found in zip(wanted, published, strict=True)
     )
-    existing = next(folder for folder in (models_dir, *models_dir.parents) if folder.is_dir())
-    free = shutil.disk_usage(existing).free
+    free = free_bytes(models_dir)
     if needed + _SPARE_BYTES > free:
         raise DownloadError(
             f"{models_dir}: {entry.description} needs {readable_bytes(needed)}, but only "
@@ -206,7 +207,7 @@ def _fetch(file: CatalogueFile, found: Published, path: Path, records: Records) 
             f"{path}: what {found.repository} sent has the SHA-256 {sha256} instead of "
             f"{found.sha256} and was thrown away; try again"
         )
-    os.replace(partial, path)
+    give_name(partial, path)
     origin = f"{found.repository}@{found.commit}/{file.name}"
     records.put(path, Record(found.size, sha256, origin))
 
@@ -234,6 +235,11 @@ def _explaining(repository: str, name: str) -> Iterator[None]:
             "what has arrived is kept"
         ) from error
     except _NETWORK_ERRORS as error:
+        if is_full_disk(error):
+            raise DownloadError(
+                f"{repository}: {name}: the disk is full; make room or choose another "
+                "--models-dir, and try again: what has arrived is kept"
+            ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreachableError(
             f"{repository}: {name}: cannot be fetched ({reason}); look at the network and try "

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rushes.errors import VideoError
-from rushes.files.hashes import HashCache, sha256_of, write_atomically
+from rushes.files.hashes import HashCache, sha256_of
+from rushes.files.publish import write_atomically
 
 
 def write(path: Path, content: bytes, mtime: int = 1_000_000_000) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from farm.hub_server import COMMIT, Hub, running_hub
+from renders.full_disk import largest_file
 from rushes.errors import CheckpointError, DownloadError, MissingFileError, UnreachableError
 from rushes.presets.catalogue import CatalogueEntry, CatalogueFile
 from rushes.weights.download import Record, Records, download
@@ -168,6 +169,13 @@ class LargeFile(bytes):
 
     def __len__(self) -> int:
         return 10**15
+
+
+def test_a_disk_that_fills_up_is_not_taken_for_a_broken_network(hub: Hub, tmp_path: Path) -> None:
+    with largest_file(50_000), pytest.raises(DownloadError, match="the disk is full; make room"):
+        download(ENTRY, tmp_path, endpoint=hub.address)
+    (path,) = download(ENTRY, tmp_path, endpoint=hub.address)
+    assert path.read_bytes() == CONTENT
 
 
 def test_without_a_network_it_says_so_and_may_be_tried_again(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ def preview(
 
 
 def _write(path: Path, data: bytes) -> None:
-    from rushes_queue.storage.whole_files import make_folder, write_whole
+    from rushes.files.atomic import make_folder
+    from rushes_queue.storage.whole_files import write_whole
 
     def write(file: BinaryIO) -> None:
         file.write(data)
