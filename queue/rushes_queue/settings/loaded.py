@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, SecretStr
 
+from rushes.files.config_files import ConfigFile
 from rushes_queue.broker.connection import hide_password
 from rushes_queue.settings.model import ENVIRONMENT_PREFIX, NESTED_BY, Settings
 
@@ -29,15 +30,6 @@ class Origin:
 
 
 DEFAULT = Origin("default")
-
-
-@dataclass(frozen=True)
-class ConfigFile:
-    """A file that may hold settings, and whether it does."""
-
-    kind: Literal["project file", "user file"]
-    path: Path
-    is_used: bool
 
 
 @dataclass(frozen=True)

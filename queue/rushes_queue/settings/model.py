@@ -6,10 +6,8 @@ configuration file; ``limits.max_pixels`` is ``RUSHES_LIMITS__MAX_PIXELS``.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -33,6 +31,12 @@ from pydantic_settings import (
 )
 
 from rushes.errors import ConfigError
+from rushes.files.machine_folders import (
+    Folder,
+    default_cache_dir,
+    default_models_dir,
+    split_paths,
+)
 from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, check_template
 from rushes_queue.jobs.limits import Limits
 from rushes_queue.storage.url import FolderPlace, parse_storage_url
@@ -82,23 +86,6 @@ def _check_endpoint(url: str) -> str:
     return url
 
 
-def _absolute(folder: Path) -> Path:
-    try:
-        return folder.expanduser().absolute()
-    except RuntimeError as error:  # a ~ without a home
-        raise ValueError(str(error)) from error
-
-
-def _not_empty(value: Any) -> Any:
-    if value == "":
-        raise ValueError("is empty")
-    return value
-
-
-def _split_paths(value: Any) -> Any:
-    return value.split(os.pathsep) if isinstance(value, str) else value
-
-
 def _split_words(value: Any) -> Any:
     return (
         [word for word in re.split(r"[\s,]+", value) if word] if isinstance(value, str) else value
@@ -109,7 +96,6 @@ def _split_command(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
 
-Folder = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_absolute)]
 BrokerUrl = Annotated[SecretStr, AfterValidator(_check_broker_url)]
 NotifyUrl = Annotated[SecretStr, AfterValidator(_check_web_address)]
 
@@ -146,11 +132,11 @@ class Settings(BaseSettings):
     storage_patience_seconds: PositiveFloat = 60.0
     s3_endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     s3_region: str | None = None
-    models_dir: Folder = Field(default_factory=lambda: user_data_path("rushes") / "models")
-    cache_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes"))
+    models_dir: Folder = Field(default_factory=default_models_dir)
+    cache_dir: Folder = Field(default_factory=default_cache_dir)
     work_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes") / "work")
     state_dir: Folder = Field(default_factory=lambda: user_state_path("rushes"))
-    lora_dir: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_split_paths)] = ()
+    lora_dir: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(split_paths)] = ()
     result_template: Annotated[str, AfterValidator(_check_template)] = DEFAULT_TEMPLATE
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
     visibility_seconds: PositiveInt = 3600  # after which the broker delivers a message again

@@ -2,29 +2,27 @@
 
 A flag counts more than a variable ``RUSHES_*``, that more than the project's file, that more than
 the user's file, and that more than the default. Where no broker is named at all, a farm that runs
-on this machine (``rushes up``) says where its broker and its storage are. Variables and files are
-read by pydantic-settings' own sources.
+on this machine (``rushes up``) says where its broker and its storage are. Variables are read by
+pydantic-settings' own source.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_config_path
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, SettingsError, TomlConfigSettingsSource
+from pydantic_settings import EnvSettingsSource, SettingsError
 
 from rushes.errors import ConfigError
+from rushes.files.config_files import ConfigFile, find_config_files, read_config_file, seen_from
 from rushes_queue.broker.connection import hide_password
 from rushes_queue.settings.faults import explain
 from rushes_queue.settings.loaded import (
-    ConfigFile,
     LoadedSettings,
     Origin,
     Place,
@@ -38,7 +36,6 @@ LocalFarmVariables = Callable[[Path], Mapping[str, str]]  # of the farm that liv
 _FALLBACKS = {"RUSHES_BROKER_URL": "REDIS_URL"}
 _FLAGS = {"broker_url": "--broker", "storage_url": "--storage"}  # those that are spelt otherwise
 _FOLDERS = ("models_dir", "cache_dir", "work_dir", "state_dir", "lora_dir", "storage_url")
-_TABLE = ("tool", "rushes")  # of pyproject.toml
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def read_settings(
     Raises: ConfigError.
     """
     environment = os.environ if environment is None else environment
-    files = _find_files(environment, folder or Path.cwd())
+    files = find_config_files(environment, folder or Path.cwd())
     variables = _with_stand_ins(environment)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     layers = [  # the one that counts most first
@@ -156,37 +153,12 @@ def _local_farm_layer(state_dir: Any, local_farm: LocalFarmVariables) -> _Layer:
     return _Layer(layer.values, lambda place: Origin("local farm", str(folder)))
 
 
-def _find_files(environment: Mapping[str, str], folder: Path) -> tuple[ConfigFile, ...]:
-    """Return the files that may hold settings, the one that counts most first."""
-    own, shared = folder / "rushes.toml", folder / "pyproject.toml"
-    home = environment.get("XDG_CONFIG_HOME")
-    user = (Path(home) / "rushes" if home else user_config_path("rushes")) / "config.toml"
-    return (
-        ConfigFile("project file", own, own.is_file()),
-        ConfigFile("project file", shared, not own.is_file() and _has_table(shared)),
-        ConfigFile("user file", user, user.is_file()),
-    )
-
-
-def _has_table(pyproject: Path) -> bool:
-    """Say whether a file mentions us at all; a broken one that does not is not our business."""
-    try:
-        return ".".join(_TABLE).encode() in pyproject.read_bytes()
-    except OSError:
-        return False
-
-
 def _file_layer(file: ConfigFile) -> _Layer:
     """Return a file's settings, with relative folders taken from where it lies.
 
     Raises: ConfigError.
     """
-    try:
-        values = dict(TomlConfigSettingsSource(Settings, file.path).toml_data)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file.path}: cannot be read: {error}", path=str(file.path)) from error
-    if file.path.name == "pyproject.toml":
-        values = _table_of(values, file)
+    values = read_config_file(file)
     _refuse_secrets(values, file)
     if file.kind == "project file" and values.get("notify_command"):
         raise ConfigError(
@@ -196,17 +168,8 @@ def _file_layer(file: ConfigFile) -> _Layer:
             field="notify_command",
         )
     for name in values.keys() & _FOLDERS:
-        values[name] = _beside(file.path.parent, values[name])
+        values[name] = seen_from(file.path.parent, values[name])
     return _Layer(values, lambda place: Origin(file.kind, str(file.path)))
-
-
-def _table_of(pyproject: Mapping[str, Any], file: ConfigFile) -> dict[str, Any]:
-    table: Any = pyproject
-    for name in _TABLE:
-        table = table.get(name, {}) if isinstance(table, dict) else table
-    if not isinstance(table, dict):
-        raise ConfigError(f"{file.path}: tool.rushes must be a table", path=str(file.path))
-    return dict(table)
 
 
 def _refuse_secrets(values: Mapping[str, Any], file: ConfigFile) -> None:
@@ -220,15 +183,6 @@ def _refuse_secrets(values: Mapping[str, Any], file: ConfigFile) -> None:
                 path=str(file.path),
                 field=name,
             )
-
-
-def _beside(folder: Path, value: Any) -> Any:
-    """Return a path, or each of several, as seen from a folder."""
-    if isinstance(value, list):
-        return [_beside(folder, each) for each in value]
-    if not isinstance(value, str) or not value or "://" in value or value.startswith("~"):
-        return value
-    return str(folder / value)
 
 
 def _merged(layers: list[_Layer]) -> dict[str, Any]:

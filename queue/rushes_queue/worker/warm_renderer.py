@@ -52,17 +52,13 @@ class WarmRenderer:
 
     def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
         from rushes.presets.preset import load_preset
-        from rushes.render.fitted import FittedRenderer
-        from rushes.weights.device import choose_device, choose_dtype, reuse_freed_memory
+        from rushes.render.fitted import open_renderer
 
         key = (document.preset, document.request.dtype)
         if self._renderer is None or self._key != key:
             self._renderer, self._key = None, None  # its memory is needed
-            device = choose_device(self._device)
-            if device.type == "cpu":
-                reuse_freed_memory()
-            preset, dtype = load_preset(document.preset), choose_dtype(key[1], device)
-            self._renderer = FittedRenderer(preset, self._folders, device, dtype)
+            preset = load_preset(document.preset)
+            self._renderer = open_renderer(preset, self._folders, self._device, key[1])
             self._key = key
         before, begin = self._renderer.pipeline, time.monotonic()
         if self._renderer.load(document.render_plan()) is not before:

@@ -15,7 +15,13 @@ from rushes.render.pipeline import Pipeline, load_pipeline
 from rushes.render.render import Work, render
 from rushes.render.request import RenderRequest
 from rushes.timeline.plan.render_plan import RenderPlan
-from rushes.weights.device import device_memory, release_memory
+from rushes.weights.device import (
+    choose_device,
+    choose_dtype,
+    device_memory,
+    release_memory,
+    reuse_freed_memory,
+)
 from rushes.weights.networks import find_weights
 
 
@@ -44,6 +50,7 @@ class FittedRenderer:
         force: bool = False,
         report: Report = lambda progress: None,
         work: Work | None = None,
+        timeline_sha256: str | None = None,
     ) -> dict[str, Any]:
         """Render as ``render.render``; once more, smaller, if the GPU's memory runs out."""
 
@@ -56,6 +63,7 @@ class FittedRenderer:
                 report=report,
                 work=work,
                 warnings=warnings,
+                timeline_sha256=timeline_sha256,
             )
 
         memory_plan = self._memory_plan(plan)
@@ -84,3 +92,14 @@ class FittedRenderer:
     def _release(self) -> None:
         self.pipeline = None
         release_memory(self._device)
+
+
+def open_renderer(preset: Preset, folders: Folders, device: str, dtype: str) -> FittedRenderer:
+    """Return a renderer on the device of this name; networks are loaded when a plan needs them.
+
+    Raises: ConfigError when there is no such device, or it cannot compute in this type.
+    """
+    chosen = choose_device(device)
+    if chosen.type == "cpu":
+        reuse_freed_memory()
+    return FittedRenderer(preset, folders, chosen, choose_dtype(dtype, chosen))

@@ -13,12 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rushes.files.publish import written_as
 from rushes.render.chunk_reader import ChunkReader, ChunkSource
 from rushes.render.contact_frames import ContactFrames, caption
+from rushes.render.frames import Frames, wanted_frames
 from rushes.render.save_points import SavePoint, SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
@@ -26,7 +26,6 @@ from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.video.frame_hash import FrameHash
 from rushes.video.write.writer import VideoWriter
 
-Frames = NDArray[np.uint8]  # [T, H, W, 3]
 _READ_AHEAD = 2  # chunks
 
 
@@ -80,13 +79,12 @@ class Output:
 
     def take(self, chunk: Chunk, rendered: Tensor, source: Frames | None) -> Progress:
         """Write the frames of a chunk; those beyond the end of the plan are dropped."""
-        count = min(chunk.num_frames, self._plan.num_frames - chunk.first_frame)
-        frames = np.ascontiguousarray(rendered.cpu().numpy()[:count])
+        frames = wanted_frames(self._plan, chunk, rendered)
         self.frame_hash.update(frames)
         with written_as(self._writer.path):
             self.contact_frames.take(chunk.first_frame, frames, source)
         self._write(frames)
-        frame = chunk.first_frame + count
+        frame = chunk.first_frame + len(frames)
         rate = (frame - self._first_frame) / max(time.monotonic() - self._begin, 1e-6)
         return Progress(
             chunk=chunk.index + 1,

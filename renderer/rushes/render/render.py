@@ -58,12 +58,14 @@ def render(
     report: Report = lambda progress: None,
     work: Work | None = None,
     warnings: tuple[str, ...] = (),
+    timeline_sha256: str | None = None,
 ) -> dict[str, Any]:
     """Render a plan into ``request.output`` and return the manifest that is written beside it.
 
     Nothing appears at a final name before everything is complete. With ``work`` state is saved on
     the way and taken up again; the result has the same bytes as that of an undisturbed render.
-    ``warnings`` are written into the manifest beside those that come up here.
+    ``warnings`` are written into the manifest beside those that come up here. ``timeline_sha256``
+    is the hash of a timeline that is in no file.
 
     Raises: ConflictError when a result is there already, unless ``force``; InputError, VideoError,
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
@@ -75,7 +77,8 @@ def render(
     with ExitStack() as stack:
         reader = stack.enter_context(closing(ChunkReader(plan, request)))
         sources_sha256 = hash_sources(plan, request)
-        timeline_sha256 = sha256_of(request.timeline)  # now: it may be edited meanwhile
+        # Now, since the file may be edited meanwhile.
+        timeline_sha256 = timeline_sha256 or sha256_of(request.timeline)
         staging: Path | None = None
         if work is not None:
             folder = work.folder

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
 from rushes.render.request import RenderRequest, refuse_missing
 from rushes.shots.inputs import named_input, with_input
 from rushes.shots.names import name_output
+from rushes.shots.values import ResultValues
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan
-from rushes.video.read.fit import Fit
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,6 @@ class Shot:
     plan: RenderPlan
     take: int = 0
     lora_folders: tuple[Path, ...] = ()
-
-
-class ResultValues(TypedDict, total=False):
-    """How pictures come in and go out: fields of ``RenderRequest``."""
-
-    device: str
-    dtype: str
-    fit: Fit
-    codec: str | None
-    crf: int | None
-    hardware_encoder: bool
-    audio: str | None
 
 
 def plan_shots(

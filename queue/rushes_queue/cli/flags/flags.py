@@ -15,7 +15,7 @@ from rushes.errors import ConfigError
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
-    from rushes.shots.shot import ResultValues
+    from rushes.shots.values import ResultValues
     from rushes.timeline.plan.options import AtEnd, PlanOptions
     from rushes.timeline.read.load import LoadedTimeline
 
@@ -103,6 +103,7 @@ class LoadFlags:
 _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
     *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
     *("on_prompt_change", "ramp", "transition_steps", "transition_method"),
+    *("control", "mask", "first_frame", "last_frame", "control_scale"),
 )
 
 
@@ -192,9 +193,11 @@ class PlanFlags:
 
         Raises: typer.BadParameter when a value is not allowed.
         """
-        from rushes.timeline.plan.options import make_options, parse_size, parse_steps
+        from rushes.shots.values import plan_options
+        from rushes.timeline.plan.options import parse_size, parse_steps
 
         values: dict[str, Any] = {name: getattr(self, name) for name in _PASSED_ON}
+        values["references"] = self.reference or ()
         try:
             if self.size is not None:
                 values["width"], values["height"] = parse_size(self.size)
@@ -204,25 +207,10 @@ class PlanFlags:
                 values["vae_type"] = _VAE_TYPES[self.vae]
             if self.quantise is not None:
                 values["quantization"] = "fp8_e4m3fn"
-            values |= self._steering()
             values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
-            return make_options(**values)
+            return plan_options(**values)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from error
-
-    def _steering(self) -> dict[str, Any]:
-        """The files that steer the render, wherever the timeline lies, and how strongly."""
-        files = {
-            "control": self.control,
-            "mask": self.mask,
-            "first_frame": self.first_frame,
-            "last_frame": self.last_frame,
-        }
-        values: dict[str, Any] = {
-            name: str(path.absolute()) for name, path in files.items() if path is not None
-        }
-        values["references"] = tuple(str(path.absolute()) for path in self.reference or ())
-        return values | {"control_scale": self.control_scale}
 
     def _at_end(self) -> AtEnd:
         chosen: list[AtEnd] = []

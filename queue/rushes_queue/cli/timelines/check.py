@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rushes.errors import MissingFileError, RushesError
+from rushes.errors import MissingFileError
 from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import LoadFlags, takes_flags
 from rushes_queue.cli.show.console import print_json
 
 if TYPE_CHECKING:
-    from rushes.presets.preset import Preset
     from rushes.timeline.problems import Problem
 
 STYLES: dict[str, dict[str, Any]] = {
@@ -36,16 +35,19 @@ def check(
     Exit code 3 when a file has an error, 4 when one is missing.
     """
     from rushes.presets.preset import load_preset
+    from rushes.shots.checking import find_problems, is_ok, problems_of
+    from rushes.timeline.plan.options import PlanOptions
 
     preset = load_preset(REAL_PRESET)
     reports = []
     codes = set()
     for file in files:
         try:
-            ok, problems = _check_file(file, preset, loading)
+            problems = find_problems(loading.load(file), PlanOptions(), preset)
+            ok = is_ok(problems)
             codes.add(exit_codes.OK if ok else exit_codes.INVALID)
         except MissingFileError as error:
-            ok, problems = False, _as_problems(error)
+            ok, problems = False, problems_of(error)
             codes.add(exit_codes.NOT_FOUND)
         reports.append((file, ok, problems))
     if as_json:
@@ -56,28 +58,6 @@ def check(
     for code in (exit_codes.INVALID, exit_codes.NOT_FOUND):
         if code in codes:
             raise typer.Exit(code)
-
-
-def _check_file(file: Path, preset: Preset, loading: LoadFlags) -> tuple[bool, list[Problem]]:
-    """Load and plan one file; planning finds what no field alone shows."""
-    from rushes.timeline.plan.options import PlanOptions
-    from rushes.timeline.plan.planner import plan_with_problems
-
-    loaded = loading.load(file)
-    problems = list(loaded.problems)
-    if loaded.timeline is None:
-        return False, problems
-    try:
-        _, found = plan_with_problems(loaded.timeline, PlanOptions(), preset)
-    except RushesError as error:
-        return False, [*problems, *_as_problems(error)]
-    return True, [*problems, *found]
-
-
-def _as_problems(error: RushesError) -> list[Problem]:
-    from rushes.timeline.problems import Problem
-
-    return [Problem("", line) for line in str(error).splitlines()]
 
 
 def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:

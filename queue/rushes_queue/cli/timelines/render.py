@@ -19,7 +19,6 @@ from rushes_queue.cli.show.console import print_json, say
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.preset import Preset
-    from rushes.render.fitted import FittedRenderer
     from rushes.shots.shot import Shot
 
 
@@ -67,7 +66,13 @@ def render_all(
     display: ProgressDisplay | None = None
     try:
         with interruptible() as raise_if_asked:
-            renderer = open_renderer(preset, folders, shots, force)
+            from rushes.render.fitted import open_renderer
+            from rushes.render.render import check
+
+            for shot in shots:
+                check(shot.plan, shot.request, force=force)
+            wanted = shots[0].request
+            renderer = open_renderer(preset, folders, wanted.device, wanted.dtype)
             for shot in shots:
                 display = ProgressDisplay(raise_if_asked)
                 with display:
@@ -78,23 +83,6 @@ def render_all(
         far = f"at {where(latest)}" if latest else "before the first chunk"
         say(f"interrupted {far}; the unfinished result was removed")
         raise typer.Exit(exit_codes.INTERRUPTED) from error
-
-
-def open_renderer(
-    preset: Preset, folders: Folders, shots: list[Shot], force: bool
-) -> FittedRenderer:
-    """Refuse what cannot be rendered, then choose the device; networks are loaded when needed."""
-    from rushes.render.fitted import FittedRenderer
-    from rushes.render.render import check
-    from rushes.weights.device import choose_device, choose_dtype, reuse_freed_memory
-
-    for shot in shots:
-        check(shot.plan, shot.request, force=force)
-    wanted = shots[0].request
-    device = choose_device(wanted.device)
-    if device.type == "cpu":
-        reuse_freed_memory()
-    return FittedRenderer(preset, folders, device, choose_dtype(wanted.dtype, device))
 
 
 def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:

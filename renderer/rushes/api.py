@@ -1,0 +1,221 @@
+"""Timelines read, checked, planned and rendered, for programs and notebooks.
+
+The functions are names of ``rushes`` itself; ``docs/python.md`` shows them at work. They print
+nothing, and keep nothing from one call to the next.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from rushes.files.folders import Folders
+from rushes.files.machine_folders import machine_folders
+from rushes.presets.default import REAL_PRESET, choose_preset
+from rushes.presets.preset import Preset, load_preset
+from rushes.shots.checking import find_problems
+from rushes.shots.preview import preview_plan
+from rushes.shots.shot import Shot, plan_shots, refuse_contradictions
+from rushes.shots.sources import Source, TimelineDocument, open_source, read_source
+from rushes.shots.values import (
+    FramesValues,
+    PlanValues,
+    RenderValues,
+    plan_options,
+    split_values,
+)
+from rushes.timeline.plan.options import make_options
+from rushes.timeline.plan.render_plan import Chunk, RenderPlan
+from rushes.timeline.problems import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rushes.render.fitted import FittedRenderer
+    from rushes.render.loop import Progress
+
+
+def load_timeline(
+    source: Source,
+    *,
+    strict: bool = False,
+    allow_version: bool = False,
+    pipeline: str | None = None,
+    folders: Folders | None = None,
+) -> TimelineDocument:
+    """Read a timeline or workflow: a file, or a document as ``json.load`` returns it.
+
+    ``strict`` makes errors of unknown keys and of sizes that would be rounded; ``allow_version``
+    reads versions that are unknown; ``pipeline`` is used instead of the document's own. LoRA files
+    are looked for beside the timeline and in ``folders``, which are this machine's unless given.
+    Raises: TimelineError with a line for each fault; MissingFileError.
+    """
+    return open_source(
+        source,
+        strict=strict,
+        allow_version=allow_version,
+        pipeline=pipeline,
+        lora_folders=(folders or machine_folders()).loras,
+    )
+
+
+def check(
+    source: Source,
+    *,
+    preset: str = REAL_PRESET,
+    strict: bool = False,
+    allow_version: bool = False,
+    pipeline: str | None = None,
+    folders: Folders | None = None,
+) -> list[Problem]:
+    """Return everything that is to say against a timeline: errors, warnings and notes.
+
+    Each has the field, its value, and what to do; nothing is raised for what is in the document.
+    It is planned for the preset too, whose weights need not be here. The other options are those
+    of ``load_timeline``.
+    Raises: MissingFileError when there is no such file; ConfigError when there is no such preset.
+    """
+    chosen = load_preset(preset)
+    loaded = read_source(
+        source,
+        strict=strict,
+        allow_version=allow_version,
+        pipeline=pipeline,
+        lora_folders=(folders or machine_folders()).loras,
+    )
+    return find_problems(loaded, make_options(pipeline=pipeline), chosen)
+
+
+def plan(
+    source: Source,
+    *,
+    preset: str = REAL_PRESET,
+    input: Path | str | None = None,  # noqa: A002
+    folders: Folders | None = None,
+    **options: Unpack[PlanValues],
+) -> RenderPlan:
+    """Plan a render: which frames, prompts and seeds each chunk has. No weights need to be here.
+
+    ``input`` is the input video, else the one that the timeline names; the plan warns if that is
+    not here. ``options`` are those of ``rushes plan``.
+    Raises: TimelineError; ConfigError when options cannot be met; MissingFileError and InputError
+        for the input video.
+    """
+    chosen = load_preset(preset)
+    document = open_source(
+        source,
+        lora_folders=(folders or machine_folders()).loras,
+        pipeline=options.get("pipeline"),
+    )
+    video = None if input is None else Path(input)
+    return preview_plan(
+        document.timeline, document.file, chosen, plan_options(**options), video=video
+    )[0]
+
+
+def render(
+    source: Source,
+    output: Path | str,
+    *,
+    input: Path | str | None = None,  # noqa: A002
+    preset: str | None = None,
+    folders: Folders | None = None,
+    force: bool = False,
+    report: Callable[[Progress], None] | None = None,
+    **options: Unpack[RenderValues],
+) -> dict[str, Any]:
+    """Render a timeline into a video and return the manifest that is written beside it.
+
+    Manifest and contact sheet are called like the video, with ``.json`` and ``.png`` behind its
+    whole name. Without a ``preset`` it is the real pipeline if its weights are here, else the
+    small stand-in, with a Python warning. ``folders`` are this machine's unless given.
+    ``report`` is called after each chunk that is written, and may raise StopRender. ``options`` are
+    those of ``rushes render``.
+    Raises: as ``plan``; ConflictError when a result is there already, unless ``force``;
+        CheckpointError when weights are missing; MemoryShortError; VideoError.
+    """
+    from rushes.render.render import check as refuse_unrenderable
+
+    folders = folders or machine_folders()
+    chosen = _choose_preset(preset, folders)
+    document, shot = _make_shot(source, chosen, input, Path(output), folders, options)
+    refuse_unrenderable(shot.plan, shot.request, force=force)
+    renderer = _open_renderer(chosen, folders, shot)
+    return renderer.render(
+        shot.plan,
+        shot.request,
+        force=force,
+        report=report or (lambda progress: None),
+        timeline_sha256=document.sha256,
+    )
+
+
+def frames(
+    source: Source,
+    *,
+    input: Path | str | None = None,  # noqa: A002
+    preset: str | None = None,
+    folders: Folders | None = None,
+    **options: Unpack[FramesValues],
+) -> Iterator[tuple[Chunk, NDArray[np.uint8]]]:
+    """Render a timeline and yield its frames chunk by chunk, as they are made; no file is written.
+
+    They are the frames that ``render`` encodes; its options hold here too. What can be refused is
+    refused at the call; the networks are loaded when the first chunk is asked for.
+
+    Shapes:
+        yields: each chunk of the plan with its frames, [T, H, W, 3] in RGB
+    Raises: as ``plan``; CheckpointError when weights are missing; MemoryShortError.
+    """
+    folders = folders or machine_folders()
+    chosen = _choose_preset(preset, folders)
+    _, shot = _make_shot(source, chosen, input, None, folders, options)
+    return _render_frames(_open_renderer(chosen, folders, shot), shot)
+
+
+def _render_frames(
+    renderer: FittedRenderer, shot: Shot
+) -> Iterator[tuple[Chunk, NDArray[np.uint8]]]:
+    from rushes.render.frames import render_frames
+
+    yield from render_frames(renderer.load(shot.plan), shot.plan, shot.request)
+
+
+def _make_shot(
+    source: Source,
+    preset: Preset,
+    given: Path | str | None,
+    output: Path | None,
+    folders: Folders,
+    options: RenderValues | FramesValues,
+) -> tuple[TimelineDocument, Shot]:
+    planned, result = split_values(options)
+    document = open_source(
+        source, lora_folders=folders.loras, pipeline=planned.get("pipeline"), to_render=True
+    )
+    (shot,) = plan_shots(
+        *(document.timeline, document.file, preset, [plan_options(**planned)]),
+        video=None if given is None else Path(given),
+        output=output,
+        lora_folders=folders.loras,
+        **result,
+    )
+    refuse_contradictions(shot.request, shot.plan)
+    return document, shot
+
+
+def _choose_preset(name: str | None, folders: Folders) -> Preset:
+    if name is None:
+        name, note = choose_preset(folders.models)
+        if note is not None:
+            warnings.warn(note, stacklevel=3)
+    return load_preset(name)
+
+
+def _open_renderer(preset: Preset, folders: Folders, shot: Shot) -> FittedRenderer:
+    from rushes.render.fitted import open_renderer
+
+    return open_renderer(preset, folders, shot.request.device, shot.request.dtype)

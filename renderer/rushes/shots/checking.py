@@ -1,0 +1,31 @@
+"""Everything that is to say against a timeline: of its fields, and of the plan made from it."""
+
+from __future__ import annotations
+
+from rushes.errors import RushesError
+from rushes.presets.preset import Preset
+from rushes.timeline.plan.options import PlanOptions
+from rushes.timeline.plan.planner import plan_with_problems
+from rushes.timeline.problems import Problem
+from rushes.timeline.read.load import LoadedTimeline
+
+
+def find_problems(loaded: LoadedTimeline, options: PlanOptions, preset: Preset) -> list[Problem]:
+    """Return errors, warnings and notes; planning finds what no field alone shows."""
+    if loaded.timeline is None:
+        return list(loaded.problems)
+    try:
+        _, found = plan_with_problems(loaded.timeline, options, preset)
+    except RushesError as error:
+        return [*loaded.problems, *problems_of(error)]
+    return [*loaded.problems, *found]
+
+
+def problems_of(error: RushesError) -> list[Problem]:
+    """Return an error as data, one problem for each of its lines."""
+    return [Problem("", line) for line in str(error).splitlines()]
+
+
+def is_ok(problems: list[Problem]) -> bool:
+    """Say whether there is no error; warnings and notes may be there."""
+    return all(problem.severity != "error" for problem in problems)
