@@ -158,6 +158,8 @@ def _faults(plan: RenderPlan) -> Iterator[str]:
     for name, side in (("width", plan.width), ("height", plan.height)):
         if side_fault(side) or round_side(side) != side:
             yield f"{name} is {side}"
+    if (plan.noise == "cuda") != (plan.noise_device is not None):
+        yield f"noise is {plan.noise}, noise_device is {plan.noise_device}"
     yield from _name_faults(plan)
     yield from _prompt_faults(plan)
     yield from _chunk_faults(plan)

@@ -56,6 +56,8 @@ def open_stream(
         noise_controller=_choose_controller(plan, chunk),
         clock=clock or StageClock(models.device),
         adapted_layers=adapted_layers,
+        noise_device=plan.noise_device,
+        normalise_input=plan.normalise_latents,
     )
 
 

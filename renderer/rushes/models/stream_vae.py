@@ -300,8 +300,16 @@ class StreamVAE(nn.Module):
         groups = [self.encoder(group, cache) for group in split_groups(x, cache.is_first_call)]
         latents = self.conv1(torch.cat(groups, dim=2), cache).chunk(2, dim=1)[0]  # the mean
         if normalise:
-            latents = (latents - self.latent_mean) * (1 / self.latent_std)
+            latents = self.normalise(latents)
         return latents.to(pixels.dtype).transpose(1, 2)
+
+    def normalise(self, latents: Tensor) -> Tensor:
+        """Bring raw latents to unit variance: [B, C, T, h, w]."""
+        return (latents - self.latent_mean) * (1 / self.latent_std)
+
+    def denormalise(self, latents: Tensor) -> Tensor:
+        """Undo ``normalise``; the references keep 1 / std, in the dtype of the latents."""
+        return latents / (1 / self.latent_std) + self.latent_mean
 
     def decode(self, latents: Tensor, cache: FeatureCache) -> Tensor:
         """Decode the next latent frames of a stream; the result is not clamped.
@@ -313,8 +321,7 @@ class StreamVAE(nn.Module):
         """
         cache.check_size(latents.shape[-2:])
         x = latents.transpose(1, 2)  # [B, C, T, h, w]
-        # The references keep 1 / std, rounded to the dtype of the latents.
-        x = self.conv2(x / (1 / self.latent_std) + self.latent_mean, cache)
+        x = self.conv2(self.denormalise(x), cache)
         frames = [self.decoder(frame, cache) for frame in x.split(1, dim=2)]
         return torch.cat(frames, dim=2).transpose(1, 2)  # [B, T, 3, H, W]
 

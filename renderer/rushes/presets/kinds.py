@@ -21,8 +21,11 @@ Variant = Literal[
     "step-window",
 ]
 
+NoiseKind = Literal["torch-cpu", "cuda"]  # whose generator noise is drawn like
+
 MODES: tuple[Mode, ...] = get_args(Mode)
 METHODS: tuple[Method, ...] = get_args(Method)
 CACHE_POLICIES: tuple[CachePolicy, ...] = get_args(CachePolicy)
+NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 VAE_TYPES: tuple[VaeType, ...] = get_args(VaeType)
 VARIANTS: tuple[Variant, ...] = get_args(Variant)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from rushes.errors import ConfigError
 from rushes.files.resources import data_folder
-from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType, Variant
+from rushes.presets.device_classes import DEFAULT_DEVICE_CLASS, DeviceClass
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType, Variant
 
 
 class _Data(BaseModel):
@@ -41,12 +42,17 @@ class ChunkSpec(_Data):
 
 
 class ScheduleSpec(_Data):
-    """The noise schedule and what a timeline that says nothing gets."""
+    """The noise schedule and what a timeline that says nothing gets.
+
+    ``noise`` says whose generator draws; of the GPUs one of the class ``noise_device``.
+    """
 
     shift: float = Field(default=8.0, gt=0)
     video_steps: tuple[int, ...] = (750, 250)
     text_steps: tuple[int, ...] = (1000, 750)
     noise_scale: float = Field(default=0.7, ge=0, le=1)
+    noise: NoiseKind = "torch-cpu"
+    noise_device: DeviceClass = DEFAULT_DEVICE_CLASS
 
     def steps(self, mode: Mode) -> tuple[int, ...]:
         return self.video_steps if mode == "video" else self.text_steps
@@ -96,7 +102,7 @@ class VaeSpec(_Data):
     """The autoencoder that renders get by default, and the sizes of all that they can choose.
 
     ``dim`` is the Wan VAE's, ``light_dim`` LightVAE's, ``tiny_channels`` those of TAE and LightTAE.
-    Encoded latents of this pipeline are not normalised.
+    ``normalise_encoded``: the encoded input is brought to unit variance.
     """
 
     type: VaeType = "wan"

@@ -60,6 +60,11 @@ def build_manifest(
         "device": device_name(pipeline.models.device),
         "dtype": str(pipeline.models.dtype).removeprefix("torch."),
         "attention": chosen_kernel(pipeline.models.device, pipeline.models.dtype)[0],
+        "noise": plan.noise,
+        "noise_device": plan.noise_device,
+        "normalise_latents": pipeline.models.normalise_encoded
+        if plan.normalise_latents is None
+        else plan.normalise_latents,
         "quantise": pipeline.memory_plan.quantise,
         "text_encoder_on_cpu": pipeline.memory_plan.text_encoder_on_cpu,
         "versions": versions(),

@@ -105,12 +105,15 @@ class Stream:
         adapted_layers: AdaptedLayers | None = None,
         clips: Mapping[int, ClipSpan] | None = None,
         noise_device: DeviceClass | None = None,
+        normalise_input: bool | None = None,
     ) -> None:
         """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
 
         ``adapted_layers`` hold the LoRAs in the models' layers, if there are any. With ``clips``,
         by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk, then
         as a GPU of the class ``noise_device`` draws it, or without one as a CPU.
+        ``normalise_input`` says whether the encoded input is brought to unit variance, else the
+        models do; what steers through VACE stays as they say.
         """
         config = models.dit.config
         self.models = models
@@ -125,6 +128,9 @@ class Stream:
         self.token_grid = (self.latent_size[0] // 2, self.latent_size[1] // 2)
         self._rotary = RotaryEmbedding(config.head_dim, models.device)
         self._clips, self._noise_device = clips, noise_device
+        self._normalise_input = (
+            models.normalise_encoded if normalise_input is None else normalise_input
+        )
         self.clip_noise = ClipNoise((config.in_dim, *self.latent_size))
         self.driver = driver.open(
             DriverParts(
@@ -250,14 +256,17 @@ class Stream:
         return ChunkNoise(chunk.seed, shape, device_class=self._noise_device)
 
     def _encode_pixels(self, pixels: Tensor) -> Tensor:
-        return self._encode_stream(pixels, self.encoder_cache)
+        return self._encoded(pixels, self.encoder_cache, self._normalise_input)
 
     def _encode_stream(self, pixels: Tensor, cache: FeatureCache) -> Tensor:
-        on_device = pixels.to(device=self.models.device, dtype=self.models.dtype)
-        return self.models.vae.encode(on_device, cache, self.models.normalise_encoded)
+        return self._encoded(pixels, cache, self.models.normalise_encoded)
 
     def _encode_alone(self, pixels: Tensor) -> Tensor:
-        return self._encode_stream(pixels, FeatureCache())
+        return self._encoded(pixels, FeatureCache(), self._normalise_input)
+
+    def _encoded(self, pixels: Tensor, cache: FeatureCache, normalise: bool) -> Tensor:
+        on_device = pixels.to(device=self.models.device, dtype=self.models.dtype)
+        return self.models.vae.encode(on_device, cache, normalise)
 
     def _draw_frames(self, num_frames: int) -> Tensor:
         noise = self.clip_noise.draw_frames(num_frames)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType
+from rushes.presets.device_classes import DeviceClass
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
 from rushes.timeline.easing import LINEAR, Ease
 
 Unit = Literal["microseconds", "frames"]
@@ -179,6 +180,9 @@ class Extensions:
     input: str | None = None
     audio: Audio | None = None
     output: OutputOptions = OutputOptions()
+    noise: NoiseKind | None = None
+    noise_device: DeviceClass | None = None
+    normalise_latents: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pytest
 
 from checkout import ROOT
 from rushes.presets import kinds
+from rushes.presets.device_classes import DeviceClass
 from rushes.timeline import document as timeline
 from rushes.timeline.plan import versions as plan_versions
 from rushes.timeline.plan.options import AtEnd, PlanOptions
@@ -187,6 +188,8 @@ def todays_values() -> dict[str, list[str]]:
         "on_prompt_change": sorted(get_args(kinds.CachePolicy)),
         "at_end": sorted(get_args(AtEnd)),
         "profile": sorted(get_args(ProfileName)),
+        "noise": sorted(get_args(kinds.NoiseKind)),
+        "noise_device": sorted(get_args(DeviceClass)),
     }
 
 

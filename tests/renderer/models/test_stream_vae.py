@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from checkout import ROOT
 from renders.tiny_models import VAE, normal, shared_vae, tiny_vae
 from rushes.errors import ShapeError
 from rushes.models.caches.feature_cache import FeatureCache
@@ -168,6 +172,23 @@ def test_decoding_always_undoes_a_normalisation(vae: StreamVAE) -> None:
     mean, std = (torch.tensor(values).view(1, 1, -1, 1, 1) for values in (LATENT_MEAN, LATENT_STD))
     expected = decode(tiny_vae(neutral), latents_of() * std + mean)
     torch.testing.assert_close(decode(vae, latents_of()), expected)
+
+
+def test_real_latents_are_of_unit_variance_once_they_are_normalised(vae: StreamVAE) -> None:
+    """Those of the file are; brought back to what an encoder leaves they spread by 1 to 4."""
+    file = (
+        Path(os.environ.get("DATA_DIR", ROOT.parent / "shared" / "data"))
+        / "wan_latents_real.safetensors"
+    )
+    if not file.exists():
+        pytest.skip(f"{file} is not there; set DATA_DIR to the folder of the test data")
+    published = load_file(file)["latents"].float()  # [B, C, T, h, w]
+    raw = vae.denormalise(published)
+    normalised = vae.normalise(raw)
+    torch.testing.assert_close(normalised, published, rtol=1e-5, atol=1e-5)
+    spread = normalised.std(dim=(0, 2, 3, 4))
+    assert ((spread > 0.6) & (spread < 1.21)).all()
+    assert not ((raw.std(dim=(0, 2, 3, 4)) > 0.6) & (raw.std(dim=(0, 2, 3, 4)) < 1.21)).all()
 
 
 # --- layers --------------------------------------------------------------------------------------

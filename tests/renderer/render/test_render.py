@@ -309,6 +309,23 @@ def test_the_noise_controller_can_be_switched_off(studio: Studio, clip: Path) ->
     assert studio.frames_hash(on, source=clip) != studio.frames_hash(off, source=clip)
 
 
+def test_noise_of_a_gpu_gives_other_pictures_and_stands_in_the_manifest(studio: Studio) -> None:
+    cpu, gpu = studio.render(TEXT), studio.render(TEXT, noise="cuda", noise_device="a100")
+    assert (cpu["noise"], cpu["noise_device"]) == ("torch-cpu", None)
+    assert (gpu["noise"], gpu["noise_device"]) == ("cuda", "a100")
+    assert cpu["frames_sha256"] != gpu["frames_sha256"]
+    again = studio.render(TEXT, noise="cuda", noise_device="h100")
+    assert again["frames_sha256"] == gpu["frames_sha256"]  # a small chunk, so any GPU will do
+
+
+def test_normalised_input_gives_other_pictures(studio: Studio, clip: Path) -> None:
+    plain, off, on = (
+        studio.render(VIDEO, source=clip, normalise_latents=value) for value in (None, False, True)
+    )
+    assert (plain["normalise_latents"], on["normalise_latents"]) == (False, True)
+    assert plain["frames_sha256"] == off["frames_sha256"] != on["frames_sha256"]
+
+
 def test_text_and_video_mode_are_two_things(studio: Studio, clip: Path) -> None:
     assert studio.frames_hash(VIDEO, source=clip) != studio.frames_hash(TEXT)
 

@@ -104,6 +104,18 @@ def test_a_render_stopped_and_resumed_equals_an_undisturbed_one(job: Job, chunk:
     assert sheets[0].read_bytes() == sheets[1].read_bytes()
 
 
+@pytest.mark.parametrize("profile", ["scope", "upstream"])
+def test_noise_of_a_gpu_goes_on_where_it_was(
+    tmp_path: Path, pipeline: Pipeline, profile: str
+) -> None:
+    job = make_job(tmp_path, pipeline, noise="cuda", profile=profile)
+    undisturbed = job.attempt("whole", None)
+    job.stopped_at(7, NEVER, save=True)
+    resumed = job.attempt("resumed", job.work(NEVER))
+    assert resumed["resumed_at_chunk"] > 0
+    assert resumed["frames_sha256"] == undisturbed["frames_sha256"]
+
+
 def test_a_render_that_dies_goes_on_from_its_last_save_point(job: Job) -> None:
     undisturbed = job.attempt("whole", None)
     job.stopped_at(15, SavePolicy(every_chunks=4), save=False)

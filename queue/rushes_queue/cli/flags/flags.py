@@ -103,6 +103,7 @@ class LoadFlags:
 _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
     *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
     *("on_prompt_change", "ramp", "transition_steps", "transition_method"),
+    *("noise", "noise_device"),
     *("control", "mask", "first_frame", "last_frame", "control_scale"),
 )
 
@@ -121,7 +122,7 @@ class PlanFlags:
         ),
     ] = None
     profile: Annotated[
-        Literal["scope", "scope-2025-10", "upstream", "upstream-exact"],
+        Literal["scope", "scope-2025-10", "upstream", "upstream-exact", "upstream-2026-09"],
         typer.Option(help="How files are played."),
     ] = "scope"
     stream_batch: Annotated[
@@ -150,6 +151,17 @@ class PlanFlags:
     noise_scale: Annotated[float | None, typer.Option(help="0 to 1; replaces schedules too.")] = (
         None
     )
+    noise: Annotated[
+        Literal["torch-cpu", "cuda"] | None,
+        typer.Option(help="Whose random numbers: PyTorch's on a CPU, or those of a GPU."),
+    ] = None
+    noise_device: Annotated[
+        str | None, typer.Option(help="With --noise cuda: the GPU, such as h100 or 4090.")
+    ] = None
+    normalise_latents: Annotated[
+        Literal["on", "off"] | None,
+        typer.Option(help="Bring the encoded input to unit variance, or not."),
+    ] = None
     vae: Annotated[
         Literal["wan", "light", "tae", "tiny-light"] | None,
         typer.Option(help="Autoencoder: the smaller, the faster and the less exact."),
@@ -205,6 +217,8 @@ class PlanFlags:
                 values["denoising_steps"] = parse_steps(self.steps)
             if self.vae is not None:
                 values["vae_type"] = _VAE_TYPES[self.vae]
+            if self.normalise_latents is not None:
+                values["normalise_latents"] = self.normalise_latents == "on"
             if self.quantise is not None:
                 values["quantization"] = "fp8_e4m3fn"
             values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}

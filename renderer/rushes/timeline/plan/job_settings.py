@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import TypeVar
 
 from rushes.errors import ConfigError
-from rushes.presets.kinds import Method, Mode, VaeType, Variant
+from rushes.presets.device_classes import DeviceClass
+from rushes.presets.kinds import Method, Mode, NoiseKind, VaeType, Variant
 from rushes.presets.preset import PlaySpec, Preset
 from rushes.timeline.document import ControlVideo, Ramp, Timeline
 from rushes.timeline.pipelines import PipelineChoice
@@ -18,6 +19,7 @@ from rushes.timeline.times import is_rate, show_rate
 
 MODEL_FPS = Fraction(16)  # the model's own rate; scope and sdv2 write it offline
 DEFAULT_SEED = 42
+_DRAW_CLIPS: tuple[Variant, ...] = ("clip", "step-window")
 
 T = TypeVar("T")
 
@@ -47,6 +49,9 @@ class JobSettings:
     ramp: Ramp | None
     vae_type: VaeType
     stream_batch: bool
+    noise: NoiseKind
+    noise_device: DeviceClass | None
+    normalise_latents: bool | None
 
 
 def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
@@ -72,6 +77,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     has_control_video = bool(input_is_control or control.video)
     has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
     is_steered = bool(has_control_video or has_images)
+    noise: NoiseKind = _first(options.noise, timeline.ext.noise, preset.schedule.noise)
     asked_size = _asked_size(timeline, options, preset)
     height, width = asked_size
     if options.height is None and options.width is None:
@@ -114,6 +120,11 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         ramp=options.ramp,
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
         stream_batch=_stream_batch(timeline, options, profile, variant, is_steered),
+        noise=noise,
+        noise_device=_noise_device(noise, timeline, options, preset, variant),
+        normalise_latents=_first_or_none(
+            options.normalise_latents, timeline.ext.normalise_latents, profile.normalise_latents
+        ),
     )
 
 
@@ -204,6 +215,33 @@ def _frame_rate(
     return rate or MODEL_FPS
 
 
+def _noise_device(
+    noise: NoiseKind, timeline: Timeline, options: PlanOptions, preset: Preset, variant: Variant
+) -> DeviceClass | None:
+    """Return the class of GPU whose noise is drawn; none for a CPU's.
+
+    Raises: ConfigError when a GPU is named for a CPU's noise, or the model draws whole clips.
+    """
+    asked: DeviceClass | None = _first_or_none(options.noise_device, timeline.ext.noise_device)
+    if noise != "cuda":
+        if options.noise_device is not None:
+            raise ConfigError(
+                f"noise_device is {options.noise_device}, but the noise is {noise}; add --noise "
+                "cuda, or leave --noise-device out"
+            )
+        return None
+    if variant in _DRAW_CLIPS:
+        raise ConfigError(
+            f"preset {preset.name} draws the noise of whole clips, which --noise cuda does not "
+            "offer; give --noise torch-cpu"
+        )
+    return asked or preset.schedule.noise_device
+
+
 def _first(*values: T | None) -> T:
     """Return the first value that is there."""
     return next(value for value in values if value is not None)
+
+
+def _first_or_none(*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)

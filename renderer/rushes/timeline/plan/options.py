@@ -17,7 +17,8 @@ from pydantic import (
 )
 
 from rushes.errors import ConfigError
-from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType
+from rushes.presets.device_classes import DeviceClass
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
 from rushes.text import printable, shortened
 from rushes.timeline.document import Ramp
 from rushes.timeline.fields import LARGEST_INTEGER
@@ -94,6 +95,9 @@ class PlanOptions(BaseModel):
     height: Side | None = None
     denoising_steps: Steps | None = None
     noise_scale: float | None = Field(default=None, ge=0, le=1)
+    noise: NoiseKind | None = None
+    noise_device: DeviceClass | None = None
+    normalise_latents: bool | None = None
     stream_batch: bool | None = None
     on_prompt_change: CachePolicy | None = None
     ramp: Ramp | None = None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rushes.presets.kinds import CachePolicy, Variant
 
-ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact"]
+ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact", "upstream-2026-09"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Profile:
     ``ends_text_at_zero``: in text mode a step at timestep 0 follows.
     ``rolling_as``: the cache in place of the rolling one of StreamDiffusionV2; a profile that has
     it plays only models with that cache.
+    ``normalise_latents``: the encoded input is brought to unit variance, or is not.
     Units: latent frames for positions.
     """
 
@@ -43,6 +44,7 @@ class Profile:
     ends_text_at_zero: bool = False
     video_steps: tuple[int, ...] | None = None
     noise_scale: float | None = None
+    normalise_latents: bool | None = None
 
 
 ROTARY_POSITIONS = 1024  # rows of the rotary table
@@ -78,5 +80,7 @@ PROFILES: dict[ProfileName, Profile] = {
         ),
         _UPSTREAM,
         replace(_UPSTREAM, name="upstream-exact", rolling_as="ring-exact"),
+        # chenfengxu714/StreamDiffusionV2#12, #30: against dark results
+        replace(_UPSTREAM, name="upstream-2026-09", noise_scale=0.6, normalise_latents=True),
     )
 }

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Any, Literal, Self
 
 from rushes.errors import ConfigError
-from rushes.presets.kinds import Method, Mode, VaeType, Variant
+from rushes.presets.device_classes import DeviceClass
+from rushes.presets.kinds import Method, Mode, NoiseKind, VaeType, Variant
 from rushes.timeline.document import Audio, ControlVideo, Lora, OutputOptions, Prompt
 from rushes.timeline.plan.options import AtEnd
 from rushes.timeline.plan.profiles import ProfileName
@@ -76,6 +77,8 @@ class RenderPlan:
     input, and the mask of whichever is one. Files lie relative to the timeline, unless absolute.
     Frames of the last chunk beyond ``num_frames`` are dropped. ``variant`` is what remembers past
     frames; with ``stream_batch`` the denoising steps of consecutive chunks run in one pass.
+    ``noise`` says whose generator draws, ``noise_device`` which class of GPU if it is one's.
+    ``normalise_latents`` of ``None`` leaves it to the preset whether encoded input is normalised.
     Units: block times in seconds, as in the document.
     """
 
@@ -105,6 +108,9 @@ class RenderPlan:
     block_times: dict[int, tuple[float, float]]
     warnings: tuple[str, ...]
     chunks: tuple[Chunk, ...]
+    noise: NoiseKind = "torch-cpu"
+    noise_device: DeviceClass | None = None
+    normalise_latents: bool | None = None
 
     @property
     def num_frames_made(self) -> int:

@@ -33,7 +33,15 @@ class Added:
         return self.place.split(".")[0] == "plan"
 
 
-ADDED: tuple[Added, ...] = (Added(2, "plan.chunks", "is_carried_over", False),)
+ADDED: tuple[Added, ...] = (
+    Added(2, "plan.chunks", "is_carried_over", False),
+    Added(2, "plan", "noise", "torch-cpu"),
+    Added(2, "plan", "noise_device", None),
+    Added(2, "plan", "normalise_latents", None),
+    Added(2, "request.plan", "noise", None),
+    Added(2, "request.plan", "noise_device", None),
+    Added(2, "request.plan", "normalise_latents", None),
+)
 
 
 def add_fields(fields: dict[str, Any], plan_version: int, version: int) -> None:

@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
-from rushes.presets.kinds import CACHE_POLICIES, CachePolicy
+from rushes.presets.device_classes import DEVICE_CLASSES
+from rushes.presets.kinds import CACHE_POLICIES, NOISE_KINDS, CachePolicy
 from rushes.timeline.document import (
     NO_IMAGES,
     RAMPS,
@@ -41,6 +42,7 @@ LENGTH_UNITS: tuple[LengthUnit, ...] = ("seconds", "frames", "chunks")
 
 _TOP_KEYS = (
     *("schema", "unit", "prefix", "suffix", "inputs", "audio", "output", "schedules", "control"),
+    *("noise", "noise_device", "normalise_latents"),
 )
 _BLOCK_KEYS = ("transition", "params", "cache", "vace", "startFrame", "endFrame", "note")
 _SCHEDULES = ("noise_scale", VACE_SCALE, LORA_SCALE)
@@ -94,6 +96,9 @@ def read_top_ext(document: Fields) -> Extensions:
         input=_read_inputs(ext),
         audio=_read_audio(ext),
         output=_read_output(ext.object("output")),
+        noise=ext.choice("noise", NOISE_KINDS),
+        noise_device=ext.choice("noise_device", DEVICE_CLASSES),
+        normalise_latents=ext.boolean("normalise_latents"),
     )
     if schedules:
         refuse_unread(schedules, _SCHEDULES)

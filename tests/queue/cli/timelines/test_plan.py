@@ -204,6 +204,24 @@ def test_the_control_video_decides_the_rate_where_there_is_no_input(file: Path) 
     assert (made["fps"], made["num_frames"]) == (10, 40)
 
 
+def test_noise_and_normalisation_are_chosen(file: Path) -> None:
+    made = as_data(file, "--noise", "cuda", "--noise-device", "4090", "--normalise-latents", "on")
+    assert (made["noise"], made["noise_device"], made["normalise_latents"]) == (
+        "cuda",
+        "4090",
+        True,
+    )
+    made = as_data(file, "--normalise-latents", "off")
+    assert (made["noise"], made["noise_device"]) == ("torch-cpu", None)
+    assert made["normalise_latents"] is False
+
+
+def test_a_gpu_that_is_not_known_is_refused_by_the_names_that_are(file: Path) -> None:
+    result = plan(file, "--noise", "cuda", "--noise-device", "rtx")
+    assert result.exit_code == 2
+    assert "h100" in result.output
+
+
 def test_a_scale_out_of_bounds_is_refused(file: Path) -> None:
     result = plan(file, "--control-scale", "3")
     assert result.exit_code == 2

@@ -13,7 +13,7 @@ from renders.plans import (
     plan,
 )
 from rushes.errors import ConfigError
-from rushes.presets.preset import Preset
+from rushes.presets.preset import Preset, load_preset
 
 
 class TestParameters:
@@ -185,3 +185,50 @@ class TestWhatBelongsToTheModel:
         assert plan(document(*chain(0, 2)), preset, profile="upstream").variant == "ring"
         with pytest.raises(ConfigError, match="profile upstream plays models with a rolling cache"):
             plan(document(*chain(0, 2)), other, profile="upstream")
+
+
+class TestNoise:
+    def test_a_preset_of_random_weights_has_the_noise_of_a_cpu(self, preset: Preset) -> None:
+        made = plan(document(*chain(0, 2)), preset)
+        assert (made.noise, made.noise_device) == ("torch-cpu", None)
+
+    @pytest.mark.parametrize("name", ["streamdiffusionv2-1.3b", "streamdiffusionv2-14b"])
+    @pytest.mark.parametrize("profile", ["scope", "scope-2025-10", "upstream"])
+    def test_public_weights_have_the_noise_that_they_are_seen_with(
+        self, name: str, profile: str
+    ) -> None:
+        made = plan(document(*chain(0, 2)), load_preset(name), profile=profile)
+        assert (made.noise, made.noise_device) == ("cuda", "h100")
+
+    def test_the_command_line_wins_over_ext_and_that_over_the_preset(self, preset: Preset) -> None:
+        data = document(*chain(0, 2), ext={"noise": "cuda", "noise_device": "4090"})
+        made = plan(data, preset)
+        assert (made.noise, made.noise_device) == ("cuda", "4090")
+        made = plan(data, preset, noise_device="a100")
+        assert (made.noise, made.noise_device) == ("cuda", "a100")
+        made = plan(data, preset, noise="torch-cpu")
+        assert (made.noise, made.noise_device) == ("torch-cpu", None)
+
+    def test_a_gpu_for_the_noise_of_a_cpu_is_refused(self, preset: Preset) -> None:
+        with pytest.raises(ConfigError, match="noise_device is 4090, but the noise is torch-cpu"):
+            plan(document(*chain(0, 2)), preset, noise_device="4090")
+
+    @pytest.mark.parametrize("cache", ["clip", "step-window"])
+    def test_models_that_draw_whole_clips_refuse_it(self, preset: Preset, cache: str) -> None:
+        clips = preset.model_copy(update={"cache": cache})
+        with pytest.raises(ConfigError, match="draws the noise of whole clips"):
+            plan(document(*chain(0, 2)), clips, noise="cuda")
+
+
+class TestNormalisation:
+    def test_it_is_left_to_the_preset(self, preset: Preset) -> None:
+        assert plan(document(*chain(0, 2)), preset).normalise_latents is None
+
+    def test_the_command_line_wins_over_ext_and_that_over_the_profile(self, preset: Preset) -> None:
+        data = document(*chain(0, 2))
+        made = plan(data, preset, profile="upstream-2026-09")
+        assert (made.normalise_latents, made.chunks[0].noise_scale) == (True, 0.6)
+        assert made.variant == "ring"
+        data["ext"] = {"schema": 1, "normalise_latents": False}
+        assert plan(data, preset, profile="upstream-2026-09").normalise_latents is False
+        assert plan(data, preset, normalise_latents=True).normalise_latents is True

@@ -34,6 +34,9 @@ def test_everything_on_offer_is_read() -> None:
         "suffix": "grain",
         "inputs": [{"id": "a", "uri": "../cat.mp4"}],
         "audio": "input",
+        "noise": "cuda",
+        "noise_device": "4090",
+        "normalise_latents": True,
         "output": {"fps": "30000/1001", "codec": "h264", "crf": 18, "name": "boats"},
         "schedules": {"noise_scale": [{"t": 0, "v": 0.8}, {"t": 9.2, "v": 0.6, "ease": "in"}]},
     }
@@ -49,6 +52,8 @@ def test_everything_on_offer_is_read() -> None:
     assert (timeline.ext.prefix, timeline.ext.suffix) == ("film", "grain")
     assert timeline.ext.input == "../cat.mp4"
     assert timeline.ext.audio == Audio("input")
+    assert (timeline.ext.noise, timeline.ext.noise_device) == ("cuda", "4090")
+    assert timeline.ext.normalise_latents is True
     assert timeline.ext.output == OutputOptions(Fraction(30000, 1001), "h264", 18, "boats")
     schedule = timeline.ext.noise_schedule
     assert schedule is not None
