@@ -24,7 +24,7 @@ def test_manifest_and_sheet_lie_beside_the_result_behind_its_whole_name() -> Non
 
 def test_a_request_comes_back_from_json_equal() -> None:
     plan = PlanOptions(fps=Fraction(30000, 1001), duration=Fraction(1, 3), seed=7, width=64)
-    sent = request(input=Path("in.mp4"), plan=plan, crf=20, audio="none", fit="crop")
+    sent = request(input=Path("in.mp4"), options=plan, crf=20, audio="none", fit="crop")
     assert RenderRequest.model_validate_json(sent.model_dump_json()) == sent
 
 
