@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rushes.files.folders import Folders
 from rushes.files.machine_folders import machine_folders
-from rushes.presets.default import REAL_PRESET, choose_preset
+from rushes.presets.default import choose_preset, preset_of
 from rushes.presets.preset import Preset, load_preset
 from rushes.shots.checking import find_problems
 from rushes.shots.preview import preview_plan
@@ -65,7 +65,7 @@ def load_timeline(
 def check(
     source: Source,
     *,
-    preset: str = REAL_PRESET,
+    preset: str | None = None,
     strict: bool = False,
     allow_version: bool = False,
     pipeline: str | None = None,
@@ -74,17 +74,18 @@ def check(
     """Return everything that is to say against a timeline: errors, warnings and notes.
 
     Each has the field, its value, and what to do; nothing is raised for what is in the document.
-    It is planned for the preset too, whose weights need not be here. The other options are those
-    of ``load_timeline``.
+    It is planned too, for the preset or else for that of its pipeline; no weights need to be here.
+    The other options are those of ``load_timeline``.
     Raises: MissingFileError when there is no such file; ConfigError when there is no such preset.
     """
-    chosen = load_preset(preset)
+    chosen = load_preset(preset) if preset else None
     loaded = read_source(
         source,
         strict=strict,
         allow_version=allow_version,
         pipeline=pipeline,
         lora_folders=(folders or machine_folders()).loras,
+        preset=chosen,
     )
     return find_problems(loaded, make_options(pipeline=pipeline), chosen)
 
@@ -92,7 +93,7 @@ def check(
 def plan(
     source: Source,
     *,
-    preset: str = REAL_PRESET,
+    preset: str | None = None,
     input: Path | str | None = None,  # noqa: A002
     folders: Folders | None = None,
     **options: Unpack[PlanValues],
@@ -104,12 +105,14 @@ def plan(
     Raises: TimelineError; ConfigError when options cannot be met; MissingFileError and InputError
         for the input video.
     """
-    chosen = load_preset(preset)
+    given = load_preset(preset) if preset else None
     document = open_source(
         source,
         lora_folders=(folders or machine_folders()).loras,
         pipeline=options.get("pipeline"),
+        preset=given,
     )
+    chosen = given or load_preset(preset_of(_pipeline_of(document, options)))
     video = None if input is None else Path(input)
     return preview_plan(
         document.timeline, document.file, chosen, plan_options(**options), video=video
@@ -130,8 +133,8 @@ def render(
     """Render a timeline into a video and return the manifest that is written beside it.
 
     Manifest and contact sheet are called like the video, with ``.json`` and ``.png`` behind its
-    whole name. Without a ``preset`` it is the real pipeline if its weights are here, else the
-    small stand-in, with a Python warning. ``folders`` are this machine's unless given.
+    whole name. Without a ``preset`` it is one of the timeline's pipeline whose weights are
+    here, else the small stand-in, with a Python warning. ``folders`` are this machine's unless given.
     ``report`` is called after each chunk that is written, and may raise StopRender. ``options`` are
     those of ``rushes render``.
     Raises: as ``plan``; ConflictError when a result is there already, unless ``force``;
@@ -140,8 +143,7 @@ def render(
     from rushes.render.render import check as refuse_unrenderable
 
     folders = folders or machine_folders()
-    chosen = _choose_preset(preset, folders)
-    document, shot = _make_shot(source, chosen, input, Path(output), folders, options)
+    document, chosen, shot = _make_shot(source, preset, input, Path(output), folders, options)
     refuse_unrenderable(shot.plan, shot.request, force=force)
     renderer = _open_renderer(chosen, folders, shot)
     return renderer.render(
@@ -171,8 +173,7 @@ def frames(
     Raises: as ``plan``; CheckpointError when weights are missing; MemoryShortError.
     """
     folders = folders or machine_folders()
-    chosen = _choose_preset(preset, folders)
-    _, shot = _make_shot(source, chosen, input, None, folders, options)
+    _, chosen, shot = _make_shot(source, preset, input, None, folders, options)
     return _render_frames(_open_renderer(chosen, folders, shot), shot)
 
 
@@ -186,32 +187,41 @@ def _render_frames(
 
 def _make_shot(
     source: Source,
-    preset: Preset,
-    given: Path | str | None,
+    name: str | None,
+    video: Path | str | None,
     output: Path | None,
     folders: Folders,
     options: RenderValues | FramesValues,
-) -> tuple[TimelineDocument, Shot]:
+) -> tuple[TimelineDocument, Preset, Shot]:
     planned, result = split_values(options)
+    given = load_preset(name) if name else None
     document = open_source(
-        source, lora_folders=folders.loras, pipeline=planned.get("pipeline"), to_render=True
+        source,
+        lora_folders=folders.loras,
+        pipeline=planned.get("pipeline"),
+        preset=given,
+        to_render=True,
     )
+    preset = given or _choose_preset(_pipeline_of(document, planned), folders)
     (shot,) = plan_shots(
         *(document.timeline, document.file, preset, [plan_options(**planned)]),
-        video=None if given is None else Path(given),
+        video=None if video is None else Path(video),
         output=output,
         lora_folders=folders.loras,
         **result,
     )
     refuse_contradictions(shot.request, shot.plan)
-    return document, shot
+    return document, preset, shot
 
 
-def _choose_preset(name: str | None, folders: Folders) -> Preset:
-    if name is None:
-        name, note = choose_preset(folders.models)
-        if note is not None:
-            warnings.warn(note, stacklevel=3)
+def _pipeline_of(document: TimelineDocument, options: PlanValues) -> str | None:
+    return options.get("pipeline") or document.timeline.settings.pipeline_id
+
+
+def _choose_preset(pipeline: str | None, folders: Folders) -> Preset:
+    name, note = choose_preset(folders.models, pipeline)
+    if note is not None:
+        warnings.warn(note, stacklevel=4)
     return load_preset(name)
 
 

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rushes.errors import MissingFileError
+
+if TYPE_CHECKING:
+    from rushes.presets.preset import Preset
 
 REAL_PRESET, STAND_IN_PRESET = "streamdiffusionv2-1.3b", "pocket"
 
 
-def choose_preset(models: Path) -> tuple[str, str | None]:
-    """Choose the real pipeline if its weights are below a folder, else the stand-in.
+def preset_of(pipeline: str | None) -> str:
+    """Return the preset that renders a pipeline with real weights, installed or not.
+
+    The one that is chosen where several do is the first by name; where none does, and for files
+    that name no pipeline, it is that of StreamDiffusionV2.
+    """
+    names = [preset.name for preset in _real_presets(pipeline)]
+    return REAL_PRESET if not names or REAL_PRESET in names else names[0]
+
+
+def choose_preset(models: Path, pipeline: str | None = None) -> tuple[str, str | None]:
+    """Choose a preset that renders a pipeline and whose weights are below a folder.
 
     Returns the preset's name, and a note for the user where it is the stand-in.
+    Raises: MissingFileError when there is none, and no stand-in for that pipeline either.
     """
     # Late: the names alone are wanted by every --help.
     from rushes.presets.catalogue import is_installed
     from rushes.presets.preset import load_preset
 
-    if is_installed(load_preset(REAL_PRESET), models):
-        return REAL_PRESET, None
+    wanted = preset_of(pipeline)
+    others = [preset.name for preset in _real_presets(pipeline) if preset.name != wanted]
+    for name in (wanted, *others):
+        if is_installed(load_preset(name), models):
+            return name, None
+    if load_preset(wanted).pipeline_id != load_preset(STAND_IN_PRESET).pipeline_id:
+        raise MissingFileError(
+            f"no weights of {wanted} below {models}; fetch them with "
+            f"'rushes models download {wanted}', or choose another --preset"
+        )
     return STAND_IN_PRESET, (
-        f"no weights of {REAL_PRESET} below {models}; using preset "
+        f"no weights of {wanted} below {models}; using preset "
         f"{STAND_IN_PRESET}, a small model that knows only the little world of docs/pocket.md"
     )
+
+
+def _real_presets(pipeline: str | None) -> Iterator[Preset]:
+    from rushes.presets.preset import load_preset, preset_names
+
+    for preset in map(load_preset, preset_names()):
+        if preset.pipeline_id == pipeline and not preset.brings_weights:
+            yield preset

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.errors import TimelineError
+from rushes.presets.preset import Preset
 from rushes.timeline.document import Timeline
 from rushes.timeline.loras import BESIDE
 from rushes.timeline.problems import Problem
@@ -46,6 +47,7 @@ def read_source(
     allow_version: bool = False,
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
+    preset: Preset | None = None,
 ) -> LoadedTimeline:
     """Read a source if it was not yet; the options are those of ``read.load.load_timeline``.
 
@@ -61,6 +63,7 @@ def read_source(
             allow_version=allow_version,
             lora_folders=(Path(BESIDE), *lora_folders),
             pipeline=pipeline,
+            preset=preset,
         )
     return load_timeline(
         source,
@@ -68,6 +71,7 @@ def read_source(
         allow_version=allow_version,
         lora_folders=lora_folders,
         pipeline=pipeline,
+        preset=preset,
     )
 
 
@@ -78,6 +82,7 @@ def open_source(
     allow_version: bool = False,
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
+    preset: Preset | None = None,
     to_render: bool = False,
 ) -> TimelineDocument:
     """Return a timeline with its document; options as of ``read_source``.
@@ -91,6 +96,7 @@ def open_source(
         allow_version=allow_version,
         lora_folders=lora_folders,
         pipeline=pipeline,
+        preset=preset,
     )
     timeline = loaded.require(to_render=to_render)
     if isinstance(source, TimelineDocument):

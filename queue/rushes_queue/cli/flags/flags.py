@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from rushes.errors import ConfigError
+from rushes.presets.kinds import CachePolicy, Method, Mode
+from rushes.timeline.plan.profiles import ProfileName
+from rushes.video.read.fit import Fit
+from rushes_queue.cli.flags.choices import (
+    complete_pipelines,
+    complete_presets,
+    offered_pipelines,
+)
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
+    from rushes.presets.preset import Preset
     from rushes.shots.values import ResultValues
     from rushes.timeline.plan.options import AtEnd, PlanOptions
     from rushes.timeline.read.load import LoadedTimeline
@@ -70,18 +79,39 @@ class LoadFlags:
         typer.Option(help="Folder with LoRA files; may be repeated. Also RUSHES_LORA_DIR."),
     ] = None
     pipeline: Annotated[
-        Literal["streamdiffusionv2"] | None,
-        typer.Option(help="Render a file of another pipeline with this one."),
+        str | None,
+        typer.Option(
+            metavar="PIPELINE",
+            help="Render a file of another pipeline with this one.",
+            autocompletion=complete_pipelines,
+        ),
     ] = None
 
-    def load(self, file: Path) -> LoadedTimeline:
-        """Read a file; all its problems are in the answer."""
-        loaded = self._load(file, ())
+    def load(self, file: Path, preset: Preset | None = None) -> LoadedTimeline:
+        """Read a file; all its problems are in the answer.
+
+        Raises: typer.BadParameter when no preset renders the pipeline that was asked for.
+        """
+        self._check_pipeline(preset)
+        loaded = self._load(file, preset, ())
         if loaded.timeline is not None and not loaded.timeline.settings.loras:
             return loaded  # without the settings, whose import takes long
-        return self._load(file, self.lora_folders)
+        return self._load(file, preset, self.lora_folders)
 
-    def _load(self, file: Path, lora_folders: Sequence[Path]) -> LoadedTimeline:
+    def _check_pipeline(self, preset: Preset | None) -> None:
+        from rushes.timeline.pipelines import PipelineChoice
+
+        if self.pipeline is not None:
+            found = PipelineChoice(preset=preset).find(self.pipeline)
+            if found is None or not found.is_offered:
+                known = ", ".join(offered_pipelines())
+                raise typer.BadParameter(
+                    f"--pipeline {self.pipeline}: no preset renders it; known are {known}"
+                )
+
+    def _load(
+        self, file: Path, preset: Preset | None, lora_folders: Sequence[Path]
+    ) -> LoadedTimeline:
         from rushes.timeline.read.load import load_timeline
 
         return load_timeline(
@@ -90,6 +120,7 @@ class LoadFlags:
             allow_version=self.allow_version,
             lora_folders=lora_folders,
             pipeline=self.pipeline,
+            preset=preset,
         )
 
     @cached_property
@@ -122,7 +153,7 @@ class PlanFlags:
         ),
     ] = None
     profile: Annotated[
-        Literal["scope", "scope-2025-10", "upstream", "upstream-exact", "upstream-2026-09"],
+        ProfileName,
         typer.Option(help="How files are played."),
     ] = "scope"
     stream_batch: Annotated[
@@ -143,9 +174,7 @@ class PlanFlags:
     stop: Annotated[bool, typer.Option("--stop", help="The result ends where the input ends.")] = (
         False
     )
-    mode: Annotated[
-        Literal["text", "video"] | None, typer.Option(help="Text to video or video to video.")
-    ] = None
+    mode: Annotated[Mode | None, typer.Option(help="Text to video or video to video.")] = None
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None
     steps: Annotated[str | None, typer.Option(help="Denoising steps, such as 700,500.")] = None
     noise_scale: Annotated[float | None, typer.Option(help="0 to 1; replaces schedules too.")] = (
@@ -186,7 +215,7 @@ class PlanFlags:
         float | None, typer.Option(help="How strongly VACE steers, 0 to 2; usually 1.")
     ] = None
     on_prompt_change: Annotated[
-        Literal["auto", "reset", "keep"] | None,
+        CachePolicy | None,
         typer.Option(help="What a hard prompt change does to the caches."),
     ] = None
     ramp: Annotated[
@@ -196,7 +225,7 @@ class PlanFlags:
         int | None, typer.Option(help="Chunks of a transition where the file says nothing.")
     ] = None
     transition_method: Annotated[
-        Literal["linear", "slerp"] | None,
+        Method | None,
         typer.Option(help="Interpolation of transitions where the file says nothing."),
     ] = None
 
@@ -265,15 +294,19 @@ class ResultFlags:
     """Which network makes the pictures, and what file they become."""
 
     preset: Annotated[
-        str | None, typer.Option(help="Pipeline preset or .yaml file; see configs/.")
+        str | None,
+        typer.Option(
+            help="Pipeline preset, or a .yaml file of one's own; by default the one that renders "
+            "the file's pipeline.",
+            metavar="PRESET",
+            autocompletion=complete_presets,
+        ),
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
     dtype: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16; auto is float32 on a CPU.")
     ] = "auto"
-    fit: Annotated[
-        Literal["stretch", "crop", "pad"], typer.Option(help="How the input meets the size.")
-    ] = "stretch"
+    fit: Annotated[Fit, typer.Option(help="How the input meets the size.")] = "stretch"
     codec: Annotated[
         str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")
     ] = None

@@ -46,8 +46,10 @@ def make_shots(
     from rushes.presets.preset import load_preset
     from rushes.shots.shot import plan_shots
 
-    loaded = loading.load(timeline).require(to_render=True)
-    preset = load_preset(result.preset or default_preset(folders))
+    chosen = load_preset(result.preset) if result.preset else None
+    loaded = loading.load(timeline, chosen).require(to_render=True)
+    pipeline = loading.pipeline or loaded.settings.pipeline_id
+    preset = chosen or load_preset(default_preset(folders, pipeline))
     seeds = choose_seeds(loaded.settings.seed, takes)
     return preset, plan_shots(
         *(loaded, timeline, preset),
@@ -66,11 +68,14 @@ def warn_of(plans: Sequence[RenderPlan]) -> None:
 
 
 @cache  # the note is for once
-def default_preset(folders: Folders) -> str:
-    """Choose the real pipeline if its weights are here, else say that the stand-in is used."""
+def default_preset(folders: Folders, pipeline: str | None = None) -> str:
+    """Choose a preset of the pipeline whose weights are here, else say that a stand-in is used.
+
+    Raises: MissingFileError when there is none.
+    """
     from rushes.presets.default import choose_preset
 
-    preset, note = choose_preset(folders.models)
+    preset, note = choose_preset(folders.models, pipeline)
     if note is not None:
         say(f"note: {note}")
     return preset

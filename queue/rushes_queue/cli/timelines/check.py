@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import MissingFileError
-from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.choices import complete_presets
 from rushes_queue.cli.flags.flags import LoadFlags, takes_flags
 from rushes_queue.cli.show.console import print_json
 
@@ -28,6 +28,15 @@ STYLES: dict[str, dict[str, Any]] = {
 def check(
     files: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
     loading: LoadFlags,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET",
+            help="Preset to check them for, or a .yaml file of one's own; by default the one that "
+            "renders the file's pipeline.",
+            autocompletion=complete_presets,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Check files and list every problem with its place and cure.
@@ -36,14 +45,16 @@ def check(
     """
     from rushes.presets.preset import load_preset
     from rushes.shots.checking import find_problems, is_ok, problems_of
-    from rushes.timeline.plan.options import PlanOptions
+    from rushes.timeline.plan.options import make_options
 
-    preset = load_preset(REAL_PRESET)
+    chosen = load_preset(preset) if preset else None
     reports = []
     codes = set()
     for file in files:
         try:
-            problems = find_problems(loading.load(file), PlanOptions(), preset)
+            problems = find_problems(
+                loading.load(file, chosen), make_options(pipeline=loading.pipeline), chosen
+            )
             ok = is_ok(problems)
             codes.add(exit_codes.OK if ok else exit_codes.INVALID)
         except MissingFileError as error:

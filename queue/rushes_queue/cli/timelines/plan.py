@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rushes.presets.default import REAL_PRESET
+from rushes.presets.default import preset_of
+from rushes_queue.cli.flags.choices import complete_presets
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
 from rushes_queue.cli.show.console import print_json, print_table, say
 
@@ -38,11 +39,14 @@ def plan(
     planned: PlanFlags,
     loading: LoadFlags,
     preset: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Pipeline preset, or a .yaml file; unlike render it needs no weights to be here."
+            help="Pipeline preset, or a .yaml file of one's own; unlike render it needs no weights "
+            "to be here.",
+            metavar="PRESET",
+            autocompletion=complete_presets,
         ),
-    ] = REAL_PRESET,
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
     every_chunk: Annotated[
         bool, typer.Option("--every-chunk", help="One row a chunk, alike or not.")
@@ -54,8 +58,9 @@ def plan(
     from rushes.presets.preset import load_preset
     from rushes.shots.preview import preview_plan
 
-    chosen = load_preset(preset)
-    timeline = loading.load(file).require()
+    given = load_preset(preset) if preset else None
+    timeline = loading.load(file, given).require()
+    chosen = given or load_preset(preset_of(loading.pipeline or timeline.settings.pipeline_id))
     options = planned.options(seed, loading.pipeline)
     render_plan, video = preview_plan(timeline, file, chosen, options, video=planned.input_video)
     memory = estimate_plan(chosen, render_plan)
