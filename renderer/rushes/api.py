@@ -133,8 +133,8 @@ def render(
     """Render a timeline into a video and return the manifest that is written beside it.
 
     Manifest and contact sheet are called like the video, with ``.json`` and ``.png`` behind its
-    whole name. Without a ``preset`` it is one of the timeline's pipeline whose weights are
-    here, else the small stand-in, with a Python warning. ``folders`` are this machine's unless given.
+    whole name. Without a ``preset`` it is one of the timeline's pipeline whose weights are here,
+    else the small stand-in, with a Python warning. ``folders`` are this machine's unless given.
     ``report`` is called after each chunk that is written, and may raise StopRender. ``options`` are
     those of ``rushes render``.
     Raises: as ``plan``; ConflictError when a result is there already, unless ``force``;

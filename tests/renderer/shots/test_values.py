@@ -14,7 +14,7 @@ from rushes.timeline.plan.options import PlanOptions
 def test_keyword_arguments_are_the_fields_of_plans_and_requests() -> None:
     of_the_input = {"input_fps", "input_frames", "input_duration"}
     assert set(PlanValues.__annotations__) == set(PlanOptions.model_fields) - of_the_input
-    given_otherwise = {"timeline", "output", "input", "plan", "preset"}
+    given_otherwise = {"timeline", "output", "input", "options", "preset"}
     assert set(ResultValues.__annotations__) == set(RenderRequest.model_fields) - given_otherwise
 
 
