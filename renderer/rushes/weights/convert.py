@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,22 @@ def import_weights(
     names = dict((*preset.weights, *preset.extras))[part]
     if not names:
         raise CheckpointError(f"{source}: is {part}, which preset {preset.name} does not have")
-    inside = [name for name in names if models_dir / name == source]
-    path = imported(models_dir / (inside or names)[0])
+    path = imported(models_dir / _name_of(source, names, state, models_dir))
     if path.exists() and not force:
         raise ConflictError(f"{path}: is there already; give --force to replace it")
     sha256 = write_safetensors(path, state, dtype)
     return path, Record(path.stat().st_size, sha256, f"imported from {source}")
+
+
+def _name_of(
+    source: Path, names: Sequence[str], state: Mapping[str, Tensor], models_dir: Path
+) -> str:
+    """Return under which of a part's names it belongs: its own, else one of the same precision."""
+    own = [name for name in names if source in (models_dir / name, imported(models_dir / name))]
+    alike = [name for name in names if Path(name).stem == source.stem]
+    is_fp8 = any(tensor.dtype == torch.float8_e4m3fn for tensor in state.values())
+    fitting = [name for name in names if ("fp8" in name) == is_fp8]
+    return (own or alike or fitting or list(names))[0]
 
 
 def write_safetensors(path: Path, state: Mapping[str, Tensor], dtype: torch.dtype | None) -> str:

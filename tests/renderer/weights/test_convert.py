@@ -56,6 +56,18 @@ def test_what_only_some_renders_need_is_imported_too(
     assert load_file(path).keys() == read_state_dict(root / name).keys()
 
 
+@pytest.mark.parametrize("stem", ["models_t5_umt5-xxl-enc-bf16", "from-somewhere"])
+def test_a_text_encoder_does_not_get_the_name_of_the_one_in_fp8(
+    stem: str, pipeline: Pipeline, preset: Preset, tmp_path: Path
+) -> None:
+    names = ("umt5-xxl-enc-fp8_e4m3fn.safetensors", "models_t5_umt5-xxl-enc-bf16.pth")
+    weights = preset.weights.model_copy(update={"text_encoder": names})
+    source = tmp_path / f"{stem}.pth"
+    source.write_bytes(pipeline.paths.text_encoder.read_bytes())
+    path, _ = import_weights(source, preset.model_copy(update={"weights": weights}), tmp_path / "m")
+    assert path.name == "models_t5_umt5-xxl-enc-bf16.safetensors"
+
+
 def test_what_was_imported_is_what_a_pipeline_loads(
     pipeline: Pipeline, preset: Preset, tmp_path: Path
 ) -> None:

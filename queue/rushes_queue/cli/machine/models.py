@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -198,6 +199,39 @@ def import_model(
     else:
         for each in made:
             typer.echo(each["path"])
+
+
+@models.command()
+@takes_flags
+def link(
+    places: FolderFlags,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Models folder of Scope (the default), or StreamDiffusionV2's folder."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Use the weights that Daydream Scope or StreamDiffusionV2 has on this machine.
+
+    Each file that is known is linked into the models folder; nothing is copied or moved.
+    """
+    from rushes.presets.catalogue import load_catalogue
+    from rushes.weights.link import link_weights, scope_folder
+
+    folders = places.folders()
+    found = link_weights(folder or scope_folder(os.environ), load_catalogue(), folders.models)
+    if as_json:
+        files = [
+            {"name": each.name, "source": str(each.source), "path": str(each.path)}
+            | {"new": each.is_new}
+            for each in found
+        ]
+        print_json(_document(folders, files=files))
+        return
+    rows = [
+        (each.name, "linked" if each.is_new else "here already", str(each.source)) for each in found
+    ]
+    print_table(("name", "state", "file"), rows)
 
 
 @models.command()

@@ -166,3 +166,19 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert "does not fit this model" in result.stderr
     assert models("import", tmp_path / "none.pt", folder=tmp_path).exit_code == 4
     assert models("import", folder=tmp_path).exit_code == 4
+
+
+def test_weights_of_another_program_are_linked(tmp_path: Path) -> None:
+    theirs = tmp_path / "scope" / "Wan2.1-T2V-1.3B" / "Wan2.1_VAE.pth"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"vae")
+    (file,) = as_data(models("link", tmp_path / "scope", "--json", folder=tmp_path))["files"]
+    assert (file["name"], file["source"], file["new"]) == ("wan-vae", str(theirs), True)
+    assert Path(file["path"]).read_bytes() == b"vae"
+    assert "here already" in models("link", tmp_path / "scope", folder=tmp_path).stdout
+
+
+def test_without_a_folder_it_is_scopes(tmp_path: Path) -> None:
+    nothing = models("link", folder=tmp_path, DAYDREAM_SCOPE_MODELS_DIR=str(tmp_path / "none"))
+    assert nothing.exit_code == 4
+    assert str(tmp_path / "none") in nothing.stderr
