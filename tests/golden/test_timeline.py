@@ -31,7 +31,7 @@ def plan_of(case: RecordedRender, preset: Preset) -> tuple[RenderPlan, PlanOptio
         info = probe_video(case.clip)
         known = {"input_fps": info.fps, "input_frames": info.num_frames}
         options = options.model_copy(update=known | {"input_duration": info.duration})
-    loaded = load_timeline(case.timeline).require(to_render=True)
+    loaded = load_timeline(case.timeline).require()
     return plan_render(loaded, options, preset), options
 
 

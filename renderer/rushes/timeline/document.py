@@ -111,7 +111,11 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for the whole timeline; ``None`` where the file says nothing."""
+    """What holds for the whole timeline; ``None`` where the file says nothing.
+
+    ``images`` steer the block that plays first; ``control_video`` and ``input_video`` are clips
+    that the settings name where ``ext`` does not.
+    """
 
     pipeline_id: str | None = None
     input_mode: Mode | None = None
@@ -128,6 +132,9 @@ class Settings:
     vace_use_input_video: bool | None = None
     vace_context_scale: float | None = None
     loras: tuple[Lora, ...] = ()
+    images: Images = NO_IMAGES
+    control_video: str | None = None
+    input_video: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

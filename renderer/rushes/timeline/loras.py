@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from rushes.errors import MissingFileError
@@ -21,9 +21,16 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def read_timeline_loras(
-    fields: Fields, key: str, merge_mode: MergeMode, folders: Sequence[Path]
+    fields: Fields,
+    key: str,
+    merge_mode: MergeMode,
+    folders: Sequence[Path],
+    known: Collection[str] = (),
 ) -> tuple[Lora, ...]:
-    """Read ``settings.loras``; of the exporting machine's path only the file name counts."""
+    """Read ``settings.loras``; of the exporting machine's path only the file name counts.
+
+    Those of ``known`` names, in lower case, are left out.
+    """
     loras = []
     for entry in fields.objects(key, most=MOST_LORAS):
         if entry is None:
@@ -36,6 +43,8 @@ def read_timeline_loras(
         name = re.split(r"[\\/]", path or "")[-1]
         if not _is_file_name(name):
             entry.problems.error(entry.path_of("path"), "must end in the LoRA's file name", path)
+            continue
+        if name.lower() in known:
             continue
         lora = Lora(name, 1.0 if scale is None else float(scale), own_mode or merge_mode)
         _check_presence(entry, "path", lora, folders)
@@ -135,18 +144,20 @@ def _is_file_name(name: str) -> bool:
 def _check_presence(
     entry: Fields, key: str, lora: Lora, folders: Sequence[Path], origin: str = ""
 ) -> None:
+    if not folders:
+        return  # a document in memory: whoever renders it looks
     file = find_lora(lora.name, folders)
     path = entry.path_of(key)
     if file is None:
-        searched = ", ".join(map(str, folders)) or "no folder (name one with --lora-dir)"
+        searched = ", ".join(map(str, folders))
         cure = f"; it came from {origin}" if origin else "; copy it there"
         message = f"{lora.name} is not on this machine; searched {searched}{cure}"
-        entry.problems.block_render(path, message, lora.name)
+        entry.problems.error(path, message, lora.name)
     elif lora.sha256 and _sha256(file) != lora.sha256:
         message = (
             f"{file} is not the author's {lora.name}: its SHA-256 differs; fetch the right one"
         )
-        entry.problems.block_render(path, message, lora.name)
+        entry.problems.error(path, message, lora.name)
 
 
 def _origin(entry: Fields) -> str:

@@ -41,6 +41,28 @@ _NOT_OFFERED = (
 )
 
 
+# Models of other kinds that files name, by how their names begin.
+_OTHER_ARCHITECTURES = {
+    "ltx-video": "LTX-Video",
+    "ltxv": "LTX-Video",
+    "ltx": "LTX-2",
+    "hunyuan": "HunyuanVideo",
+    "cogvideo": "CogVideoX",
+    "mochi": "Mochi",
+    "cosmos": "Cosmos",
+    "svd": "Stable Video Diffusion",
+    "stable-video": "Stable Video Diffusion",
+    "stable-diffusion": "Stable Diffusion",
+    "sdxl": "Stable Diffusion XL",
+    "sd-turbo": "Stable Diffusion Turbo",
+    "flux": "FLUX",
+    "qwen-image": "Qwen-Image",
+    "animatediff": "AnimateDiff",
+    "streamdiffusion-sd": "Stable Diffusion",
+    "personalive": "PersonaLive",
+}
+
+
 @cache
 def known_pipelines() -> dict[str, ScopePipeline]:
     """Return what is known of pipelines by name; those that a shipped preset renders come first."""
@@ -75,6 +97,17 @@ class PipelineChoice:
     def check(self, path: str, name: str, problems: Problems) -> None:
         """Report a pipeline that is unknown, or that is not the one to be rendered with."""
         pipeline = self.find(name)
+        if pipeline is None and (other := _other_architecture(name)) is not None:
+            message = (
+                f'"{shortened(name)}": {other} is another architecture, not a Wan model; it cannot '
+                "be rendered here"
+            )
+            problems.error(path, message, name)
+            return
+        if pipeline is not None and not pipeline.generates and self.instead is None:
+            message = f'"{name}" passes pictures through: there is nothing to render'
+            problems.error(path, message, name)
+            return
         if pipeline is None:
             known = ", ".join(known_pipelines())
             problems.error(path, f'"{shortened(name)}" is unknown; known are {known}', name)
@@ -87,11 +120,19 @@ class PipelineChoice:
                 problems.warn(path, f"{change}; rendered with {target} as you asked", name)
             else:
                 message = f"{change}; choose its preset, or render with --pipeline {target}"
-                problems.block_render(path, message, name)
+                problems.error(path, message, name)
         elif not pipeline.is_offered:
             offered = [each for each in known_pipelines().values() if each.is_offered]
             message = f"{_change(pipeline, offered[0])}; render with --pipeline {offered[0].name}"
-            problems.block_render(path, message, name)
+            problems.error(path, message, name)
+
+
+def _other_architecture(name: str) -> str | None:
+    plain = name.lower().replace("_", "-")
+    for start, title in _OTHER_ARCHITECTURES.items():
+        if plain.removeprefix("scope-").startswith(start):
+            return title
+    return None
 
 
 def _change(pipeline: ScopePipeline, wanted: ScopePipeline | None) -> str:

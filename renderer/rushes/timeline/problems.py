@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from rushes.text import printable, shortened
+from rushes.timeline.steering_words import may_steer
 
 Severity = Literal["error", "warning", "note"]
 
@@ -20,16 +21,12 @@ MOST_OF_A_KIND = 1000  # problems of one severity that are kept; the rest is cou
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault, in the file's own spelling of the field, with its cure in the message.
-
-    ``blocks_render``: a warning while checking, but rendering must refuse the document.
-    """
+    """One fault, in the file's own spelling of the field, with its cure in the message."""
 
     path: str
     message: str
     value: Any = None  # JSON-safe and short
     severity: Severity = "error"
-    blocks_render: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}" if self.path else self.message
@@ -41,7 +38,6 @@ class Problem:
             "message": self.message,
             "value": self.value,
             "severity": self.severity,
-            "blocks_render": self.blocks_render,
         }
 
 
@@ -73,12 +69,15 @@ class Problems:
     def note(self, path: str, message: str, value: Any = None) -> None:
         self._add("note", path, message, value)
 
-    def block_render(self, path: str, message: str, value: Any = None) -> None:
-        """Warn of something that only rendering must refuse."""
-        self._add("warning", path, message, value, blocks_render=True)
-
     def unknown_key(self, path: str, value: Any) -> None:
-        """Remember a key that means nothing here; in strict mode it is an error."""
+        """Remember a key that means nothing here; in strict mode it is an error.
+
+        So is one that may steer the picture: the render would not be the author's.
+        """
+        if may_steer(path.rpartition(".")[2], value):
+            message = "may steer the picture and is not understood here; remove it"
+            self.error(path, message, value)
+            return
         if self.strict:
             self.error(path, "is an unknown key; remove it, or check without --strict", value)
         else:
@@ -92,20 +91,13 @@ class Problems:
             more = f" and {left_out:,} more" if left_out else ""
             self.note("", f"unknown keys without effect: {', '.join(names)}{more}", names)
 
-    def _add(
-        self,
-        severity: Severity,
-        path: str,
-        message: str,
-        value: Any,
-        blocks_render: bool = False,
-    ) -> None:
+    def _add(self, severity: Severity, path: str, message: str, value: Any) -> None:
         found = self._found[severity]
         if len(found) == MOST_OF_A_KIND:
             self._num_left_out[severity] += 1
             return
         value = short_value(value)
-        found.append(Problem(path, printable(message), value, severity, blocks_render))
+        found.append(Problem(path, printable(message), value, severity))
 
 
 def key_path(path: str, key: str) -> str:

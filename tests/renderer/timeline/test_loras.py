@@ -68,7 +68,7 @@ def workflow(*loras: Any) -> str:
 
 
 def blocking(loaded: LoadedTimeline) -> list[str]:
-    return [str(problem) for problem in loaded.problems if problem.blocks_render]
+    return [str(problem) for problem in loaded.problems if problem.severity == "error"]
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,17 @@ def test_of_the_exporters_path_only_the_file_name_counts(folder: Path, path: str
     assert (lora.name, lora.scale, lora.merge_mode) == ("paper.safetensors", 0.8, "runtime_peft")
 
 
-def test_a_loras_own_merge_mode_wins() -> None:
-    data = timeline({"path": "a.safetensors", "mergeMode": "runtime_peft"})
-    (lora,) = parse_timeline(data).require().settings.loras
+def test_a_loras_own_merge_mode_wins(folder: Path) -> None:
+    data = timeline({"path": "paper.safetensors", "mergeMode": "runtime_peft"})
+    (lora,) = parse_timeline(data, lora_folders=[folder]).require().settings.loras
     assert lora.merge_mode == "runtime_peft"
 
 
-def test_a_missing_file_blocks_rendering_and_names_file_folders_and_origin(folder: Path) -> None:
+def test_a_missing_file_is_an_error_that_names_file_folders_and_origin(folder: Path) -> None:
     provenance = {"source": "huggingface", "repo_id": "someone/chalk"}
     data = workflow({"filename": "chalk.safetensors", "weight": 1, "provenance": provenance})
     loaded = parse_timeline(data, lora_folders=[folder])
-    assert loaded.ok
+    assert not loaded.ok
     (message,) = blocking(loaded)
     for part in ("chalk.safetensors", str(folder), "huggingface someone/chalk"):
         assert part in message
@@ -113,12 +113,12 @@ def test_a_workflow_names_bare_files_only(name: str) -> None:
     ]
 
 
-def test_an_unknown_merge_mode_of_a_workflow_falls_back_to_the_first_ones() -> None:
+def test_an_unknown_merge_mode_of_a_workflow_falls_back_to_the_first_ones(folder: Path) -> None:
     data = workflow(
-        {"filename": "a.safetensors", "merge_mode": "runtime_peft"},
-        {"filename": "b.safetensors", "merge_mode": "magic"},
+        {"filename": "paper.safetensors", "merge_mode": "runtime_peft"},
+        {"filename": "ink.safetensors", "merge_mode": "magic"},
     )
-    loras = parse_timeline(data).require().settings.loras
+    loras = parse_timeline(data, lora_folders=[folder]).require().settings.loras
     assert [lora.merge_mode for lora in loras] == ["runtime_peft", "runtime_peft"]
 
 

@@ -31,8 +31,9 @@ def test_an_unknown_one_is_an_error_that_names_those_that_are_known() -> None:
 @pytest.mark.parametrize("name", NOT_OFFERED)
 def test_one_without_a_preset_is_known_but_not_rendered(name: str) -> None:
     (problem,) = found(name)
-    assert problem.blocks_render
-    assert "--pipeline streamdiffusionv2" in problem.message
+    assert problem.severity == "error"
+    says = "--pipeline streamdiffusionv2" if name != "passthrough" else "there is nothing to render"
+    assert says in problem.message
 
 
 def test_the_pipeline_of_a_preset_of_ones_own_is_known_where_it_is_chosen() -> None:
@@ -41,7 +42,7 @@ def test_the_pipeline_of_a_preset_of_ones_own_is_known_where_it_is_chosen() -> N
 
 def test_a_file_of_another_pipeline_than_the_chosen_presets_is_not_rendered() -> None:
     (problem,) = found("streamdiffusionv2", preset=MINE)
-    assert problem.blocks_render
+    assert problem.severity == "error"
     assert "--pipeline dreamer" in problem.message
 
 
@@ -49,3 +50,12 @@ def test_who_asks_for_another_pipeline_gets_it_with_a_warning() -> None:
     (problem,) = found("streamdiffusionv2", instead="dreamer", preset=MINE)
     assert problem.severity == "warning"
     assert "rendered with dreamer" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("ltx2", "LTX-2"), ("scope-ltx-2", "LTX-2"), ("ltx_video", "LTX-Video"), ("flux2", "FLUX")],
+)
+def test_another_architecture_is_named_as_one(name: str, title: str) -> None:
+    (problem,) = found(name)
+    assert f"{title} is another architecture, not a Wan model" in problem.message

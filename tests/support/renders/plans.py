@@ -35,7 +35,9 @@ def document(*blocks: Any, ext: Any = None, **settings: Any) -> dict[str, Any]:
 
 
 def plan(data: dict[str, Any], preset: Preset, **options: Any) -> RenderPlan:
-    timeline = parse_timeline(json.dumps(data)).require()
+    timeline = parse_timeline(
+        json.dumps(data), pipeline=options.get("pipeline") or preset.pipeline_id
+    ).require()
     return plan_render(timeline, PlanOptions(**options), preset)
 
 

@@ -43,7 +43,7 @@ class Studio:
             info = probe_video(source)
             known = {"input_fps": info.fps, "input_frames": info.num_frames}
             chosen = chosen.model_copy(update=known | {"input_duration": info.duration})
-        loaded = load_timeline(path, lora_folders=self.lora_folders).require(to_render=True)
+        loaded = load_timeline(path, lora_folders=self.lora_folders).require()
         plan = plan_render(loaded, chosen, self.pipeline.preset)
         request = RenderRequest(
             timeline=path,

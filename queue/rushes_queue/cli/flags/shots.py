@@ -47,7 +47,7 @@ def make_shots(
     from rushes.shots.shot import plan_shots
 
     chosen = load_preset(result.preset) if result.preset else None
-    loaded = loading.load(timeline, chosen).require(to_render=True)
+    loaded = loading.load(timeline, chosen).require()
     pipeline = loading.pipeline or loaded.settings.pipeline_id
     preset = chosen or load_preset(default_preset(folders, pipeline))
     seeds = choose_seeds(loaded.settings.seed, takes)

@@ -87,5 +87,4 @@ def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
     typer.echo(f"{printable(str(file))}: {verdict}{f' ({summary})' if summary else ''}")
     for problem in problems:
         label = typer.style(f"  {problem.severity:8}", **STYLES[problem.severity])
-        remark = " (rendering refuses it)" if problem.blocks_render else ""
-        typer.echo(f"{label}{problem}{remark}")
+        typer.echo(f"{label}{problem}")

@@ -13,6 +13,7 @@ from rushes.text import printable
 from rushes.timeline.document import Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import BESIDE
+from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
@@ -36,17 +37,12 @@ class LoadedTimeline:
         """Whether there is no error; warnings and notes may remain."""
         return self.timeline is not None
 
-    def require(self, *, to_render: bool = False) -> Timeline:
+    def require(self) -> Timeline:
         """Return the timeline, or raise everything that stands against it.
 
-        ``to_render`` also refuses what only rendering must refuse, such as a missing LoRA.
         Raises: TimelineError with a line for each fault.
         """
-        faults = [
-            problem
-            for problem in self.problems
-            if problem.severity == "error" or (to_render and problem.blocks_render)
-        ]
+        faults = [problem for problem in self.problems if problem.severity == "error"]
         if faults or self.timeline is None:
             refuse(faults, self.source)
         return self.timeline
@@ -88,6 +84,7 @@ def load_timeline(
         strict=strict,
         allow_version=allow_version,
         lora_folders=(Path(path).parent / BESIDE, *lora_folders),
+        folder=Path(path).parent,
         pipeline=pipeline,
         preset=preset,
         source=str(path),
@@ -102,9 +99,13 @@ def parse_timeline(
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
     preset: Preset | None = None,
+    folder: Path | None = None,
     source: str = "timeline",
 ) -> LoadedTimeline:
-    """Read a document from memory; the options are those of ``load_timeline``."""
+    """Read a document from memory; the options are those of ``load_timeline``.
+
+    ``folder`` is where the files that it names may lie.
+    """
     problems = Problems(strict=strict)
     timeline = None
     document = read_json(data, problems)
@@ -113,7 +114,7 @@ def parse_timeline(
         timeline = reader(
             Fields(document, "", problems),
             allow_version=allow_version,
-            lora_folders=lora_folders,
+            nearby=Nearby(lora_folders, folder),
             choice=PipelineChoice(pipeline, preset),
         )
         problems.note_unknown_keys()

@@ -5,25 +5,33 @@ The web page's timelines spell them in camelCase, its workflows as the pipeline'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields as field_names
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
 from rushes.presets.kinds import MODES, VAE_TYPES
-from rushes.timeline.document import MERGE_MODES, MergeMode, Settings
+from rushes.timeline.document import MERGE_MODES, NO_IMAGES, Extensions, MergeMode, Settings
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import read_timeline_loras, read_workflow_loras
+from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PASSTHROUGH, PipelineChoice
 from rushes.timeline.problems import describe
+from rushes.timeline.read.pictures import (
+    TIMELINE_KEYS,
+    WORKFLOW_KEYS,
+    merged,
+    read_file,
+    read_images,
+)
 from rushes.timeline.steps import read_size, read_steps
 
 BROWSER_INTEGERS = 2**53  # above it a browser cannot tell neighbours apart
 QUANTIZATIONS = ("fp8_e4m3fn",)
+FRAME_INTERPOLATION = ("rife",)  # stages that make more frames and change none
 
 Spelling = Callable[[str], str]
 
@@ -36,9 +44,7 @@ def snake(name: str) -> str:
     return _PARAMETERS.get(name, name)
 
 
-def read_timeline_settings(
-    fields: Fields, folders: Sequence[Path], choice: PipelineChoice
-) -> Settings:
+def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoice) -> Settings:
     """Read ``settings`` of a timeline file; ``schemaFieldOverrides`` win, their size excepted.
 
     Source: scope @ b000adb5^: frontend/src/components/PromptTimeline.tsx
@@ -54,41 +60,62 @@ def read_timeline_settings(
     if fields.boolean("useFp8E4m3fn") and settings.quantization is None:
         settings = replace(settings, quantization="fp8_e4m3fn")
     merge_mode: MergeMode = fields.choice("loraMergeStrategy", MERGE_MODES) or "permanent_merge"
-    loras = read_timeline_loras(fields, "loras", merge_mode, folders)
+    loras = read_timeline_loras(fields, "loras", merge_mode, nearby.lora_folders)
     _note_bias(fields, "negativeAttentionBias")
-    _refuse_images(fields)
     for key in ("preprocessorIds", "postprocessorIds"):
         for processor in fields.array(key) or ():
             refuse_processor(fields, key, processor)
-    settings = _with_overrides(settings, fields.object("schemaFieldOverrides"))
+    settings = _with_overrides(settings, fields.object("schemaFieldOverrides"), nearby)
+    settings = _with_pictures(settings, fields, TIMELINE_KEYS, nearby)
     fields.note_unread()
     return replace(settings, pipeline_id=name, loras=loras)
 
 
 def read_workflow_settings(
-    entry: Fields, folders: Sequence[Path], choice: PipelineChoice
+    entry: Fields, nearby: Nearby, choice: PipelineChoice, more: Mapping[str, Any]
 ) -> Settings:
-    """Read the main entry of a workflow's ``pipelines``.
+    """Read the main entry of a workflow's ``pipelines``; ``more`` are parameters from its graph.
 
     Source: scope: frontend/src/lib/workflowSettings.ts
     """
-    name = entry.text("pipeline_id")
+    key, name = entry_id(entry)
     if name is not None:
-        choice.check(entry.path_of("pipeline_id"), name, entry.problems)
-    parameters = entry.object("params") or Fields({}, entry.path_of("params"), entry.problems)
+        choice.check(entry.path_of(key), name, entry.problems)
+    own = entry.object("params")
+    data = {**more, **(own.data if own else {})}
+    parameters = Fields(data, entry.path_of("params"), entry.problems)
     settings = _with_size(_read_parameters(parameters), parameters)
+    settings = _with_pictures(settings, parameters, WORKFLOW_KEYS, nearby)
     parameters.note_unread()
-    loras = read_workflow_loras(entry, folders)
+    loras = read_workflow_loras(entry, nearby.lora_folders)
     return replace(settings, pipeline_id=name, loras=loras)
 
 
+def entry_id(entry: Fields) -> tuple[str, str | None]:
+    """Return what an entry runs, and the key that says so: the older one, or the newer."""
+    key = "pipeline_id" if entry.data.get("pipeline_id") is not None else "node_type_id"
+    name = entry.text(key)
+    return (key if name is not None else "pipeline_id"), name
+
+
+def with_clips(ext: Extensions, settings: Settings) -> Extensions:
+    """Lay ``ext`` over the clips that the settings name."""
+    control = ext.control
+    if control.video is None:
+        control = replace(control, video=settings.control_video)
+    return replace(ext, control=control, input=ext.input or settings.input_video)
+
+
 def refuse_processor(fields: Fields, key: str, name: Any) -> None:
-    """Report a stage before or after the pipeline; only one that does nothing can be left out."""
-    if name != PASSTHROUGH:
+    """Report a stage before or after the pipeline; only one that changes nothing is left out."""
+    if name in FRAME_INTERPOLATION:
+        message = f"{name} makes more frames in between; it is left out"
+        fields.problems.warn(fields.path_of(key), message, name)
+    elif name != PASSTHROUGH:
         message = (
             f"{describe(name)} cannot run here; remove it, or the result differs from the author's"
         )
-        fields.problems.block_render(fields.path_of(key), message, name)
+        fields.problems.error(fields.path_of(key), message, name)
 
 
 def _read_common(fields: Fields, spelling: Spelling) -> Settings:
@@ -130,14 +157,15 @@ def _note_bias(fields: Fields, key: str) -> None:
         fields.problems.warn(fields.path_of(key), message, bias)
 
 
-def _refuse_images(fields: Fields) -> None:
-    for key in ("refImages", "firstFrameImage", "lastFrameImage"):
-        if fields.take(key):
-            message = (
-                "is an image on its author's machine; remove it, and name yours in ext.vace of a "
-                "block, or with --reference, --first-frame or --last-frame"
-            )
-            fields.problems.block_render(fields.path_of(key), message, fields.data[key])
+def _with_pictures(
+    settings: Settings, fields: Fields, keys: tuple[str, str, str], nearby: Nearby
+) -> Settings:
+    """Read the files that steer through VACE."""
+    is_off = settings.vace_enabled is False
+    images = merged(read_images(fields, keys, nearby, is_off=is_off), settings.images)
+    clip = fields.take("vace_video_path")
+    control = read_file(fields, "vace_video_path", clip, nearby, is_off=is_off)
+    return replace(settings, images=images, control_video=control or settings.control_video)
 
 
 def _with_size(settings: Settings, fields: Fields) -> Settings:
@@ -145,7 +173,7 @@ def _with_size(settings: Settings, fields: Fields) -> Settings:
     return replace(settings, height=height, width=width)
 
 
-def _with_overrides(settings: Settings, overrides: Fields | None) -> Settings:
+def _with_overrides(settings: Settings, overrides: Fields | None, nearby: Nearby) -> Settings:
     """Lay the pipeline's own parameters over the page's settings."""
     if overrides is None:
         return settings
@@ -153,9 +181,10 @@ def _with_overrides(settings: Settings, overrides: Fields | None) -> Settings:
         if overrides.take(key) is not None:
             message = "is ignored, as in Scope; the size is settings.resolution"
             overrides.problems.note(overrides.path_of(key), message, overrides.data[key])
-    parameters = _read_parameters(overrides)
+    parameters = _with_pictures(_read_parameters(overrides), overrides, WORKFLOW_KEYS, nearby)
     overrides.note_unread()
     given = {field.name: getattr(parameters, field.name) for field in field_names(parameters)}
     return replace(
-        settings, **{name: value for name, value in given.items() if value not in (None, ())}
+        settings,
+        **{name: value for name, value in given.items() if value not in (None, (), NO_IMAGES)},
     )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from rushes.timeline.document import Settings, Timeline
 from rushes.timeline.fields import Fields
+from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.read.blocks import read_blocks
 from rushes.timeline.read.ext import check_schema, read_top_ext, uses_ext
 from rushes.timeline.read.lora_strengths import check_lora_names
-from rushes.timeline.read.settings import camel, read_timeline_settings
+from rushes.timeline.read.pictures import with_images
+from rushes.timeline.read.settings import camel, read_timeline_settings, with_clips
 
 NEWEST_VERSION = "2.1"
 KNOWN_VERSIONS = ("1.0", "2.0", NEWEST_VERSION)
@@ -24,7 +25,7 @@ _LOST_TEXT = (
 
 
 def read_timeline(
-    document: Fields, *, allow_version: bool, lora_folders: Sequence[Path], choice: PipelineChoice
+    document: Fields, *, allow_version: bool, nearby: Nearby, choice: PipelineChoice
 ) -> Timeline:
     """Read the document.
 
@@ -39,7 +40,7 @@ def read_timeline(
     blocks = read_blocks(objects, camel, ext.unit, lost_text=lost_text)
     check_schema(document, is_used=uses_ext(entries))
     fields = document.object("settings")
-    settings = read_timeline_settings(fields, lora_folders, choice) if fields else Settings()
+    settings = read_timeline_settings(fields, nearby, choice) if fields else Settings()
     document.note_unread()
     problems = document.problems
     block_scales = ((f"prompts[{block.index}]", block.lora_scales) for block in blocks)
@@ -48,7 +49,8 @@ def read_timeline(
         problems.error("prompts", "is empty; a timeline needs at least one block")
     elif not blocks and not problems.has_errors:
         problems.error("prompts", "no block is left to show; give one an endTime after 0")
-    return Timeline("timeline", version, blocks, settings, ext)
+    blocks = with_images(blocks, settings.images)
+    return Timeline("timeline", version, blocks, settings, with_clips(ext, settings))
 
 
 def check_version(

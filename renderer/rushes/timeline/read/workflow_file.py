@@ -1,20 +1,28 @@
-"""Reading a workflow file, ``scope-workflow`` 1.0."""
+"""Reading a workflow file, ``scope-workflow`` 1.0 or 1.1."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from rushes.presets.kinds import METHODS
-from rushes.timeline.document import Prompt, PromptBlock, Settings, Timeline
+from rushes.timeline.document import MERGE_MODES, MergeMode, Prompt, PromptBlock, Settings, Timeline
 from rushes.timeline.fields import Fields
+from rushes.timeline.loras import read_timeline_loras
+from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PASSTHROUGH, PipelineChoice
 from rushes.timeline.read.blocks import read_blocks, read_prompts
 from rushes.timeline.read.ext import check_schema, read_top_ext, uses_ext
-from rushes.timeline.read.graph import check_graph, graph_prompt
+from rushes.timeline.read.graph import graph_prompt, main_params, read_graph
 from rushes.timeline.read.lora_strengths import check_lora_names
-from rushes.timeline.read.settings import read_workflow_settings, refuse_processor, snake
+from rushes.timeline.read.pictures import merged, with_images
+from rushes.timeline.read.settings import (
+    entry_id,
+    read_workflow_settings,
+    refuse_processor,
+    snake,
+    with_clips,
+)
 from rushes.timeline.read.timeline_file import check_version
 
 FORMAT = "scope-workflow"
@@ -24,23 +32,24 @@ ROLES = ("preprocessor", "main", "postprocessor")
 
 
 def read_workflow(
-    document: Fields, *, allow_version: bool, lora_folders: Sequence[Path], choice: PipelineChoice
+    document: Fields, *, allow_version: bool, nearby: Nearby, choice: PipelineChoice
 ) -> Timeline:
     """Read the document into the same model as a timeline file.
 
     Source: scope: frontend/src/lib/workflowApi.ts, frontend/src/lib/workflowSettings.ts
     """
-    for key in ("format", "min_scope_version", "nodes"):
+    for key in ("format", "min_scope_version"):
         document.take(key)
-    version = check_version(document, "format_version", ("1.0",), (1,), allow_version)
-    entries = document.objects("pipelines", most=MOST_PIPELINES)
+    version = check_version(document, "format_version", ("1.0", "1.1"), (1,), allow_version)
+    entries = _read_entries(document)
     main = _choose_main(entries, choice)
-    if document.data.get("pipelines") in (None, []):
-        document.problems.error("pipelines", "names no pipeline; a workflow needs at least one")
-    settings = read_workflow_settings(main, lora_folders, choice) if main else Settings()
-    _check_entries(entries, main)
-    check_graph(document, settings.pipeline_id)
-    ext = read_top_ext(document)
+    settings = Settings()
+    if main is not None:
+        more = main_params(document, entry_id(main)[1])
+        settings = read_workflow_settings(main, nearby, choice, more)
+    _check_entries(entries, main, has_graph=isinstance(document.data.get("graph"), dict))
+    settings = _with_graph(document, settings, nearby)
+    ext = with_clips(read_top_ext(document), settings)
     blocks = _read_blocks(document, ext.unit, settings.pipeline_id)
     block_scales = ((f"timeline.entries[{block.index}]", block.lora_scales) for block in blocks)
     check_lora_names(ext, block_scales, settings.loras, document.problems)
@@ -48,7 +57,7 @@ def read_workflow(
     timeline = Timeline(
         kind="workflow",
         version=version,
-        blocks=blocks,
+        blocks=with_images(blocks, settings.images),
         settings=settings,
         ext=ext,
         name=_read_name(document),
@@ -60,6 +69,46 @@ def read_workflow(
     return timeline
 
 
+def _read_entries(document: Fields) -> list[Fields | None]:
+    """Return the stages of a workflow: ``pipelines``, else ``nodes`` of the newer spelling."""
+    entries = document.objects("pipelines", most=MOST_PIPELINES)
+    nodes = document.array("nodes") or []
+    if not entries and nodes:
+        entries = document.objects("nodes", most=MOST_PIPELINES)
+    if not entries and document.data.get("pipelines") in (None, []):
+        document.problems.error("pipelines", "names no pipeline; a workflow needs at least one")
+    return entries
+
+
+def _with_graph(document: Fields, settings: Settings, nearby: Nearby) -> Settings:
+    """Add what only the graph says of the main pipeline."""
+    found = read_graph(
+        document, settings.pipeline_id, nearby, vace_is_off=settings.vace_enabled is False
+    )
+    if found.feeds_vace:
+        uses = settings.vace_use_input_video
+        settings = replace(
+            settings,
+            vace_enabled=True if settings.vace_enabled is None else settings.vace_enabled,
+            vace_use_input_video=True if uses is None else uses,
+        )
+    is_text = settings.input_mode == "text"
+    loras = settings.loras
+    for fields in found.loras:
+        mode: MergeMode = fields.choice("loraMergeMode", MERGE_MODES) or "permanent_merge"
+        known = {lora.name.lower() for lora in loras}
+        own = read_timeline_loras(fields, "loras", mode, nearby.lora_folders, known)
+        loras = (*loras, *own)
+    control = settings.control_video or found.control
+    return replace(
+        settings,
+        images=merged(settings.images, found.images),
+        control_video=control or (found.input if found.feeds_vace and is_text else None),
+        input_video=found.input,
+        loras=loras,
+    )
+
+
 def _choose_main(entries: list[Fields | None], choice: PipelineChoice) -> Fields | None:
     """Return the generating pipeline: by its role, else by what is known of its id."""
     found = [entry for entry in entries if entry is not None]
@@ -68,28 +117,33 @@ def _choose_main(entries: list[Fields | None], choice: PipelineChoice) -> Fields
         return found[roles.index("main")]
     if not any(roles):
         for entry in found:
-            known = choice.find(str(entry.data.get("pipeline_id")))
+            known = choice.find(str(entry_id(entry)[1]))
             if known and known.generates:
                 return entry
     return found[0] if found else None
 
 
-def _check_entries(entries: list[Fields | None], main: Fields | None) -> None:
-    """Check what is common to all entries; stages around the main one cannot run here."""
+def _check_entries(entries: list[Fields | None], main: Fields | None, *, has_graph: bool) -> None:
+    """Check what is common to all entries; stages around the main one cannot run here.
+
+    Without roles it is the graph that tells what is joined; without a graph, what stands before
+    the main pipeline feeds it.
+    """
+    is_before = True
     for entry in entries:
         if entry is None:
             continue
-        name = entry.text("pipeline_id")
-        if not name and entry.data.get("pipeline_id") in (None, ""):
-            message = "is missing; name the pipeline"
-            entry.problems.error(entry.path_of("pipeline_id"), message, name)
-        for key in ("pipeline_version", "source"):
-            entry.take(key)
+        is_before = is_before and entry is not main
+        key, name = entry_id(entry)
+        if not name and entry.data.get(key) in (None, ""):
+            entry.problems.error(entry.path_of(key), "is missing; name the pipeline", name)
+        for other in ("pipeline_version", "node_version", "source", "role"):
+            entry.take(other)
         if entry is not main:
-            for key in ("loras", "params"):
-                entry.take(key)
-            if entry.data.get("role") is not None:
-                refuse_processor(entry, "pipeline_id", name)
+            for other in ("loras", "params"):
+                entry.take(other)
+            if entry.data.get("role") is not None or (is_before and not has_graph):
+                refuse_processor(entry, key, name)
             elif name != PASSTHROUGH:
                 message = "has no role and is not used; only the main pipeline runs"
                 entry.problems.note(entry.path, message, name)

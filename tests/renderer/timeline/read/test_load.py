@@ -273,31 +273,49 @@ class TestSettings:
     def test_an_attention_bias_is_warned_of_as_without_effect(self, key: str) -> None:
         assert found(load(document(**{key: 0.3})), "warning") == [f"settings.{key}"]
 
-    def test_another_pipeline_is_accepted_but_not_rendered(self) -> None:
-        loaded = load(document(pipelineId="longlive"))
-        assert loaded.ok
-        with pytest.raises(TimelineError, match="--pipeline"):
-            loaded.require(to_render=True)
+    def test_another_architecture_is_refused(self) -> None:
+        with pytest.raises(TimelineError, match="another architecture, not a Wan model"):
+            load(document(pipelineId="ltx2")).require()
 
     def test_another_pipeline_is_rendered_when_told_so(self) -> None:
         loaded = load(document(pipelineId="longlive"), pipeline="streamdiffusionv2")
-        assert loaded.require(to_render=True)
+        assert loaded.require()
         assert found(loaded, "warning") == ["settings.pipelineId"]
 
     @pytest.mark.parametrize(
         "settings",
         [
             {"preprocessorIds": ["depth"]},
-            {"postprocessorIds": ["rife"]},
+            {"postprocessorIds": ["upscale"]},
+            {"lastFrameImage": "C:\\pictures\\a.png"},
+            {"vace_video_path": "/home/ann/a.mp4"},
+            {"schemaFieldOverrides": {"vace_ref_images": ["a.png"]}},
+            {"controlImage": "a.png"},
+            {"inputImages": [{"file": "a.webp"}]},
+            {"ipAdapterScale": 0.5},
             {"refImages": ["a.png"]},
             {"firstFrameImage": "a.png"},
         ],
         ids=str,
     )
-    def test_what_we_cannot_run_blocks_rendering_only(self, settings: dict[str, Any]) -> None:
+    def test_what_steers_and_is_not_understood_or_at_hand_is_an_error(
+        self, settings: dict[str, Any]
+    ) -> None:
         loaded = load(document(**settings))
-        assert [problem.blocks_render for problem in loaded.problems] == [True]
-        assert loaded.ok
+        assert len(found(loaded, "error")) == 1
+        assert not loaded.ok
+
+    def test_more_frames_in_between_are_left_out_with_a_warning(self) -> None:
+        loaded = load(document(postprocessorIds=["rife"]))
+        assert found(loaded, "warning") == ["settings.postprocessorIds"]
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"somethingNew": 5}, {"videoBitrate": 9000}, {"frameRate": "24"}, {"imageFit": "cover"}],
+        ids=str,
+    )
+    def test_unknown_keys_that_cannot_steer_stay_notes(self, settings: dict[str, Any]) -> None:
+        assert load(document(**settings)).ok
 
     def test_a_passthrough_stage_is_harmless(self) -> None:
         assert load(document(preprocessorIds=["passthrough"], refImages=[])).problems == ()

@@ -122,7 +122,7 @@ def test_a_fault_is_refused_with_its_path(change: dict[str, Any], path: str) -> 
     assert path in found(load(workflow() | change), "error")
 
 
-def test_stages_around_the_main_pipeline_block_rendering() -> None:
+def test_stages_around_the_main_pipeline_are_errors_but_for_more_frames() -> None:
     data = workflow(
         pipeline("video-depth-anything", role="preprocessor"),
         pipeline(role="main"),
@@ -130,16 +130,20 @@ def test_stages_around_the_main_pipeline_block_rendering() -> None:
         pipeline("passthrough", role="postprocessor"),
     )
     loaded = load(data)
-    assert loaded.ok
-    blocking = [problem.path for problem in loaded.problems if problem.blocks_render]
-    assert blocking == ["pipelines[0].pipeline_id", "pipelines[2].pipeline_id"]
+    assert found(loaded, "error") == ["pipelines[0].pipeline_id"]
+    assert found(loaded, "warning") == ["pipelines[2].pipeline_id"]
 
 
 def test_without_roles_the_first_generating_pipeline_is_the_main_one() -> None:
     params = {"base_seed": 9}
-    loaded = load(workflow(pipeline("depth"), pipeline(params=params), pipeline("passthrough")))
+    loaded = load(workflow(pipeline("passthrough"), pipeline(params=params), pipeline("blur")))
     assert loaded.require().settings.seed == 9
-    assert found(loaded, "note") == ["pipelines[0]"]
+    assert found(loaded, "note") == ["pipelines[2]"]
+
+
+def test_without_roles_and_graph_what_stands_before_the_main_pipeline_feeds_it() -> None:
+    loaded = load(workflow(pipeline("depth"), pipeline()))
+    assert found(loaded, "error") == ["pipelines[0].pipeline_id"]
 
 
 def node(name: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -167,11 +171,13 @@ MAIN = node("sd", "pipeline", pipeline_id="streamdiffusionv2")
     ],
     ids=["alone", "passthrough", "before", "custom node", "twice"],
 )
-def test_nodes_on_the_pictures_way_block_rendering(
+def test_nodes_on_the_pictures_way_are_errors(
     inner: list[dict[str, Any]], blocking: list[str]
 ) -> None:
-    loaded = load(workflow(graph=graph(SOURCE, *inner, SINK)))
-    assert [problem.value for problem in loaded.problems if problem.blocks_render] == blocking
+    for nodes in ([SOURCE, *inner, SINK], [*inner, SINK]):
+        loaded = load(workflow(graph=graph(*nodes)))
+        errors = [problem for problem in loaded.problems if problem.severity == "error"]
+        assert [problem.value for problem in errors] == blocking
 
 
 def test_nodes_beside_the_pictures_way_are_let_be() -> None:
