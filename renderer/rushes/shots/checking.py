@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from rushes.errors import RushesError
 from rushes.presets.default import preset_of
 from rushes.presets.preset import Preset, load_preset
+from rushes.shots.at_hand import check_files
+from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_with_problems
 from rushes.timeline.problems import Problem
@@ -12,22 +17,34 @@ from rushes.timeline.read.load import LoadedTimeline
 
 
 def find_problems(
-    loaded: LoadedTimeline, options: PlanOptions, preset: Preset | None = None
+    loaded: LoadedTimeline,
+    options: PlanOptions,
+    preset: Preset | None = None,
+    *,
+    folder: Path,
+    lora_folders: Sequence[Path] = (),
 ) -> list[Problem]:
     """Return errors, warnings and notes; planning finds what no field alone shows.
 
-    It is planned for the preset that was chosen, else for that of the file's pipeline.
+    It is planned for the preset that was chosen, else for that of the file's pipeline. ``folder``
+    is where the timeline lies.
     """
     if loaded.timeline is None:
         return list(loaded.problems)
-    if preset is None:
-        pipeline = options.pipeline or loaded.timeline.settings.pipeline_id
-        preset = load_preset(preset_of(pipeline))
+    wanted = preset or preset_for(loaded.timeline, options.pipeline)
     try:
-        _, found = plan_with_problems(loaded.timeline, options, preset)
+        plan, found = plan_with_problems(loaded.timeline, options, wanted)
+        is_chosen = preset is not None
+        remarks = check_files(plan, folder, lora_folders, wanted, only_this=is_chosen)
     except RushesError as error:
         return [*loaded.problems, *problems_of(error)]
-    return [*loaded.problems, *found]
+    warnings = [Problem("", remark, severity="warning") for remark in remarks]
+    return [*loaded.problems, *found, *warnings]
+
+
+def preset_for(timeline: Timeline, pipeline: str | None = None) -> Preset:
+    """Return the preset that would make the pictures if its weights were here."""
+    return load_preset(preset_of(pipeline or timeline.settings.pipeline_id))
 
 
 def problems_of(error: RushesError) -> list[Problem]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rushes.presets.preset import Preset
+from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, with_input
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
@@ -20,17 +22,20 @@ def preview_plan(
     options: PlanOptions,
     *,
     video: Path | None = None,
+    lora_folders: Sequence[Path] = (),
 ) -> tuple[RenderPlan, Path | None]:
     """Plan one take as ``shot.plan_shots`` does; return the plan, and the input if it is here.
 
     An input that the timeline names and that is not here is a warning of the plan.
     Raises: ConfigError when options cannot be met; MissingFileError for a ``video`` that is not
-        here; InputError.
+        here; InputError; what ``check_files`` raises.
     """
     named = None if video else named_input(timeline, file.parent, options, preset)
     is_missing = named is not None and not named.exists()
     video = video or (None if is_missing else named)
     plan = plan_render(timeline, with_input(options, video, file.parent), preset)
+    remarks = check_files(plan, file.parent, lora_folders, preset, only_this=False)
+    plan = replace(plan, warnings=(*plan.warnings, *remarks))
     if is_missing:
         plan = replace(plan, warnings=(*plan.warnings, f"{file}: its input {named} is not here"))
     return plan, video

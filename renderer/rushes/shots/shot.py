@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
 from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
 from rushes.render.request import RenderRequest, refuse_missing
+from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, with_input
 from rushes.shots.names import name_output
 from rushes.shots.values import ResultValues
@@ -44,14 +45,19 @@ def plan_shots(
 
     ``file`` is where the timeline lies. ``video`` is the input, else the one that the timeline
     names is taken; ``output`` names the result, else the timeline or its file does.
-    Raises: ConfigError when options cannot be met; MissingFileError and InputError for the input.
+    Raises: ConfigError when options cannot be met; MissingFileError and InputError for the input;
+        what ``check_files`` raises.
     """
     video = video or named_input(timeline, file.parent, options[0], preset)
     known = with_input(options[0], video, file.parent)
     shots = []
+    remarks: tuple[str, ...] = ()
     for take, each in enumerate(options):
         each = known.model_copy(update={"seed": each.seed})
         plan = plan_render(timeline, each, preset)
+        if take == 0:
+            remarks = check_files(plan, file.parent, lora_folders, preset)
+        plan = replace(plan, warnings=(*plan.warnings, *remarks))
         name = name_output(output, file, plan, is_one_of_many=len(options) > 1)
         request = RenderRequest(
             timeline=file, output=name, input=video, options=each, preset=preset.name, **result

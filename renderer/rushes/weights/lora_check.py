@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from rushes.errors import AdapterError
 from rushes.models.adapters.header import LoraHeader, read_header
 from rushes.models.adapters.keys import Shape
 from rushes.models.adapters.network_shapes import dit_shapes, vace_shapes
@@ -13,20 +11,13 @@ from rushes.models.adapters.places import place_keys
 from rushes.presets.preset import Preset
 
 
-def check_lora(path: Path, presets: Iterable[Preset], *, with_vace: bool = False) -> LoraHeader:
-    """Judge a LoRA file from its header: it must fit the network of one of these presets.
+def check_lora(path: Path, preset: Preset, *, with_vace: bool = False) -> LoraHeader:
+    """Judge a LoRA file from its header: it must fit the network of a preset.
 
-    Raises: AdapterError when it is damaged, not a LoRA, or fits none of them.
+    Raises: AdapterError when it is damaged, not a LoRA, or of another network.
     """
     header = read_header(path)
-    networks = [network_shapes(preset, with_vace=with_vace) for preset in presets]
-    for number, shapes in enumerate(networks, 1):
-        try:
-            place_keys(header.shapes, shapes, str(path))
-            break
-        except AdapterError:
-            if number == len(networks):
-                raise
+    place_keys(header.shapes, network_shapes(preset, with_vace=with_vace), str(path))
     return header
 
 

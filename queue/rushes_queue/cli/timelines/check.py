@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +12,11 @@ import typer
 from rushes.errors import MissingFileError
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.choices import complete_presets
-from rushes_queue.cli.flags.flags import LoadFlags, takes_flags
-from rushes_queue.cli.show.console import print_json
+from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, takes_flags
+from rushes_queue.cli.show.console import print_json, say
 
 if TYPE_CHECKING:
+    from rushes.presets.preset import Preset
     from rushes.timeline.problems import Problem
 
 STYLES: dict[str, dict[str, Any]] = {
@@ -28,6 +30,7 @@ STYLES: dict[str, dict[str, Any]] = {
 def check(
     files: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
     loading: LoadFlags,
+    places: FolderFlags,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -41,21 +44,30 @@ def check(
 ) -> None:
     """Check files and list every problem with its place and cure.
 
-    Exit code 3 when a file has an error, 4 when one is missing.
+    Exit code 3 when a file has an error, 4 when one is missing. A model that is offered and not
+    installed here is named in a line of its own.
     """
     from rushes.presets.preset import load_preset
-    from rushes.shots.checking import find_problems, is_ok, problems_of
+    from rushes.shots.checking import find_problems, is_ok, preset_for, problems_of
     from rushes.timeline.plan.options import make_options
 
     chosen = load_preset(preset) if preset else None
+    presets: dict[str, Preset] = {}
     reports = []
     codes = set()
     for file in files:
         try:
+            loaded = loading.load(file, chosen)
+            timeline = loaded.timeline
             problems = find_problems(
-                loading.load(file, chosen), make_options(pipeline=loading.pipeline), chosen
+                *(loaded, make_options(pipeline=loading.pipeline), chosen),
+                folder=file.parent,
+                lora_folders=loading.lora_folders if timeline and timeline.settings.loras else (),
             )
             ok = is_ok(problems)
+            if ok and timeline:
+                wanted = chosen or preset_for(timeline, loading.pipeline)
+                presets[wanted.name] = wanted
             codes.add(exit_codes.OK if ok else exit_codes.INVALID)
         except MissingFileError as error:
             ok, problems = False, problems_of(error)
@@ -66,9 +78,24 @@ def check(
     else:
         for report in reports:
             _print_report(*report)
+    if presets:
+        _name_absent_models(presets, places)
     for code in (exit_codes.INVALID, exit_codes.NOT_FOUND):
         if code in codes:
             raise typer.Exit(code)
+
+
+def _name_absent_models(presets: Mapping[str, Preset], places: FolderFlags) -> None:
+    """Say which models files ask for that are offered and not installed, and how to get them."""
+    from rushes.presets.catalogue import is_installed
+
+    models = places.folders().models
+    for name, preset in presets.items():
+        if not preset.brings_weights and not is_installed(preset, models):
+            say(
+                f"note: model {name} is not installed here; 'rushes models download {name}' "
+                "fetches it"
+            )
 
 
 def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:

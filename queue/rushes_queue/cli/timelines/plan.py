@@ -62,7 +62,11 @@ def plan(
     timeline = loading.load(file, given).require()
     chosen = given or load_preset(preset_of(loading.pipeline or timeline.settings.pipeline_id))
     options = planned.options(seed, loading.pipeline)
-    render_plan, video = preview_plan(timeline, file, chosen, options, video=planned.input_video)
+    render_plan, video = preview_plan(
+        *(timeline, file, chosen, options),
+        video=planned.input_video,
+        lora_folders=loading.lora_folders if timeline.settings.loras else (),
+    )
     memory = estimate_plan(chosen, render_plan)
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
