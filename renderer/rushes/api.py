@@ -18,7 +18,7 @@ from rushes.presets.preset import Preset, load_preset
 from rushes.shots.checking import find_problems
 from rushes.shots.preview import preview_plan
 from rushes.shots.shot import Shot, plan_shots, refuse_contradictions
-from rushes.shots.sources import Source, TimelineDocument, open_source, read_source
+from rushes.shots.sources import Source, TimelineDocument, folder_of, open_source, read_source
 from rushes.shots.values import (
     FramesValues,
     PlanValues,
@@ -79,15 +79,20 @@ def check(
     Raises: MissingFileError when there is no such file; ConfigError when there is no such preset.
     """
     chosen = load_preset(preset) if preset else None
+    lora_folders = (folders or machine_folders()).loras
     loaded = read_source(
         source,
         strict=strict,
         allow_version=allow_version,
         pipeline=pipeline,
-        lora_folders=(folders or machine_folders()).loras,
+        lora_folders=lora_folders,
         preset=chosen,
     )
-    return find_problems(loaded, make_options(pipeline=pipeline), chosen)
+    return find_problems(
+        *(loaded, make_options(pipeline=pipeline), chosen),
+        folder=folder_of(source),
+        lora_folders=lora_folders,
+    )
 
 
 def plan(
@@ -106,16 +111,19 @@ def plan(
         for the input video.
     """
     given = load_preset(preset) if preset else None
+    lora_folders = (folders or machine_folders()).loras
     document = open_source(
         source,
-        lora_folders=(folders or machine_folders()).loras,
+        lora_folders=lora_folders,
         pipeline=options.get("pipeline"),
         preset=given,
     )
     chosen = given or load_preset(preset_of(_pipeline_of(document, options)))
     video = None if input is None else Path(input)
     return preview_plan(
-        document.timeline, document.file, chosen, plan_options(**options), video=video
+        *(document.timeline, document.file, chosen, plan_options(**options)),
+        video=video,
+        lora_folders=lora_folders,
     )[0]
 
 
@@ -200,7 +208,6 @@ def _make_shot(
         lora_folders=folders.loras,
         pipeline=planned.get("pipeline"),
         preset=given,
-        to_render=True,
     )
     preset = given or _choose_preset(_pipeline_of(document, planned), folders)
     (shot,) = plan_shots(

@@ -45,6 +45,9 @@ NUM_FRAMES = {
 
 def plan(name: str, *arguments: str) -> dict[str, Any]:
     file = FOLDER / "timelines" / name
+    named = json.loads(file.read_text())["settings"]["pipelineId"]
+    if named != "streamdiffusionv2":
+        arguments = (*arguments, "--pipeline", "streamdiffusionv2")
     result = CliRunner().invoke(app, ["plan", str(file), "--json", *arguments])
     assert result.exit_code == 0, result.output
     data: dict[str, Any] = json.loads(result.stdout)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import rushes
 from rushes.errors import ConfigError, InputError
+from rushes.models.adapters.header import config_name, read_header
 from rushes.shots.names import timeline_name
 from rushes.shots.shot import Shot
 from rushes.timeline.loras import BESIDE, find_all
@@ -136,12 +137,14 @@ def files_of(shot: Shot) -> Sequence[Path]:
 def named_files(shot: Shot) -> dict[str, Path]:
     """Return the LoRAs of a plan and what steers it, by the names that the job's plan has.
 
-    Raises: MissingFileError when a LoRA is not there.
+    Raises: MissingFileError when a LoRA is not there; AdapterError when it cannot be applied.
     """
     folder = shot.request.timeline.parent
     files = {bare_name(file): folder / file for file in shot.plan.steering_files}
     loras = find_all(shot.plan.loras, (folder / BESIDE, *shot.lora_folders))
-    return files | loras
+    settings = {name: read_header(path).config for name, path in loras.items()}
+    configs = {config_name(name): path for name, path in settings.items() if path is not None}
+    return files | loras | configs
 
 
 def audio_file_of(shot: Shot) -> Path | None:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from rushes.errors import ConfigError
+from rushes.models.adapters.header import config_name
 from rushes.render.request import RenderRequest
 from rushes.text import printable, shortened
 from rushes.timeline.plan.options import PlanOptions
@@ -107,7 +108,8 @@ class JobDocument(_Data):
 
     ``plan`` is what ``RenderPlan.to_dict`` returns, of a plan without paths (``portable_plan``).
     ``audio`` is the sound file that the request or else the timeline names. ``files`` are the
-    LoRAs of the plan, and what steers it through VACE, under the names that the plan has.
+    LoRAs of the plan with the settings beside them, and what steers it through VACE, under the
+    names that the plan has.
     """
 
     schema_version: Literal[2] = SCHEMA_VERSION
@@ -150,7 +152,7 @@ class JobDocument(_Data):
         wanted = steering_names(self.plan)
         if len(set(names)) < len(names):
             raise ValueError("files has two of the same name")
-        if not wanted <= set(names) <= wanted | self.lora_names:
+        if not wanted <= set(names) <= wanted | self.lora_names | self.lora_config_names:
             raise ValueError("files are not those that the plan names")
         beside = [ref for ref in (self.timeline, self.audio) if ref is not None]
         for ref in self.files:
@@ -161,6 +163,11 @@ class JobDocument(_Data):
     def lora_names(self) -> set[str]:
         """The file names of the plan's LoRAs."""
         return {str(lora["name"]) for lora in self.plan["loras"]}
+
+    @property
+    def lora_config_names(self) -> set[str]:
+        """The names under which settings of the plan's LoRAs travel, if they lay beside them."""
+        return {config_name(name) for name in self.lora_names}
 
     @property
     def _needs_audio_file(self) -> bool:

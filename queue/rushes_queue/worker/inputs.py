@@ -96,7 +96,7 @@ def fetch_inputs(
     if document.audio is not None:  # beside the timeline, which may name it
         audio = fetch(document.audio, folder.inputs / document.audio.name)
     for ref in document.files:
-        if ref.name in document.lora_names:
+        if ref.name in document.lora_names | document.lora_config_names:
             copy(fetch_blob(storage, ref, blobs), folder.inputs / BESIDE / ref.name)
         elif not (folder.inputs / ref.name).exists():  # else it is the sound as well
             fetch(ref, folder.inputs / ref.name)

@@ -80,7 +80,12 @@ class Pipeline:
     def weights_sha256(self) -> dict[str, str]:
         """The hash of each weight file, by part."""
         hashes = {part: self.hash_of(path) for part, path in self.paths.files().items()}
-        return hashes | {f"lora {file.lora.name}": file.sha256 for file in self.loras}
+        hashes |= {f"lora {file.lora.name}": file.sha256 for file in self.loras}
+        return hashes | {
+            f"lora settings {file.lora.name}": file.config_sha256
+            for file in self.loras
+            if file.config_sha256 is not None
+        }
 
     def hash_of(self, path: Path) -> str:
         """Return the SHA-256 of a file, which is read only once."""

@@ -62,6 +62,7 @@ def read_source(
             strict=strict,
             allow_version=allow_version,
             lora_folders=(Path(BESIDE), *lora_folders),
+            folder=Path(),
             pipeline=pipeline,
             preset=preset,
         )
@@ -83,11 +84,9 @@ def open_source(
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
     preset: Preset | None = None,
-    to_render: bool = False,
 ) -> TimelineDocument:
     """Return a timeline with its document; options as of ``read_source``.
 
-    ``to_render`` also refuses what only rendering must refuse, such as a missing LoRA.
     Raises: TimelineError with a line for each fault; MissingFileError.
     """
     loaded = read_source(
@@ -98,7 +97,7 @@ def open_source(
         pipeline=pipeline,
         preset=preset,
     )
-    timeline = loaded.require(to_render=to_render)
+    timeline = loaded.require()
     if isinstance(source, TimelineDocument):
         return source
     if not isinstance(source, Mapping):
@@ -106,6 +105,13 @@ def open_source(
     content = _to_json(source)
     name = f"timeline-{sha256(content).hexdigest()[:8]}.json"
     return TimelineDocument(timeline, loaded.problems, Path(name), content)
+
+
+def folder_of(source: Source) -> Path:
+    """Return the folder in which the files that a timeline names may lie."""
+    if isinstance(source, TimelineDocument):
+        return source.file.parent
+    return Path() if isinstance(source, Mapping) else Path(source).parent
 
 
 def _to_json(document: Mapping[str, Any]) -> bytes:

@@ -19,11 +19,12 @@ from rushes.timeline.loras import find_all
 
 @dataclass(frozen=True)
 class LoraFile:
-    """A LoRA of a plan, and where it lies."""
+    """A LoRA of a plan, where it lies, and the hash of the settings beside it that hold for it."""
 
     lora: Lora
     path: Path
     sha256: str
+    config_sha256: str | None = None
 
 
 def find_loras(
@@ -35,7 +36,11 @@ def find_loras(
         the same name than the plan's author had.
     """
     paths = find_all(loras, folders)
-    files = [LoraFile(lora, paths[lora.name], hash_of(paths[lora.name])) for lora in loras]
+    files = []
+    for lora in loras:
+        path = paths[lora.name]
+        config = read_header(path).config
+        files.append(LoraFile(lora, path, hash_of(path), hash_of(config) if config else None))
     for file in files:
         if file.lora.sha256 not in (None, file.sha256):
             raise AdapterError(

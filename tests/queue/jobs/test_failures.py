@@ -6,7 +6,14 @@ import errno
 
 import pytest
 
-from rushes.errors import CheckpointError, ConfigError, InputError, ShapeError, VideoError
+from rushes.errors import (
+    AdapterError,
+    CheckpointError,
+    ConfigError,
+    InputError,
+    ShapeError,
+    VideoError,
+)
 from rushes_queue.errors import BrokerError, DocumentError
 from rushes_queue.jobs.failures import delay_ms, kind_of, message_of
 from rushes_queue.jobs.record import FailureKind
@@ -26,6 +33,7 @@ class OutOfMemoryError(RuntimeError):
     ("error", "kind"),
     [
         (InputError("x"), FailureKind.INPUT),
+        (AdapterError("x"), FailureKind.INPUT),
         (MissingKeyError("x"), FailureKind.INPUT),
         (DamagedBlobError("x"), FailureKind.INPUT),
         (DocumentError("x"), FailureKind.DOCUMENT),

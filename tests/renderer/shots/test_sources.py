@@ -28,10 +28,7 @@ def test_a_file_keeps_its_content_to_itself(tmp_path: Path) -> None:
     assert read_source(document).timeline is document.timeline
 
 
-def test_what_only_rendering_refuses_is_refused_when_it_is_to_be_rendered() -> None:
+def test_what_is_not_at_hand_is_refused() -> None:
     lacking = timeline(loras=[{"path": "none.safetensors", "scale": 1.0}])
-    document = open_source(lacking)
     with pytest.raises(TimelineError, match=r"none\.safetensors"):
-        open_source(document, to_render=True)
-    with pytest.raises(TimelineError, match=r"none\.safetensors"):
-        open_source(lacking, to_render=True)
+        open_source(lacking)

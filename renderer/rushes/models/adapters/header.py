@@ -62,11 +62,16 @@ def read_header(path: Path) -> LoraHeader:
 
 def config_beside(path: Path) -> Path | None:
     """Return the PEFT settings that belong to a LoRA file: of its own name, else of its folder."""
-    for name in (f"{path.name}.{CONFIG}", f"{path.stem}.{CONFIG}", f"{path.stem}_{CONFIG}", CONFIG):
+    for name in (config_name(path.name), f"{path.stem}.{CONFIG}", f"{path.stem}_{CONFIG}", CONFIG):
         config = path.with_name(name)
         if config.is_file():
             return config
     return None
+
+
+def config_name(lora: str) -> str:
+    """Return what the settings of a LoRA are called where several lie in one folder."""
+    return f"{lora}.{CONFIG}"
 
 
 def _read_config(path: Path) -> Alphas:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from rushes_queue.cli import app
@@ -33,6 +35,12 @@ def bad(tmp_path: Path) -> Path:
 def write(path: Path, data: Any) -> Path:
     path.write_text(json.dumps(data))
     return path
+
+
+def write_lora(path: Path, side: int) -> None:
+    name = "blocks.0.self_attn.q"
+    halves = {"lora_A": torch.ones(2, side), "lora_B": torch.ones(side, 2)}
+    save_file({f"{name}.{half}.weight": tensor for half, tensor in halves.items()}, path)
 
 
 def check(*arguments: object) -> Result:
@@ -109,8 +117,16 @@ def test_a_version_can_be_allowed(tmp_path: Path) -> None:
 def test_loras_are_looked_up_in_the_folders_named(tmp_path: Path) -> None:
     settings = {"loras": [{"path": "/elsewhere/paper.safetensors", "scale": 1}]}
     path = write(tmp_path / "lora.json", document(settings=settings))
-    assert "rendering refuses it" in check(path).stdout
+    assert "paper.safetensors is not on this machine" in check(path).stdout
     (tmp_path / "paper.safetensors").write_bytes(b"")
+    result = check(path, "--lora-dir", tmp_path)
+    assert (result.exit_code, "damaged or incomplete" in result.stdout) == (3, True)
+    name = "blocks.0.self_attn.q"
+    state = {
+        f"{name}.lora_A.weight": torch.ones(2, 1536),
+        f"{name}.lora_B.weight": torch.ones(1536, 2),
+    }
+    save_file(state, tmp_path / "paper.safetensors")
     assert check(path, "--lora-dir", tmp_path).stdout == f"{path}: ok\n"
     folder = {"RUSHES_LORA_DIR": str(tmp_path)}
     assert CliRunner().invoke(app, ["check", str(path)], env=folder).stdout == f"{path}: ok\n"
@@ -163,3 +179,31 @@ def test_each_fault_of_what_steers_a_render_has_its_line(tmp_path: Path) -> None
     assert result.exit_code == 3
     assert "refused (2 errors)" in result.stdout
     assert "prompts[0].ext.vace.ref_images: 3 reference images, but chunk 0" in result.stdout
+
+
+def test_a_lora_of_another_preset_is_accepted_with_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "loras").mkdir()
+    write_lora(tmp_path / "loras" / "paper.safetensors", 64)
+    settings = {"loras": [{"path": "/elsewhere/paper.safetensors", "scale": 1}]}
+    result = check(write(tmp_path / "lora.json", document(settings=settings)))
+    assert result.exit_code == 0
+    assert "or --preset tiny, which it fits" in result.stdout
+
+
+def test_a_model_that_is_not_installed_is_named_in_a_line_of_its_own(
+    tmp_path: Path, good: Path
+) -> None:
+    result = check(good, "--models-dir", tmp_path)
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "note: model streamdiffusionv2-1.3b is not installed here; "
+        "'rushes models download streamdiffusionv2-1.3b' fetches it\n"
+    )
+
+
+def test_a_file_that_steers_and_is_not_there_is_an_error(tmp_path: Path) -> None:
+    named = {"vace": {"ref_images": ["a.png"]}}
+    block = {"startTime": 0, "endTime": 1, "text": "a boat", "ext": named}
+    path = write(tmp_path / "t.json", document(prompts=[block], ext={"schema": 1}))
+    result = check(path)
+    assert (result.exit_code, "a.png: there is no such file" in result.stdout) == (3, True)
