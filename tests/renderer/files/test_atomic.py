@@ -15,6 +15,7 @@ import pytest
 
 from checkout import ROOT
 from renders.full_disk import largest_file
+from rushes.errors import ConfigError
 from rushes.files import atomic
 from rushes.files.atomic import (
     TEMPORARY_PREFIX,
@@ -22,6 +23,7 @@ from rushes.files.atomic import (
     give_name,
     make_folder,
     remove_old_temporaries,
+    sync_folder,
     temporary_beside,
     write_whole,
 )
@@ -119,6 +121,57 @@ def test_a_finished_file_gets_its_name(tmp_path: Path) -> None:
     temporary.write_bytes(b"new")
     give_name(temporary, path)
     assert path.read_bytes() == b"new"
+
+
+def test_nobody_sees_a_half_written_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+
+    def look(file: BinaryIO) -> None:
+        file.write(b"half")
+        file.flush()
+        assert not path.exists()
+        (other,) = os.listdir(tmp_path)
+        assert other.startswith(".rushes-")
+
+    assert write_whole(path, look)
+    assert path.read_bytes() == b"half"
+
+
+def test_a_file_system_without_hard_links_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(ConfigError, match="no hard links, which a storage needs"):
+        write_whole(tmp_path / "a", lambda file: None, if_absent=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_that_was_made_although_it_is_reported_as_taken_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NFS does when the answer was lost and the request is repeated."""
+    link = os.link
+
+    def link_twice(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", link_twice)
+    assert write_whole(tmp_path / "a", lambda file: None, if_absent=True)
+
+
+def test_a_folder_is_made_with_all_above_it(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b" / "c"
+    make_folder(folder)
+    make_folder(folder)
+    sync_folder(folder)
+    assert folder.is_dir()
+    (folder / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        make_folder(folder / "file" / "below")
 
 
 def test_leftovers_are_removed_after_a_day(tmp_path: Path) -> None:
