@@ -19,6 +19,7 @@ _PANELS = {
         "plan": "timelines.plan",
         "convert": "timelines.convert",
         "eval": "timelines.evaluate",
+        "reproduce": "timelines.reproduce",
     },
     "Jobs": {
         "submit": "jobs.submit",

@@ -52,6 +52,11 @@ class CatalogueEntry(_Data):
         sizes = [file.size for file in self.files if file.size is not None]
         return sum(sizes) if len(sizes) == len(self.files) else None
 
+    def preferring(self, owner: str | None) -> CatalogueEntry:
+        """Return the entry with the repositories of one publisher first."""
+        first = sorted(self.repositories, key=lambda name: name.split("/")[0] != owner)
+        return self.model_copy(update={"repositories": tuple(first)})
+
     def path(self, file: CatalogueFile, models_dir: Path) -> Path:
         return models_dir / self.folder / file.name
 

@@ -50,6 +50,7 @@ def build_manifest(
         "height": plan.height,
         "seed": plan.seed,
         "preset": preset.name,
+        "profile": plan.profile,
         "random_weights": is_random,
         "frames_sha256": frames_sha256,
         "sha256": {

@@ -10,6 +10,7 @@ from rushes.presets.default import preset_of
 from rushes.presets.preset import Preset, load_preset
 from rushes.shots.at_hand import check_files
 from rushes.timeline.document import Timeline
+from rushes.timeline.era import propose_profile
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_with_problems
 from rushes.timeline.problems import Problem
@@ -39,12 +40,19 @@ def find_problems(
     except RushesError as error:
         return [*loaded.problems, *problems_of(error)]
     warnings = [Problem("", remark, severity="warning") for remark in remarks]
-    return [*loaded.problems, *found, *warnings]
+    proposal = propose(loaded.timeline, options.profile)
+    notes = [] if proposal is None else [Problem("", proposal, severity="note")]
+    return [*loaded.problems, *found, *warnings, *notes]
 
 
 def preset_for(timeline: Timeline, pipeline: str | None = None) -> Preset:
     """Return the preset that would make the pictures if its weights were here."""
     return load_preset(preset_of(pipeline or timeline.settings.pipeline_id))
+
+
+def propose(timeline: Timeline, profile: str) -> str | None:
+    """Return one line that proposes another profile than the one chosen, where a file is old."""
+    return propose_profile(timeline, profile)
 
 
 def problems_of(error: RushesError) -> list[Problem]:

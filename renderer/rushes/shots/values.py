@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from rushes.presets.kinds import CachePolicy, Method, Mode, VaeType
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
 from rushes.timeline.document import Ramp
 from rushes.timeline.plan.options import AtEnd, PlanOptions, make_options
 from rushes.video.read.fit import Fit
@@ -31,6 +31,9 @@ class PlanValues(TypedDict, total=False):
     height: int | None
     denoising_steps: Sequence[int] | None
     noise_scale: float | None
+    noise: NoiseKind | None
+    noise_device: str | None
+    normalise_latents: bool | None
     stream_batch: bool | None
     on_prompt_change: CachePolicy | None
     ramp: Ramp | None

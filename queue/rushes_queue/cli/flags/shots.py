@@ -44,12 +44,14 @@ def make_shots(
     Raises: TimelineError with all faults of the file; what its plan and the input raise.
     """
     from rushes.presets.preset import load_preset
+    from rushes.shots.checking import propose
     from rushes.shots.shot import plan_shots
 
     chosen = load_preset(result.preset) if result.preset else None
     loaded = loading.load(timeline, chosen).require()
     pipeline = loading.pipeline or loaded.settings.pipeline_id
     preset = chosen or load_preset(default_preset(folders, pipeline))
+    say_proposal(propose(loaded, planned.profile))
     seeds = choose_seeds(loaded.settings.seed, takes)
     return preset, plan_shots(
         *(loaded, timeline, preset),
@@ -59,6 +61,12 @@ def make_shots(
         lora_folders=loading.lora_folders,
         **result.values(),
     )
+
+
+def say_proposal(proposal: str | None) -> None:
+    """Say what is proposed for a timeline, if anything is."""
+    if proposal is not None:
+        say(f"note: this timeline {proposal}")
 
 
 def warn_of(plans: Sequence[RenderPlan]) -> None:

@@ -78,6 +78,9 @@ def download(
         bool, typer.Option("--offline", help="Do not touch the network; also HF_HUB_OFFLINE=1.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Fetch files that are here too.")] = False,
+    prefer: Annotated[
+        str | None, typer.Option(help="Ask this publisher first, such as daydreamlive.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch what a preset lacks, or single entries; takes up interrupted downloads.
@@ -100,7 +103,11 @@ def download(
     paths: dict[str, list[str]] = {}
     for name, entry in entries.items():
         found = fetch(
-            entry, folders.models, offline=offline or is_offline_mode(), force=force, say=say
+            entry.preferring(prefer),
+            folders.models,
+            offline=offline or is_offline_mode(),
+            force=force,
+            say=say,
         )
         for path in found:
             if (record := records.get(path)) is not None:

@@ -11,6 +11,7 @@ import typer
 from rushes.presets.default import preset_of
 from rushes_queue.cli.flags.choices import complete_presets
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
+from rushes_queue.cli.flags.shots import say_proposal
 from rushes_queue.cli.show.console import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ def plan(
     """Show which frames, prompts, seeds and resets every chunk of a render will have."""
     from rushes.memory.memory_plan import estimate_plan
     from rushes.presets.preset import load_preset
+    from rushes.shots.checking import propose
     from rushes.shots.preview import preview_plan
 
     given = load_preset(preset) if preset else None
     timeline = loading.load(file, given).require()
     chosen = given or load_preset(preset_of(loading.pipeline or timeline.settings.pipeline_id))
+    say_proposal(propose(timeline, planned.profile))
     options = planned.options(seed, loading.pipeline)
     render_plan, video = preview_plan(
         *(timeline, file, chosen, options),

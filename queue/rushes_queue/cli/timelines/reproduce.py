@@ -1,0 +1,87 @@
+"""``rushes reproduce``: a published film again, by the rules and with the noise of its day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.show.console import say
+from rushes_queue.cli.timelines.render import render_all
+
+if TYPE_CHECKING:
+    from rushes.files.folders import Folders
+    from rushes.presets.preset import Preset
+
+
+@takes_flags
+def reproduce(
+    name: Annotated[str, typer.Argument(help="evolution, feline, prey, or a timeline file.")],
+    result: ResultFlags,
+    loading: LoadFlags,
+    places: FolderFlags,
+    input_video: Annotated[
+        Path | None,
+        typer.Option("--input", help="The clip, if it does not lie here under its own name."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Video to make; its extension decides the format."),
+    ] = None,
+    noise_device: Annotated[
+        str | None, typer.Option(help="The GPU that the film was made on, such as 4090.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, for scripts.")
+    ] = False,
+) -> None:
+    """Render a film that Scope's authors published, as near to it as can be had.
+
+    Says beforehand which of its parts are here: timeline, clip, weights, noise, size and rules.
+    """
+    from rushes.render.request import refuse_conflicts
+    from rushes.shots.recordings import PLAYED_WITH
+    from rushes.shots.reproduction import LIMITS, compare, find_clip, find_timeline
+    from rushes.shots.shot import refuse_contradictions
+
+    here = Path()
+    folders = replace(places.folders(), loras=loading.lora_folders)
+    timeline = find_timeline(name, here)
+    options = PlanFlags(input_video=input_video or find_clip(here), size=size)
+    options = replace(options, **PLAYED_WITH)
+    if noise_device is not None:
+        options = replace(options, noise_device=noise_device)
+    preset, shots = make_shots(
+        timeline, folders, options, result, loading, takes=Takes(), output=output
+    )
+    (shot,) = shots
+    for finding in compare(shot, preset, weight_origins(preset, folders)):
+        say(str(finding))
+    say(f"frame for frame it cannot be: {'; '.join(LIMITS)}")
+    refuse_conflicts(shot.request, force)
+    refuse_contradictions(shot.request, shot.plan)
+    warn_of([shot.plan])
+    render_all(preset, folders, shots, force, as_json)
+
+
+def weight_origins(preset: Preset, folders: Folders) -> dict[str, str]:
+    """Return where the files of a preset were downloaded from, as far as that was recorded."""
+    from rushes.errors import CheckpointError
+    from rushes.weights.download import Records
+    from rushes.weights.networks import find_weights
+
+    if preset.brings_weights:
+        return {}
+    try:
+        paths = find_weights(preset, folders.models, folders.cache)
+    except CheckpointError:
+        return {}
+    records = Records(folders.models)
+    found = {part: records.get(path) for part, path in paths.files().items()}
+    return {part: record.origin for part, record in found.items() if record is not None}
