@@ -74,7 +74,7 @@ def test_without_a_clip_it_says_which_one_is_missing(here: Path) -> None:
     file = here / "mine.json"
     file.write_text(json.dumps({"prompts": [block], "version": "2.0"}))
     result = run(str(file))
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     assert "there is none; the published one is https://github.com/daydreamlive" in result.stderr
     assert not list(here.glob("mine.mp4*"))
 
