@@ -13,6 +13,7 @@ from rushes.errors import TimelineError
 from rushes.presets.preset import Preset
 from rushes.timeline.document import Timeline
 from rushes.timeline.loras import BESIDE
+from rushes.timeline.nearby import Nearby
 from rushes.timeline.problems import Problem
 from rushes.timeline.read.load import LoadedTimeline, load_timeline, parse_timeline
 
@@ -61,8 +62,7 @@ def read_source(
             _to_json(source),
             strict=strict,
             allow_version=allow_version,
-            lora_folders=(Path(BESIDE), *lora_folders),
-            folder=Path(),
+            nearby=Nearby((Path(BESIDE), *lora_folders), Path()),
             pipeline=pipeline,
             preset=preset,
         )

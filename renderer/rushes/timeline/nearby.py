@@ -18,12 +18,15 @@ class Nearby:
     """Where the files of a document may lie.
 
     ``folder`` is the document's own, ``embedded`` the files that it holds by their names, and
-    ``lora_folders`` are searched for LoRAs.
+    ``lora_folders`` are searched for LoRAs. ``assets`` is where files that a document holds are
+    kept, ``lifted`` has texts that were too long to be read with it, by what stands for them.
     """
 
     lora_folders: Sequence[Path] = ()
     folder: Path | None = None
     embedded: Mapping[str, Path] = field(default_factory=dict)
+    assets: Path | None = None
+    lifted: Mapping[str, Path] = field(default_factory=dict)
 
     def find(self, written: str) -> str | None:
         """Return the file that is meant by a path, relative to the folder or absolute, if any."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from rushes.errors import MissingFileError, TimelineError
+from rushes.files.machine_folders import machine_folders
 from rushes.presets.preset import Preset
 from rushes.text import printable
 from rushes.timeline.document import Timeline
@@ -17,9 +19,11 @@ from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
+from rushes.timeline.read.lifting import Lifted, lift_texts
 from rushes.timeline.read.timeline_file import read_timeline
 from rushes.timeline.read.workflow_file import FORMAT, read_workflow
 
+ASSETS = "assets"  # below the cache folder: files that documents carry, by their hashes
 KINDS = f'a timeline (an array "prompts") or a workflow ("format": "{FORMAT}")'
 CONVERT = "it looks like a prompt map by frame; turn it into a timeline with rushes convert"
 
@@ -70,25 +74,34 @@ def load_timeline(
     ``preset`` the preset that it is to be rendered with, where one is chosen already.
     Raises: MissingFileError when there is no such file.
     """
+    assets = machine_folders().cache / ASSETS
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        with ExitStack() as stack:
+            file = stack.enter_context(Path(path).open("rb"))
+            lifted = Lifted(file.read(MAX_BYTES + 1))
+            if len(lifted.data) > MAX_BYTES:  # perhaps by the media that it carries
+                file.seek(0)
+                lifted = stack.enter_context(lift_texts(file, assets, MAX_BYTES))
+            return parse_timeline(
+                lifted.data,
+                strict=strict,
+                allow_version=allow_version,
+                pipeline=pipeline,
+                preset=preset,
+                nearby=Nearby(
+                    lora_folders=(Path(path).parent / BESIDE, *lora_folders),
+                    folder=Path(path).parent,
+                    assets=assets,
+                    lifted=lifted.texts,
+                ),
+                source=str(path),
+            )
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: there is no such file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = Problem("", f"cannot be read: {reason}")
         return LoadedTimeline(None, (problem,), str(path))
-    return parse_timeline(
-        data,
-        strict=strict,
-        allow_version=allow_version,
-        lora_folders=(Path(path).parent / BESIDE, *lora_folders),
-        folder=Path(path).parent,
-        pipeline=pipeline,
-        preset=preset,
-        source=str(path),
-    )
 
 
 def parse_timeline(
@@ -99,12 +112,12 @@ def parse_timeline(
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
     preset: Preset | None = None,
-    folder: Path | None = None,
+    nearby: Nearby | None = None,
     source: str = "timeline",
 ) -> LoadedTimeline:
     """Read a document from memory; the options are those of ``load_timeline``.
 
-    ``folder`` is where the files that it names may lie.
+    ``nearby`` says where the files that it names may lie, instead of ``lora_folders``.
     """
     problems = Problems(strict=strict)
     timeline = None
@@ -114,7 +127,7 @@ def parse_timeline(
         timeline = reader(
             Fields(document, "", problems),
             allow_version=allow_version,
-            nearby=Nearby(lora_folders, folder),
+            nearby=nearby or Nearby(lora_folders),
             choice=PipelineChoice(pipeline, preset),
         )
         problems.note_unknown_keys()

@@ -12,6 +12,7 @@ from rushes.timeline.loras import read_timeline_loras
 from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PASSTHROUGH, PipelineChoice
 from rushes.timeline.read.blocks import read_blocks, read_prompts
+from rushes.timeline.read.embedded import with_embedded
 from rushes.timeline.read.ext import check_schema, read_top_ext, uses_ext
 from rushes.timeline.read.graph import graph_prompt, main_params, read_graph
 from rushes.timeline.read.lora_strengths import check_lora_names
@@ -41,6 +42,7 @@ def read_workflow(
     for key in ("format", "min_scope_version"):
         document.take(key)
     version = check_version(document, "format_version", ("1.0", "1.1"), (1,), allow_version)
+    nearby = with_embedded(document, nearby)
     entries = _read_entries(document)
     main = _choose_main(entries, choice)
     settings = Settings()
