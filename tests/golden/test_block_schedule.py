@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from references.block_split import default_split, resplit
 from references.cases import Case, cases_of
-from rushes.drivers.ranks import default_split, resplit
 
 
 def as_tensor(split: list[range]) -> Tensor:

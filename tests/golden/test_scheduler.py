@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from references.cases import Case, cases_of
-from rushes.stream.schedule import FlowSchedule, add_noise, clean_to_flow, flow_to_clean
+from references.schedule_rules import clean_to_flow, euler_step, training_weights
+from rushes.stream.schedule import FlowSchedule, add_noise, flow_to_clean
 
 # The constructor of the reference has other defaults than the pipelines that use it.
 CONSTRUCTOR_DEFAULTS = {
@@ -38,7 +39,7 @@ def answers(case: Case, index: int, call: dict[str, Any]) -> dict[str, Tensor]:
         case "tables":
             tables = {"sigmas": schedule.sigmas, "timesteps": schedule.timesteps}
             if call["scheduler"].get("training"):
-                tables["training_weights"] = schedule.training_weights
+                tables["training_weights"] = training_weights(schedule)
             return tables
         case "nearest":
             timesteps = get["timestep"]
@@ -54,7 +55,7 @@ def answers(case: Case, index: int, call: dict[str, Any]) -> dict[str, Tensor]:
             return {"flow_pred": clean_to_flow(get["xt"], get["x0"], sigma)}
         case "step":
             flow, noisy = get["model_output"], get["sample"]
-            step = schedule.euler_step(flow, get["timestep"], noisy, call["to_final"])
+            step = euler_step(schedule, flow, get["timestep"], noisy, call["to_final"])
             return {"prev": step}
         case "warp":
             return {"timesteps": schedule.warp(get["denoising_steps"])}

@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from references.block_split import default_split, resplit
 from references.cases import Case, assert_output, upstream_cases
+from references.ranked_batch import RankedBatch
 from references.ring_replay import RecordedNoise
+from references.stages import Stage, move_block
 from references.upstream_replay import UpstreamReplay, assert_final_cache
 from renders.tiny_models import tiny_dit
-from rushes.drivers.ranks import default_split, resplit
-from rushes.drivers.step_batch import StepBatch
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slots import SlotSizes
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryFactors
-from rushes.models.stages import Stage
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row
 from rushes.stream.stage_clock import StageClock
@@ -104,7 +104,7 @@ class Ranks:
         for block in blocks:
             owner = self.owners[block]
             if owner is not rank:
-                owner.kv_cache.move_block(block, rank.kv_cache, with_queue=False)
+                move_block(owner.kv_cache, block, rank.kv_cache, with_queue=False)
         rank.stage = Stage(rank.stage.dit, blocks)
 
 
@@ -135,9 +135,9 @@ class PipeReplay(UpstreamReplay):
         self.renoise = RecordedNoise()  # of the last rank; that of the first covers the input
         self.renoise.draws.extend(case.numbered(f"inputs.rank{len(split) - 1}.noise"))
         self.noise.draws.extend(case.numbered("inputs.rank0.noise"))
-        self.batch = StepBatch(
+        self.batch = RankedBatch(
             Denoiser(self.ranks, self.stream.models.schedule, self.ranks),  # type: ignore[arg-type]
-            self.ranks,  # type: ignore[arg-type]
+            self.ranks,
             self.stream._rotary,
             StageClock(),
             prompt_keys=lambda embedding: self.dit.prompt_keys(embedding),

@@ -20,15 +20,15 @@ from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.device_classes import DeviceClass
 from rushes.stream.denoise import Denoiser
 from rushes.stream.driver import rotary_of
-from rushes.stream.row import Noise, Row
+from rushes.stream.row import Row
 from rushes.stream.stage_clock import StageClock
 
 
 class StepBatch:
     """Row i of the batch is at step i, with the chunk that came i calls earlier.
 
-    Each row has its own part of the cache, so that step i sees the past as it was at step i. With
-    several ranks the rows of a pass come back that many calls later: so many are under way.
+    Each row has its own part of the cache, so that step i sees the past as it was at step i. Until
+    the first rows come back, those behind the first row stay blank.
 
     Source: sdv2: models/wan/causal_stream_inference.py (inference_stream),
     streamv2v/inference_pipe.py
@@ -43,23 +43,15 @@ class StepBatch:
         *,
         prompt_keys: Callable[[Tensor], PromptKeys],
         chunk_frames: int = 1,
-        num_ranks: int = 1,
-        shifts_undone: bool = False,
-        blank_noise: Noise | None = None,
         noise_device: DeviceClass | None = None,
     ) -> None:
         """``chunk_frames`` are the latent frames of every chunk but the first.
 
-        Until the first rows come back, those behind the first row stay blank, or, with
-        ``shifts_undone``, take what the row before had, as in the research system; there
-        ``blank_noise`` is drawn for blank rows too. ``noise_device`` is what restored rows draw
-        their noise like.
+        ``noise_device`` is what restored rows draw their noise like.
         """
         self.kv_cache = kv_cache
         self._denoiser, self._rotary, self._prompt_keys = denoiser, rotary, prompt_keys
-        self._chunk_frames, self._num_ranks = chunk_frames, num_ranks
-        self._shifts_undone, self._blank_noise = shifts_undone, blank_noise
-        self._noise_device = noise_device
+        self._chunk_frames, self._noise_device = chunk_frames, noise_device
         self._first = OneByOne(denoiser, kv_cache, rotary, clock)
         self._predict_clean = clock.timed("denoise", self._pass)
         self.rows: list[Row] = []  # as they entered the last pass
@@ -94,10 +86,8 @@ class StepBatch:
         pass
 
     def _rows_before(self) -> list[Row]:
-        if len(self.returned) == self._num_ranks:
+        if self.returned:
             return self.returned.popleft()
-        if self._shifts_undone:
-            return [replace(row, is_blank=True) for row in self.rows]
         return [self.rows[-1]] * len(self.rows)  # none has got there yet
 
     def _pass(self) -> Tensor:
@@ -128,8 +118,7 @@ class StepBatch:
 
     def _blank(self, like: Row, position: int) -> Row:
         zeros = torch.zeros_like(like.latents)
-        noise = self._blank_noise
-        return replace(like, latents=zeros, position=position, noise=noise, is_blank=True)
+        return replace(like, latents=zeros, position=position, noise=None, is_blank=True)
 
     def _prompts(self) -> PromptKeys:
         """Return the prompts of all rows as a batch, joined anew when one has changed."""

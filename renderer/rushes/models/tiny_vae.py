@@ -9,7 +9,6 @@ Source: madebyollin/taehv: taehv.py; scope: src/scope/core/pipelines/wan2_1/vae/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -175,17 +174,6 @@ class TinyVAE(nn.Module):
             else:
                 x = layer(x)
         return x.unflatten(0, (batch, -1))
-
-
-def last_growth_rows(state: Mapping[str, Tensor], network: TinyVAE) -> dict[str, Tensor]:
-    """Cut the growing layers of a public file to a network that grows less: the last rows count."""
-    wanted = network.state_dict()
-    return {
-        name: tensor[-wanted[name].shape[0] :]
-        if name.startswith("decoder") and name.endswith(".conv.weight") and name in wanted
-        else tensor
-        for name, tensor in state.items()
-    }
 
 
 def conv3x3(in_dim: int, out_dim: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:

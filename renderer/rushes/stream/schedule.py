@@ -51,13 +51,6 @@ class FlowSchedule:
         """The table on the 0 to 1000 scale: [num_steps], float32."""
         return self.sigmas * NUM_TRAIN_TIMESTEPS
 
-    @cached_property
-    def training_weights(self) -> Tensor:
-        """How much each table entry counts in a training loss, most in the middle: [num_steps]."""
-        bell = torch.exp(-2 * ((self.timesteps - self.num_steps / 2) / self.num_steps) ** 2)
-        above = bell - bell.min()
-        return above * (self.num_steps / above.sum())
-
     def nearest(self, timesteps: Tensor) -> Tensor:
         """Return the index of the nearest table entry, the first one on ties; shape kept."""
         distance = (self.timesteps - timesteps.cpu().float().unsqueeze(-1)).abs()
@@ -74,23 +67,6 @@ class FlowSchedule:
         """
         table = torch.cat((self.timesteps, torch.zeros(1)))
         return table[NUM_TRAIN_TIMESTEPS - timesteps.cpu()]
-
-    def euler_step(
-        self, flow: Tensor, timesteps: Tensor, noisy: Tensor, to_final: bool = False
-    ) -> Tensor:
-        """Move to the next table entry; if any sample is at the last one, all go to the end.
-
-        Shapes:
-            flow, noisy: [B, ...]
-            timesteps: [B]
-        """
-        index = self.nearest(timesteps)
-        if to_final or bool((index + 1 >= len(self.sigmas)).any()):
-            end = 1.0 if self.inverse_timesteps or self.reverse_sigmas else 0.0
-            following = torch.full_like(self.sigmas[index], end)
-        else:
-            following = self.sigmas[index + 1]
-        return noisy + flow * _broadcast(following - self.sigmas[index], flow)
 
 
 def add_noise(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
@@ -115,11 +91,6 @@ def flow_to_clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
     Shapes: as in ``add_noise``
     """
     return (noisy.float() - _broadcast(sigma, flow) * flow.float()).to(flow.dtype)
-
-
-def clean_to_flow(noisy: Tensor, clean: Tensor, sigma: Tensor) -> Tensor:
-    """Return the flow between clean and noisy latents; the inverse of ``flow_to_clean``."""
-    return ((noisy.float() - clean.float()) / _broadcast(sigma, noisy)).to(noisy.dtype)
 
 
 def _broadcast(sigma: Tensor, like: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from references.ranked_batch import as_ranked
 from renders.streams import clip, inputs_of, models, open_stream, plan
 from renders.tiny_models import normal, tiny_dit
 from rushes.drivers.step_batch import StepBatch, joined
@@ -171,7 +172,7 @@ def rendered_on(num_ranks: int, *, shifts_undone: bool = False, num_steps: int =
     """Render as if so many ranks shared the network, each with a batch under way."""
     stream = open_upstream("ring-exact", sink_refresh=None)
     assert isinstance(stream.driver, StepBatch)
-    stream.driver._num_ranks, stream.driver._shifts_undone = num_ranks, shifts_undone
+    as_ranked(stream.driver, num_ranks=num_ranks, shifts_undone=shifts_undone)
     return render(stream, upstream_plan(num_steps))
 
 

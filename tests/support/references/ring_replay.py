@@ -11,14 +11,14 @@ from torch import Tensor
 
 from references.cases import Case
 from references.networks import build_dit, record_activations
+from references.ranked_batch import RankedBatch
+from references.stages import Stage
 from rushes.drivers.one_by_one import OneByOne
-from rushes.drivers.step_batch import StepBatch
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slots import SlotSizes
 from rushes.models.dit import PATCH, PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
-from rushes.models.stages import Stage
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
@@ -108,7 +108,7 @@ class RingReplay:
         self.noise = RecordedNoise()
         denoiser = Denoiser(self._noted(network), self.schedule, self.cache)
         self.one_by_one = OneByOne(denoiser, self.cache, self.rotary, StageClock())
-        self.batch = StepBatch(
+        self.batch = RankedBatch(
             denoiser,
             self.cache,
             self.rotary,

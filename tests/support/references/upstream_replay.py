@@ -10,6 +10,7 @@ from torch import Tensor
 
 from references.cases import Case
 from references.networks import Recorder, build_dit, build_vae
+from references.ranked_batch import as_ranked
 from references.ring_replay import RecordedNoise
 from rushes.drivers.step_batch import StepBatch
 from rushes.drivers.variants import DriverOptions
@@ -81,7 +82,7 @@ class UpstreamReplay:
         assert isinstance(self.driver.kv_cache, QueueKVCache)
         self.kv_cache = self.driver.kv_cache
         if isinstance(self.driver, StepBatch):
-            self.driver._blank_noise = self.noise
+            as_ranked(self.driver, blank_noise=self.noise)
         self.tokens = (config["height"] // 16) * (config["width"] // 16)
         self.last: Row | None = None
 

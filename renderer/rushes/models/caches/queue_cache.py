@@ -124,19 +124,6 @@ class QueueKVCache:
         for states in self.states:
             states[1:] = [replace(states[0], queue=list(states[0].queue)) for _ in states[1:]]
 
-    def move_block(self, block: int, receiver: QueueKVCache, *, with_queue: bool = True) -> None:
-        """Hand the frames of a block to the cache of another rank.
-
-        Without its queue, as in the research system, the receiver goes on with its own.
-        """
-        receiver.slots.frames[block] = self.slots.frames[block]
-        for theirs, ours in zip(receiver.states[block], self.states[block], strict=True):
-            theirs.filled, theirs.end = ours.filled, ours.end
-            if with_queue:
-                theirs.queue = list(ours.queue)
-        if with_queue:
-            receiver.steps_left[block] = self.steps_left[block]
-
     def snapshot(self) -> Snapshot:
         """Return the filled slots and all bookkeeping."""
         filled = max(state.filled for states in self.states for state in states)

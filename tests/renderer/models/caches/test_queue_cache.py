@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from references.stages import move_block
 from renders.tiny_caches import BLOCKS, direction, sizes, telling, told
 from rushes.errors import ShapeError
 from rushes.models.caches.queue_cache import QueueKVCache
@@ -130,7 +131,7 @@ def test_a_restored_cache_goes_on_like_the_one_before(cut: int) -> None:
 def test_a_block_that_moves_takes_its_frames_along(with_queue: bool) -> None:
     donor, receiver = open_queue(), open_queue()
     stream(donor, CHUNKS)
-    donor.move_block(1, receiver, with_queue=with_queue)
+    move_block(donor, 1, receiver, with_queue=with_queue)
     assert (receiver.states[1] == donor.states[1]) is with_queue
     for cache in (donor, receiver):
         cache.begin_chunk([13], 1)

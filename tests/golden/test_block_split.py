@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rushes.drivers.ranks import default_split, resplit
+from references.block_split import default_split, resplit
 
 
 @given(st.integers(1, 60), st.integers(1, 8))

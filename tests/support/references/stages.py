@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
+from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.dit import PATCH, CausalDit, PromptKeys, unpatchify
 from rushes.models.rope import RotaryFactors
 
@@ -60,24 +61,33 @@ class Stage:
         return unpatchify(self.dit.head(x, embedding), height // PATCH, width // PATCH)
 
 
-class StagedDit:
-    """Stages one after the other; stands where the whole network does."""
+def run_stages(
+    stages: Sequence[Stage],
+    latents: Tensor,
+    timesteps: Tensor,
+    rotary: RotaryFactors,
+    kv_cache: KVCache,
+    prompt: PromptKeys,
+) -> Tensor:
+    """Run stages one after the other; shapes as in ``CausalDit``."""
+    height, width = latents.shape[-2:]
+    x = latents
+    for stage in stages:
+        x = stage(x, timesteps, rotary, kv_cache, prompt, (height, width))
+    return x
 
-    def __init__(self, dit: CausalDit, split: Sequence[range]) -> None:
-        self.stages = [Stage(dit, blocks) for blocks in split]
 
-    def __call__(
-        self,
-        latents: Tensor,
-        timesteps: Tensor,
-        rotary: RotaryFactors,
-        kv_cache: KVCache,
-        prompt: PromptKeys,
-        control: None = None,
-    ) -> Tensor:
-        """Predict the flow of a chunk; shapes as in ``CausalDit``."""
-        height, width = latents.shape[-2:]
-        x = latents
-        for stage in self.stages:
-            x = stage(x, timesteps, rotary, kv_cache, prompt, (height, width))
-        return x
+def move_block(
+    donor: QueueKVCache, block: int, receiver: QueueKVCache, *, with_queue: bool = True
+) -> None:
+    """Hand the frames of a block to the cache of another rank.
+
+    Without its queue, as in the research system, the receiver goes on with its own.
+    """
+    receiver.slots.frames[block] = donor.slots.frames[block]
+    for theirs, ours in zip(receiver.states[block], donor.states[block], strict=True):
+        theirs.filled, theirs.end = ours.filled, ours.end
+        if with_queue:
+            theirs.queue = list(ours.queue)
+    if with_queue:
+        receiver.steps_left[block] = donor.steps_left[block]

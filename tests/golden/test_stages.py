@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from references.stages import Stage, run_stages
 from renders.tiny_models import DIT, empty_cache, normal, random_prompt, tiny_dit
 from rushes.models.dit import CausalDit
 from rushes.models.rope import RotaryEmbedding
-from rushes.models.stages import Stage, StagedDit
 
 LAYERS = 3
 LATENTS = normal(1, 2, 16, 4, 6, seed=1)
@@ -26,17 +26,18 @@ def dit() -> CausalDit:
     return tiny_dit(replace(DIT, num_layers=LAYERS))
 
 
-def run(network: CausalDit | StagedDit) -> Tensor:
+def run(stages: list[Stage] | None = None) -> Tensor:
     kv_cache = empty_cache(dit().config, frame_tokens=6)
     kv_cache.begin_chunk(0, 2)
+    inputs = (LATENTS, TIMESTEPS, ROTARY, kv_cache, random_prompt(dit()))
     with torch.inference_mode():
-        return network(LATENTS, TIMESTEPS, ROTARY, kv_cache, random_prompt(dit()))
+        return dit()(*inputs) if stages is None else run_stages(stages, *inputs)
 
 
 @pytest.mark.parametrize("cuts", [(0, 3), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)], ids=str)
 def test_stages_together_are_the_network(cuts: tuple[int, ...]) -> None:
-    split = [range(begin, end) for begin, end in pairwise(cuts)]
-    assert torch.equal(run(StagedDit(dit(), split)), run(dit()))
+    stages = [Stage(dit(), range(begin, end)) for begin, end in pairwise(cuts)]
+    assert torch.equal(run(stages), run())
 
 
 def test_tokens_pass_between_stages() -> None:
