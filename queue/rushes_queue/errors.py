@@ -31,6 +31,12 @@ class JobConflictError(JobError):
     exit_code = 6
 
 
+class JobTimeoutError(JobError):
+    """A job has not ended within the time that was given for it."""
+
+    exit_code = 8
+
+
 class FencedError(JobError):
     """The attempt is no longer the one that holds the job; nothing it does counts any more."""
 

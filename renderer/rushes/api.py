@@ -6,25 +6,24 @@ nothing, and keep nothing from one call to the next.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from rushes.files.folders import Folders
 from rushes.files.machine_folders import machine_folders
-from rushes.presets.default import choose_preset, preset_of
+from rushes.presets.default import preset_of
 from rushes.presets.preset import Preset, load_preset
+from rushes.shots.asked import make_shots, pipeline_of
 from rushes.shots.checking import find_problems
 from rushes.shots.preview import preview_plan
-from rushes.shots.shot import Shot, plan_shots, refuse_contradictions
+from rushes.shots.shot import Shot
 from rushes.shots.sources import Source, TimelineDocument, folder_of, open_source, read_source
 from rushes.shots.values import (
     FramesValues,
     PlanValues,
     RenderValues,
     plan_options,
-    split_values,
 )
 from rushes.timeline.plan.options import make_options
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
@@ -118,7 +117,7 @@ def plan(
         pipeline=options.get("pipeline"),
         preset=given,
     )
-    chosen = given or load_preset(preset_of(_pipeline_of(document, options)))
+    chosen = given or load_preset(preset_of(pipeline_of(document, options)))
     video = None if input is None else Path(input)
     return preview_plan(
         *(document.timeline, document.file, chosen, plan_options(**options)),
@@ -151,15 +150,16 @@ def render(
     from rushes.render.render import check as refuse_unrenderable
 
     folders = folders or machine_folders()
-    document, chosen, shot = _make_shot(source, preset, input, Path(output), folders, options)
+    asked = make_shots(source, preset, folders, options, video=input, output=output)
+    (shot,) = asked.shots
     refuse_unrenderable(shot.plan, shot.request, force=force)
-    renderer = _open_renderer(chosen, folders, shot)
+    renderer = _open_renderer(asked.preset, folders, shot)
     return renderer.render(
         shot.plan,
         shot.request,
         force=force,
         report=report or (lambda progress: None),
-        timeline_sha256=document.sha256,
+        timeline_sha256=asked.document.sha256,
     )
 
 
@@ -181,8 +181,9 @@ def frames(
     Raises: as ``plan``; CheckpointError when weights are missing; MemoryShortError.
     """
     folders = folders or machine_folders()
-    _, chosen, shot = _make_shot(source, preset, input, None, folders, options)
-    return _render_frames(_open_renderer(chosen, folders, shot), shot)
+    asked = make_shots(source, preset, folders, options, video=input)
+    (shot,) = asked.shots
+    return _render_frames(_open_renderer(asked.preset, folders, shot), shot)
 
 
 def _render_frames(
@@ -191,45 +192,6 @@ def _render_frames(
     from rushes.render.frames import render_frames
 
     yield from render_frames(renderer.load(shot.plan), shot.plan, shot.request)
-
-
-def _make_shot(
-    source: Source,
-    name: str | None,
-    video: Path | str | None,
-    output: Path | None,
-    folders: Folders,
-    options: RenderValues | FramesValues,
-) -> tuple[TimelineDocument, Preset, Shot]:
-    planned, result = split_values(options)
-    given = load_preset(name) if name else None
-    document = open_source(
-        source,
-        lora_folders=folders.loras,
-        pipeline=planned.get("pipeline"),
-        preset=given,
-    )
-    preset = given or _choose_preset(_pipeline_of(document, planned), folders)
-    (shot,) = plan_shots(
-        *(document.timeline, document.file, preset, [plan_options(**planned)]),
-        video=None if video is None else Path(video),
-        output=output,
-        lora_folders=folders.loras,
-        **result,
-    )
-    refuse_contradictions(shot.request, shot.plan)
-    return document, preset, shot
-
-
-def _pipeline_of(document: TimelineDocument, options: PlanValues) -> str | None:
-    return options.get("pipeline") or document.timeline.settings.pipeline_id
-
-
-def _choose_preset(pipeline: str | None, folders: Folders) -> Preset:
-    name, note = choose_preset(folders.models, pipeline)
-    if note is not None:
-        warnings.warn(note, stacklevel=4)
-    return load_preset(name)
 
 
 def _open_renderer(preset: Preset, folders: Folders, shot: Shot) -> FittedRenderer:

@@ -51,14 +51,14 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
     Raises: ConfigError when a job cannot be made of it.
     """
     request = JobRequest.from_request(shot.request)
-    timeline = blobs[shot.request.timeline]
+    timeline = blobs[shot.timeline_file]
     video = blobs[shot.request.input] if shot.request.input else None
     audio_file = audio_file_of(shot)
     audio = blobs[audio_file] if audio_file else None
     files = tuple(
         blobs[path].model_copy(update={"name": name}) for name, path in named_files(shot).items()
     )
-    return JobDocument(
+    return JobDocument.make(
         id=job_id(
             timeline_sha256=timeline.sha256,
             input_sha256=video.sha256 if video else None,
@@ -89,7 +89,7 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
     )
 
 
-def check_shot(shot: Shot, limits: Limits) -> None:
+def check_shot(shot: Shot, limits: Limits, options: JobOptions) -> None:
     """Refuse before anything is stored what cannot be a job, or asks for too much.
 
     Raises: ConfigError, InputError, MissingFileError, DocumentError.
@@ -100,7 +100,7 @@ def check_shot(shot: Shot, limits: Limits) -> None:
             "the configs of the farm, and give its name"
         )
     refs = {path: _unstored(path) for path in files_of(shot)}
-    check_limits(make_document(shot, refs, JobOptions()), limits)
+    check_limits(make_document(shot, refs, options), limits)
 
 
 def hand_in(
@@ -130,7 +130,7 @@ def _store(storage: Storage, shot: Shot, options: JobOptions) -> JobDocument:
 def files_of(shot: Shot) -> Sequence[Path]:
     """Return the files that travel with a job."""
     audio = audio_file_of(shot)
-    files = (shot.request.timeline, shot.request.input, audio, *named_files(shot).values())
+    files = (shot.timeline_file, shot.request.input, audio, *named_files(shot).values())
     return [path for path in files if path]
 
 

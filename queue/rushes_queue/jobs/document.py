@@ -134,6 +134,17 @@ class JobDocument(_Data):
 
     _content_sha256: str | None = PrivateAttr(default=None)
 
+    @classmethod
+    def make(cls, **values: Any) -> Self:
+        """Make the document of a new job.
+
+        Raises: ConfigError that names what cannot be part of a job.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"this cannot be a job: {_faults(error)}") from error
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
         if self.seed != self.plan["seed"]:

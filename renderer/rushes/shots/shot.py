@@ -22,12 +22,22 @@ from rushes.timeline.plan.render_plan import RenderPlan
 
 @dataclass(frozen=True)
 class Shot:
-    """What is to be rendered, which take of its timeline it is, and where LoRA files may lie."""
+    """What is to be rendered, which take of its timeline it is, and where LoRA files may lie.
+
+    ``kept_at`` is the file that holds the timeline, if that is not where ``request`` says that it
+    lies: a document in memory lies in the current folder, but is not there.
+    """
 
     request: RenderRequest
     plan: RenderPlan
     take: int = 0
     lora_folders: tuple[Path, ...] = ()
+    kept_at: Path | None = None
+
+    @property
+    def timeline_file(self) -> Path:
+        """The file that holds the timeline."""
+        return self.kept_at or self.request.timeline
 
 
 def plan_shots(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.show.console import print_json, print_table, say
 from rushes_queue.cli.show.job_view import SHORT_ID, age, clock
-from rushes_queue.jobs.public_json import SCHEMA_VERSION, iso_time
+from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def workers(farm: FarmFlags, as_json: AsJson = False) -> None:
     store = farm.open_store()
     now_ms, found = store.now_ms(), store.live_workers()
     if as_json:
-        listed = [_worker_json(worker) for worker in found]
+        from rushes_queue.client.json_forms import to_json
+
+        listed = list(map(to_json, found))
         print_json({"schema_version": SCHEMA_VERSION, "workers": listed})
         return
     if not found:
@@ -42,28 +44,13 @@ def workers(farm: FarmFlags, as_json: AsJson = False) -> None:
 @takes_flags
 def stats(farm: FarmFlags, as_json: AsJson = False) -> None:
     """Count jobs, queues and workers, and what got done within the last hour."""
-    from collections import Counter
+    from rushes_queue.client.farm import count_farm
+    from rushes_queue.client.json_forms import to_json
 
-    from rushes_queue.broker.census import take_census
-
-    store = farm.open_store()
-    census = take_census(store)
-    statuses = Counter(worker.info.status for worker in store.live_workers())
+    counted = count_farm(farm.open_store())
+    census, statuses = counted.census, counted.workers
     if as_json:
-        print_json(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "states": {str(state): number for state, number in census.states.items()},
-                "queues": dict(census.depths),
-                "num_aside": census.num_aside,
-                "oldest_waiting_seconds": census.waiting_seconds,
-                "workers": dict(statuses),
-                "fps": census.fps,
-                "window_seconds": census.window_seconds,
-                "jobs_done": census.num_done,
-                "frames_done": census.num_frames,
-            }
-        )
+        print_json({"schema_version": SCHEMA_VERSION} | to_json(counted))
         return
     states = ", ".join(f"{n:,} {state}" for state, n in census.states.items() if n) or "none"
     lines = {
@@ -148,23 +135,3 @@ def _worker_row(worker: LiveWorker, now_ms: int) -> tuple[str, ...]:
         info.note,
     )
     return tuple(map(printable, row))
-
-
-def _worker_json(worker: LiveWorker) -> dict[str, Any]:
-    info = worker.info
-    return {
-        "name": info.name,
-        "host": info.host,
-        "pid": info.pid,
-        "status": info.status,
-        "gpu": info.gpu,
-        "gpu_class": info.gpu_class,
-        "preset": info.preset,
-        "queues": list(info.queues),
-        "holds": list(worker.holds),
-        "version": info.version,
-        "max_schema": info.max_schema,
-        "started_at": iso_time(info.started_ms),
-        "heard_at": iso_time(worker.beat_ms),
-        "note": info.note,
-    }

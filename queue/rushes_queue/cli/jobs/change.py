@@ -17,10 +17,9 @@ from rushes_queue.jobs.states import Event, State
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords
-    from rushes_queue.broker.replies import Bell, Change
+    from rushes_queue.broker.replies import Change
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-_STORAGE_PATIENCE_SECONDS = 5.0  # the broker is the truth, and a person waits
 _MOST_UNASKED = 1  # jobs that a choice may cancel without a question
 
 
@@ -103,34 +102,26 @@ def _change(
     is_agreed: bool = True,
 ) -> None:
     """Do one thing to each job, say what became of it, and write down the new states."""
-    from rushes_queue.archive.job_files import save_state
-    from rushes_queue.farm.connections import FarmLinks
+    from rushes_queue.client.changes import change_jobs, open_links
+    from rushes_queue.client.json_forms import to_json
 
-    patience = {"storage_patience_seconds": _STORAGE_PATIENCE_SECONDS}
-    links = FarmLinks.open(farm.settings().model_copy(update=patience))
+    links = open_links(farm.settings())
     store = links.store
     chosen = choice.choose(store, given, event)
     if not given and len(chosen.jobs) > _MOST_UNASKED:
         confirm(f"{event} {len(chosen.jobs):,} jobs?", is_agreed)
     results: list[dict[str, Any]] = []
     faults: list[RushesError] = list(chosen.faults)
-    bells: list[Bell] = []
-    is_storage_there = True
     # What waits for another job comes back with that one and never alone, so the oldest go first.
     is_reversed = event is Event.RETRY and not given
-    for job in reversed(chosen.jobs) if is_reversed else chosen.jobs:
-        try:
-            change = act(store, job)
-        except RushesError as error:
-            faults.append(error)
+    jobs = tuple(reversed(chosen.jobs)) if is_reversed else chosen.jobs
+    for job, answer in change_jobs(links, jobs, act):
+        if isinstance(answer, RushesError):
+            faults.append(answer)
             continue
-        if change.is_change and is_storage_there:
-            is_storage_there = save_state(store, links.storage, job)
-        bells += change.bells
-        results.append(_to_json(change))
+        results.append(to_json(answer))
         if not as_json:
-            typer.echo(f"{job}  {_describe(event, change)}")
-    links.ring(bells)
+            typer.echo(f"{job}  {_describe(event, answer)}")
     if as_json:
         errors = faults_json(faults)
         print_json({"schema_version": SCHEMA_VERSION, "jobs": results, "errors": errors})
@@ -143,12 +134,3 @@ def _describe(event: Event, change: Change) -> str:
     if change.after is State.RUNNING and event in (Event.CANCEL, Event.PAUSE):
         return f"running; asked to {event} at its next chunk"
     return str(change.after)
-
-
-def _to_json(change: Change) -> dict[str, Any]:
-    return {
-        "id": change.job,
-        "changed": change.is_change,
-        "before": change.before,
-        "after": change.after,
-    }

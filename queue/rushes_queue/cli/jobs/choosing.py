@@ -87,14 +87,14 @@ class ChoiceFlags:
     def is_bulk(self) -> bool:
         return bool(self.state or self.tag or self.all_jobs)
 
-    def select(self, store: JobRecords) -> tuple[JobRecord, ...]:
+    def select(
+        self, store: JobRecords, *, name: str | None = None, since_ms: int | None = None
+    ) -> tuple[JobRecord, ...]:
         """Return the jobs in one of the states and with one of the tags, the newest first."""
-        only = self.state[0] if self.state and len(self.state) == 1 else None
-        return tuple(
-            record
-            for record in store.list(state=only)
-            if (not self.state or record.state in self.state)
-            and (not self.tag or set(self.tag) & set(record.tags))
+        from rushes_queue.client.choosing import select_jobs
+
+        return select_jobs(
+            store, states=self.state or (), tags=self.tag or (), name=name, since_ms=since_ms
         )
 
     def choose(
@@ -135,7 +135,9 @@ def find_jobs(store: JobRecords, given: Sequence[str]) -> Chosen:
 
 def faults_json(faults: Sequence[RushesError]) -> list[dict[str, Any]]:
     """Return what was wrong with single jobs, for scripts."""
-    return [{"message": str(fault), "exit_code": fault.exit_code} for fault in faults]
+    from rushes_queue.client.json_forms import to_json
+
+    return [to_json(fault) for fault in faults]
 
 
 def end_with(faults: Sequence[RushesError], num_done: int) -> NoReturn:

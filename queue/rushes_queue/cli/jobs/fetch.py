@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
@@ -17,7 +17,7 @@ from rushes_queue.cli.show.job_view import SHORT_ID
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from rushes_queue.archive.fetch import Fetched
+    pass
 
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder; made if missing.")]
 HERE = Path()
@@ -40,6 +40,8 @@ def fetch(
     Every file is checked against its hash; a result appears whole or not at all.
     """
     from rushes_queue.archive.fetch import fetch_result
+    from rushes_queue.client.answers import FetchedJob
+    from rushes_queue.client.json_forms import to_json
 
     store, storage = farm.open_store(), farm.open_storage()
     chosen = choice.choose(store, job)
@@ -51,7 +53,7 @@ def fetch(
         except RushesError as error:
             faults.append(error)
             continue
-        results.append(_to_json(each, fetched))
+        results.append(to_json(FetchedJob(each, fetched.output, fetched.files, fetched.is_new)))
         if not as_json:
             typer.echo(printable(str(fetched.output)))
             if not fetched.is_new:
@@ -114,12 +116,3 @@ def _write(path: Path, data: bytes) -> None:
         write_whole(path, write)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error}; choose another folder") from error
-
-
-def _to_json(job: str, fetched: Fetched) -> dict[str, Any]:
-    return {
-        "id": job,
-        "output": str(fetched.output),
-        "files": list(map(str, fetched.files)),
-        "fetched": fetched.is_new,
-    }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,7 +21,7 @@ from rushes_queue.cli.show.job_view import (
     shown_reason,
     shown_state,
 )
-from rushes_queue.jobs.public_json import SCHEMA_VERSION, iso_time, to_json
+from rushes_queue.jobs.public_json import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from rushes_queue.jobs.record import Attempt, JobRecord
@@ -43,15 +42,12 @@ def jobs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List jobs, the newest first."""
+    from rushes_queue.client.json_forms import to_json
+
     store = farm.open_store()
     now_ms = store.now_ms()
     since_ms = None if since is None else parse_since(since, now_ms)
-    found = [
-        record
-        for record in choice.select(store)
-        if (since_ms is None or record.created_ms >= since_ms)
-        and (name is None or fnmatchcase(record.name, name))
-    ]
+    found = choice.select(store, name=name, since_ms=since_ms)
     shown = found[:limit]
     if as_json:
         print_json(
@@ -79,19 +75,19 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show all that is known about jobs. Exit code 4 when one is unknown."""
+    from rushes_queue.client.answers import JobStatus
+    from rushes_queue.client.json_forms import to_json
+
     store = farm.open_store()
     chosen = choice.choose(store, job)
     records = store.get_many(chosen.jobs).values()
-    found = [(record, store.attempts(record.id)) for record in records]
+    found = [JobStatus(record, store.attempts(record.id)) for record in records]
     if as_json:
-        listed = [
-            to_json(record) | {"attempt_list": list(map(_attempt_json, attempts))}
-            for record, attempts in found
-        ]
+        listed = list(map(to_json, found))
         errors = faults_json(chosen.faults)
         print_json({"schema_version": SCHEMA_VERSION, "jobs": listed, "errors": errors})
     elif found:
-        typer.echo("\n\n".join(_describe(record, attempts) for record, attempts in found))
+        typer.echo("\n\n".join(_describe(status.record, status.attempts) for status in found))
     end_with(chosen.faults, len(found))
 
 
@@ -173,17 +169,3 @@ def _attempt_line(attempt: Attempt) -> str:
         f"{line}, {seconds:.1f} s, chunks {attempt.first_chunk} to {attempt.last_chunk}: "
         f"{attempt.reason}"
     )
-
-
-def _attempt_json(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "number": attempt.number,
-        "worker": attempt.worker,
-        "host": attempt.host,
-        "gpu": attempt.gpu,
-        "started_at": iso_time(attempt.started_ms),
-        "ended_at": iso_time(attempt.ended_ms),
-        "first_chunk": attempt.first_chunk,
-        "last_chunk": attempt.last_chunk,
-        "reason": attempt.reason,
-    }

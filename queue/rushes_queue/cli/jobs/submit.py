@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,10 +24,8 @@ from rushes_queue.jobs.states import State
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.shots.shot import Shot
-    from rushes_queue.broker.replies import Change
     from rushes_queue.farm.connections import FarmLinks
     from rushes_queue.farm.submit import JobOptions
-    from rushes_queue.jobs.document import JobDocument
     from rushes_queue.jobs.limits import Limits
 
 SCHEMA_VERSION = 1
@@ -83,12 +81,20 @@ def submit(
     if result.device != "auto":
         raise typer.BadParameter("--device is for rushes render; a worker computes where it runs")
     settings = farm.settings()
+    options = JobOptions(
+        priority=priority,
+        tags=tuple(tag or ()),
+        gpu_class=gpu_class,
+        notify=tuple(notify or ()),
+        nonce=secrets.token_hex(16) if new else None,
+    )
     wanted = Takes(seed, takes, seeds)
     shots, faults = _make_all(
         *(timelines, places.folders(), planned, result, loading),
         takes=wanted,
         output=output,
         limits=settings.limits,
+        options=options,
     )
     for fault in faults:
         say(f"error: {fault}")
@@ -97,14 +103,7 @@ def submit(
         raise typer.Exit(max(fault.exit_code for fault in faults))
     warn_of([shot.plan for shot in shots])
     links = FarmLinks.open(settings)
-    options = JobOptions(
-        priority=priority,
-        tags=tuple(tag or ()),
-        after=tuple(links.store.find(job) for job in after or ()),
-        gpu_class=gpu_class,
-        notify=tuple(notify or ()),
-        nonce=secrets.token_hex(16) if new else None,
-    )
+    options = replace(options, after=tuple(map(links.store.find, after or ())))
     jobs = _hand_in_all(links, shots, options, as_json)
     if watch:
         from rushes_queue.cli.jobs.watching import watch_jobs
@@ -126,6 +125,7 @@ def _make_all(
     takes: Takes,
     output: Path | None,
     limits: Limits,
+    options: JobOptions,
 ) -> tuple[list[Shot], list[RushesError]]:
     """Check and plan every file; return what can be rendered, and the faults of the others."""
     from rushes.shots.shot import refuse_contradictions
@@ -141,7 +141,7 @@ def _make_all(
             own = [_without_idle_input(shot, len(timelines)) for shot in made]
             for shot in own:
                 refuse_contradictions(shot.request, shot.plan)
-                check_shot(shot, limits)
+                check_shot(shot, limits, options)
             shots += own
         except RushesError as error:
             faults.append(error)
@@ -165,12 +165,14 @@ def _hand_in_all(
     links: FarmLinks, shots: list[Shot], options: JobOptions, as_json: bool
 ) -> list[str]:
     """Queue every job; what was queued is named even if a later one cannot be."""
+    from rushes_queue.client.answers import Submitted
+    from rushes_queue.client.json_forms import to_json
     from rushes_queue.farm.submit import hand_in
 
-    handed_in: list[tuple[Shot, JobDocument, Change]] = []
+    handed_in: list[Submitted] = []
     try:
         for shot, document, change in hand_in(links, shots, options):
-            handed_in.append((shot, document, change))
+            handed_in.append(Submitted.of(shot.request.timeline, document, change))
             if not as_json:
                 typer.echo(document.id)
             if not change.is_change:
@@ -182,17 +184,6 @@ def _hand_in_all(
         raise
     finally:
         if as_json:
-            listed = [_to_json(*each) for each in handed_in]
+            listed = list(map(to_json, handed_in))
             print_json({"schema_version": SCHEMA_VERSION, "jobs": listed})
-    return list(dict.fromkeys(document.id for _, document, _ in handed_in))
-
-
-def _to_json(shot: Shot, document: JobDocument, change: Change) -> dict[str, Any]:
-    return {
-        "id": document.id,
-        "timeline": str(shot.request.timeline),
-        "seed": document.seed,
-        "take": document.take,
-        "state": change.after,
-        "new": change.is_change,
-    }
+    return list(dict.fromkeys(job.id for job in handed_in))

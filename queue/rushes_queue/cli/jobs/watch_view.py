@@ -21,6 +21,7 @@ from rushes_queue.cli.show.job_view import (
     shown_state,
     state_style,
 )
+from rushes_queue.client.watch import ChangedRecords
 from rushes_queue.jobs.public_json import SCHEMA_VERSION, seconds_left, to_json
 from rushes_queue.jobs.states import FINISHED, State
 
@@ -64,14 +65,11 @@ class JsonLines(View):
     """One JSON object on stdout for each change of a job, and one at the end."""
 
     def __init__(self) -> None:
-        self._shown: dict[str, tuple[object, ...]] = {}
+        self._changed = ChangedRecords()
 
     def show(self, records: Sequence[JobRecord], is_there: bool) -> None:
-        for record in records:
-            now = (record.state, record.chunk, record.cancel, record.pause, record.attempts)
-            if self._shown.get(record.id) != now:
-                self._shown[record.id] = now
-                print_json({"schema_version": SCHEMA_VERSION, "kind": "job"} | to_json(record))
+        for record in self._changed.of(records):
+            print_json({"schema_version": SCHEMA_VERSION, "kind": "job"} | to_json(record))
 
     def end(self, code: int) -> None:
         print_json({"schema_version": SCHEMA_VERSION, "kind": "end", "exit_code": code})

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.jobs.watch_view import JsonLines, LiveTable, PlainLines, View
 from rushes_queue.cli.show.console import say
 from rushes_queue.cli.show.job_view import SHORT_ID
-from rushes_queue.errors import BrokerError
-from rushes_queue.jobs.states import FINISHED, State
+from rushes_queue.client.watch import GONE_SECONDS, Watch
+from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords
-    from rushes_queue.jobs.record import JobRecord
 
-_SECONDS_BETWEEN_LOOKS = 0.4
-_JOBS_PER_SECOND = 2000  # that are looked at, so that thousands do not keep the broker busy
-GONE_SECONDS = 10.0  # without a record; a broker that lost it may be rebuilt
 _MOST_NAMED = 5
 
 
@@ -38,10 +33,12 @@ def watch_jobs(
     Raises: BrokerError when it cannot be reached at first.
     """
     store.get_many(jobs[:1])  # a broker that was never there is an error
-    watch = _Watch(store, jobs, timeout_seconds, gone_seconds)
+    watch = Watch(store, jobs, timeout_seconds=timeout_seconds, gone_seconds=gone_seconds)
     try:
         with _choose_view(as_json) as view:
-            code = watch.run(view)
+            for look in watch.looks():
+                view.show(look.records, look.is_there)
+            code = _code_of(watch)
             view.end(code)
     except KeyboardInterrupt:
         say(f"detached; the jobs go on: rushes watch {_name_some(watch.left)}")
@@ -60,73 +57,13 @@ def exit_code_of(states: Collection[State]) -> int:
     return exit_codes.OK
 
 
-class _Watch:
-    """The jobs that have not ended yet, and how the others did."""
-
-    def __init__(
-        self,
-        store: JobRecords,
-        jobs: Iterable[str],
-        timeout_seconds: float | None,
-        gone_seconds: float,
-    ) -> None:
-        self._store = store
-        self._records: dict[str, JobRecord | None] = dict.fromkeys(jobs)
-        self._gone_seconds = gone_seconds
-        self._gone: dict[str, float] = {}  # since when there is no record
-        self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-
-    @property
-    def left(self) -> list[str]:
-        """The jobs that have not ended, as far as is known."""
-        return [
-            job
-            for job, record in self._records.items()
-            if record is None or record.state not in FINISHED
-        ]
-
-    def run(self, view: View) -> int:
-        """Look again and again until there is nothing more to see."""
-        while True:
-            is_there = self._look()
-            view.show([record for record in self._records.values() if record], is_there)
-            left = [job for job in self.left if not self._is_lost(job)]
-            if not left and is_there:
-                return self._code()
-            if self._deadline is not None and time.monotonic() >= self._deadline:
-                return exit_codes.TIMED_OUT
-            pause = max(_SECONDS_BETWEEN_LOOKS, len(left) / _JOBS_PER_SECOND)
-            if self._deadline is not None:
-                pause = min(pause, max(self._deadline - time.monotonic(), 0.0))
-            time.sleep(pause)
-
-    def _look(self) -> bool:
-        """Read the records of jobs that have not ended; returns False while the broker is away."""
-        left = self.left
-        try:
-            found = self._store.get_many(left)
-        except BrokerError:
-            self._gone.clear()
-            return False
-        now = time.monotonic()
-        for job in left:
-            if job in found:
-                self._records[job] = found[job]
-                self._gone.pop(job, None)
-            else:
-                self._gone.setdefault(job, now)
-        return True
-
-    def _is_lost(self, job: str) -> bool:
-        since = self._gone.get(job)
-        return since is not None and time.monotonic() - since >= self._gone_seconds
-
-    def _code(self) -> int:
-        lost = [job for job in self._records if self._is_lost(job)]
-        if lost:
-            say(f"error: no record any more of {_name_some(lost)}; see rushes reconcile")
-            return exit_codes.NOT_FOUND
-        return exit_code_of({record.state for record in self._records.values() if record})
+def _code_of(watch: Watch) -> int:
+    if watch.is_timed_out:
+        return exit_codes.TIMED_OUT
+    if lost := watch.lost:
+        say(f"error: no record any more of {_name_some(lost)}; see rushes reconcile")
+        return exit_codes.NOT_FOUND
+    return exit_code_of(watch.states)
 
 
 def _choose_view(as_json: bool) -> View:

@@ -51,3 +51,14 @@ def test_a_file_that_goes_without_the_input_is_named_once(tmp_path: Path) -> Non
     assert result.exit_code == 5, result.output
     notes = [line for line in result.stderr.splitlines() if "without the input" in line]
     assert notes == [f"note: {text}: is text to video, without the input"]
+
+
+@pytest.mark.parametrize("option", ["--tag", "--notify"])
+def test_what_no_job_can_have_is_said_in_one_line_before_anything_is_stored(
+    tmp_path: Path, option: str
+) -> None:
+    shot = write_timeline(tmp_path / "shot.json", timeline())
+    result = submit(tmp_path, shot, option, "a\tb")
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: this cannot be a job: ")
+    assert not (tmp_path / "storage").exists()

@@ -1,0 +1,1 @@
+"""A farm as programs use it: the command line, notebooks, servers."""

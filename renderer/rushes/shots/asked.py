@@ -1,0 +1,89 @@
+"""From what a program asks for to planned shots: read, preset chosen, takes planned, checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes.files.folders import Folders
+from rushes.presets.default import choose_preset
+from rushes.presets.preset import Preset, load_preset
+from rushes.shots.shot import Shot, plan_shots, refuse_contradictions
+from rushes.shots.sources import Source, TimelineDocument, open_source
+from rushes.shots.takes import seeds_of_takes
+from rushes.shots.values import (
+    FramesValues,
+    PlanValues,
+    RenderValues,
+    plan_options,
+    split_values,
+)
+from rushes.timeline.plan.options import PlanOptions
+
+
+@dataclass(frozen=True)
+class AskedFor:
+    """What is to be rendered: a document, the preset that renders it, and a shot for each take."""
+
+    document: TimelineDocument
+    preset: Preset
+    shots: list[Shot]
+
+
+def make_shots(
+    source: Source,
+    preset: str | None,
+    folders: Folders,
+    options: RenderValues | FramesValues,
+    *,
+    video: Path | str | None = None,
+    output: Path | str | None = None,
+    takes: int | None = None,
+    seeds: Sequence[int] | None = None,
+) -> AskedFor:
+    """Read and plan a timeline; without a preset it is that of its pipeline, or the stand-in.
+
+    The stand-in is a Python warning in the caller of the public function that calls this one.
+    Raises: TimelineError; ConfigError when options cannot be met; MissingFileError and InputError.
+    """
+    planned, result = split_values(options)
+    given = load_preset(preset) if preset else None
+    document = open_source(
+        source, lora_folders=folders.loras, pipeline=planned.get("pipeline"), preset=given
+    )
+    chosen = given or _choose_preset(pipeline_of(document, planned), folders)
+    wanted: Sequence[int | None] = [planned.get("seed")]
+    if seeds is not None:
+        wanted = list(dict.fromkeys(seeds))
+    elif takes is not None:
+        wanted = seeds_of_takes(takes, planned.get("seed"), document.timeline.settings.seed)
+    shots = plan_shots(
+        *(document.timeline, document.file, chosen),
+        [_options(planned, seed) for seed in wanted],
+        video=None if video is None else Path(video),
+        output=None if output is None else Path(output),
+        lora_folders=folders.loras,
+        **result,
+    )
+    for shot in shots:
+        refuse_contradictions(shot.request, shot.plan)
+    return AskedFor(document, chosen, shots)
+
+
+def pipeline_of(document: TimelineDocument, options: PlanValues) -> str | None:
+    """Return the pipeline that was asked for, else the timeline's own."""
+    return options.get("pipeline") or document.timeline.settings.pipeline_id
+
+
+def _options(values: PlanValues, seed: int | None) -> PlanOptions:
+    changed: PlanValues = {**values, "seed": seed}
+    return plan_options(**changed)
+
+
+def _choose_preset(pipeline: str | None, folders: Folders) -> Preset:
+    name, note = choose_preset(folders.models, pipeline)
+    if note is not None:
+        warnings.warn(note, stacklevel=4)
+    return load_preset(name)
