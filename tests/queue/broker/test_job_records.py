@@ -34,6 +34,7 @@ from rushes_queue.errors import (
     UnknownJobError,
     WorkerRestsError,
 )
+from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.jobs.record import Attempt, FailureKind, JobProgress, JobRecord
 from rushes_queue.jobs.states import FINISHED
 
@@ -46,6 +47,7 @@ IDS = [each.id for each in DOCUMENTS]
 PRIORITIES = ("high", "normal", "low")
 TTL, RING_AFTER = 30_000, 20_000
 CHUNKS = DOCUMENTS[0].num_chunks
+NEWER = SCHEMA_VERSION + 1  # of a document that not every worker reads
 
 priorities = st.sampled_from(PRIORITIES)
 picks = st.integers(0, 10**6)
@@ -119,7 +121,7 @@ class StoreMachine(RuleBasedStateMachine):
         is_new_schema=st.booleans(),
     )
     def submit(self, number: int, priority: str, after: list[str], is_new_schema: bool) -> None:
-        schema = 2 if is_new_schema and number == 0 else 1
+        schema = NEWER if is_new_schema and number == 0 else SCHEMA_VERSION
         made = DOCUMENTS[number].model_copy(
             update={"priority": priority, "after": tuple(after), "schema_version": schema}
         )
@@ -129,7 +131,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(job=st.integers(0, len(IDS) - 1))
     def submit_another_content(self, job: int) -> None:
         made = DOCUMENTS[job].model_copy(update={"seed": 43})
-        expected = self.model.submit(made.id, "normal", [], made.content_sha256, 1)
+        expected = self.model.submit(made.id, "normal", [], made.content_sha256, SCHEMA_VERSION)
         self.check(expected, made.id, lambda: self.store.submit(made, "jobs/x/job.json"))
 
     @rule(pick=picks)
@@ -172,7 +174,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(
         worker=st.sampled_from(["w1", "w2", "w3"]),
         order=orders,
-        max_schema=st.sampled_from([1, 2]),
+        max_schema=st.sampled_from([SCHEMA_VERSION, NEWER]),
     )
     def claim(self, worker: str, order: Sequence[str], max_schema: int) -> None:
         queues = tuple(f"tiny.any.{priority}" for priority in order)
@@ -182,7 +184,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(["w1", "w2"]), pick=picks)
     def claim_and_hear_a_wish(self, worker: str, pick: int) -> None:
         """What users ask of a running job is worth many tries."""
-        self.claim(worker, PRIORITIES, 2)
+        self.claim(worker, PRIORITIES, NEWER)
         if pick % 3:
             self.pause(pick | 1)
         if pick % 3 != 1:
@@ -269,7 +271,7 @@ class StoreMachine(RuleBasedStateMachine):
     )
     def die_again_and_again(self, workers: list[str], is_reaped: bool) -> None:
         for worker in workers:
-            self.claim(worker, PRIORITIES, 2)
+            self.claim(worker, PRIORITIES, NEWER)
             if is_reaped:
                 self.let_time_pass(TTL)
                 self.reap()
@@ -279,7 +281,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(kind=st.sampled_from(["resource", "infrastructure"]), times=st.integers(3, 20))
     def fail_again_and_again(self, kind: Any, times: int) -> None:
         for _ in range(times):
-            self.claim("w2", PRIORITIES, 2)
+            self.claim("w2", PRIORITIES, NEWER)
             if self.held:
                 self.fail(len(self.held) * 4 - 4, FailureKind(kind), 0)
 
