@@ -20,8 +20,9 @@ from farm.servers import free_port, server_binary
 from farm.timelines import write_shot
 from rushes.errors import ConfigError, TransientError
 from rushes_queue.cli import app
-from rushes_queue.local.control import alone, bring_down, bring_up, open_store, plan_farm
+from rushes_queue.local.control import alone, bring_down, bring_up, plan_farm
 from rushes_queue.local.farm_file import FarmSpec, LocalFarm
+from rushes_queue.local.hearing import open_store
 from rushes_queue.local.machine_settings import read_settings
 from rushes_queue.local.process_guard import ProcessGuard, stop_all, wait_until_free
 from rushes_queue.settings.loaded import LoadedSettings
@@ -203,6 +204,20 @@ def test_a_frozen_worker_cannot_hold_up_the_end(machine: Machine) -> None:
     machine.farm.supervisor.kill()
     machine.farm.worker(0).send(signal.SIGSTOP)
     assert stop_all(machine.farm.workers(), [0.2, 0.2]) == [machine.farm.worker(0)]
+
+
+def test_a_silent_worker_is_replaced_by_up(machine: Machine) -> None:
+    before = machine.pids()
+    worker = machine.farm.worker(0)
+    worker.send(signal.SIGSTOP)
+    os.utime(machine.farm.folder / "worker-0.pid", (1, 1))  # it has had time enough to start
+    store = open_store(machine.farm, machine.spec)
+    wait_for(lambda: not store.live_workers())
+    store.close()
+    assert machine.up()
+    after = machine.pids()
+    assert {name for name in before if before[name] != after[name]} == {"worker-0"}
+    assert machine.said == ["worker-0: is silent; it is ended and started again"]
 
 
 def test_a_worker_that_cannot_start_is_reported_with_its_last_words(machine: Machine) -> None:

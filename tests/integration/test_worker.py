@@ -12,8 +12,9 @@ import pytest
 
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
-from rushes_queue.doorbell.app import RENDER_TASK
+from rushes_queue.doorbell.app import RENDER_TASK, make_app
 from rushes_queue.jobs.states import State
+from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.storage.errors import MissingKeyError
 
 PAUSED = frozenset({State.PAUSED})
@@ -312,6 +313,19 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
     assert worker.is_alive
 
 
+def test_a_worker_that_hears_no_doorbell_starts_anew(running: RunningFarm) -> None:
+    worker = running.start_worker()
+    running.wait(running.submit(write_shot(running.folder / "shot.json", chunks=2)))
+    app = make_app(load_settings({}, running.environment, running.folder))
+    for queue in running.store.live_workers()[0].info.queues:  # as anybody may who has the broker
+        app.control.cancel_consumer(queue)
+    time.sleep(1)
+    (job,) = running.submit(write_shot(running.folder / "other.json", chunks=2, seed=2))
+    assert running.wait([job])[job].state is State.DONE
+    assert "starts to listen anew" in worker.log.read_text()
+    assert worker.is_alive
+
+
 def test_a_job_that_kills_its_worker_is_quarantined_between_others(running: RunningFarm) -> None:
     poison, *others = running.submit(
         write_shot(running.folder / "poison.json", chunks=2),
@@ -327,6 +341,18 @@ def test_a_job_that_kills_its_worker_is_quarantined_between_others(running: Runn
     assert error is not None
     assert "lost 3 times at chunk 0, on w0, w0, w0" in error.message
     assert worker.is_alive
+
+
+@pytest.mark.parametrize(("hangs_in", "phase"), [("load", "load"), ("render", "first chunk")])
+def test_a_job_that_hangs_is_given_up(running: RunningFarm, hangs_in: str, phase: str) -> None:
+    short = {f"RUSHES_DEADLINES__{phase.replace(' ', '_').upper()}_SECONDS": "1"}
+    (job,) = running.submit(write_shot(running.folder / f"{hangs_in}.json", chunks=2))
+    for _ in range(2):
+        running.start_poisoned_worker(environment=short)
+    record = running.wait([job])[job]
+    assert (record.state, record.attempts) == (State.QUARANTINED, 3)
+    assert record.error is not None
+    assert f"the phase '{phase}' is stuck" in record.error.message
 
 
 def test_a_job_that_kills_every_worker_is_quarantined(running: RunningFarm) -> None:

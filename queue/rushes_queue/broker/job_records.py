@@ -286,6 +286,18 @@ class JobRecords:
                 return JobRecord.from_fields(job, dict(pair_up(json.loads(text))))
         return None
 
+    def waiting_for_worker(
+        self,
+        queues: Sequence[str],
+        *,
+        max_schema: int = SCHEMA_VERSION,
+        tags: Sequence[str] = (),
+        place: str = "",
+    ) -> str | None:
+        """Return the first job that ``claim`` would give such a worker, if there is one."""
+        found = self._scripts.run("waiting", max_schema, json.dumps(list(tags)), place, *queues)
+        return str(found) if found else None
+
     def renew(
         self, job: str, fence: int, ttl_ms: int, progress: JobProgress | None = None
     ) -> RenewAnswer:

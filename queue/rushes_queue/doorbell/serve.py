@@ -62,6 +62,6 @@ def serve(settings: Settings, name: str, queues: Sequence[str], callbacks: Callb
     return int(worker.exitcode or 0)
 
 
-def stop() -> None:
-    """End ``serve`` as soon as the child has finished what it is doing."""
-    state.should_stop = 0
+def stop(code: int = 0) -> None:
+    """End ``serve`` with this exit code as soon as the child has finished what it is doing."""
+    state.should_stop = code

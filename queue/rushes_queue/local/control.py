@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 import sys
@@ -12,8 +11,6 @@ from contextlib import contextmanager
 
 import rushes
 from rushes.errors import ConfigError, TransientError
-from rushes_queue.broker.job_records import JobRecords
-from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.errors import BrokerError
 from rushes_queue.local import server as local_server
 from rushes_queue.local.farm_file import (
@@ -24,6 +21,7 @@ from rushes_queue.local.farm_file import (
     about_in,
     last_about,
 )
+from rushes_queue.local.hearing import live_workers, open_store
 from rushes_queue.local.process_guard import ProcessGuard, stop_all
 from rushes_queue.settings.loaded import LoadedSettings, to_variables
 from rushes_queue.storage.whole_files import write_private
@@ -35,6 +33,8 @@ SECONDS_TO_START = 90.0
 _PORTS = range(20_000, 32_000)  # below those that systems give to outgoing connections
 _SECONDS_AT_ONCE = 5.0  # after a second signal
 _SECONDS_OF_OTHERS = 120.0  # that another rushes up or down may take
+_OLD = 60.0  # seconds, for which a worker may be starting
+_SECONDS_TO_ANSWER = 10.0  # for one that is older, when all are waited for
 _DEATHS_TO_GIVE_UP = 2
 _SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -89,12 +89,16 @@ def bring_up(
         command = [sys.executable, "-m", "rushes_queue.local.supervisor", str(farm.folder)]
         farm.supervisor.start(command, about=About(key=spec.version).model_dump_json())
     is_change |= _stop_others(farm, spec, report)
-    deadline = time.monotonic() + seconds
-    deaths: dict[str, int] = {}
+    begin, deaths = time.monotonic(), dict[str, int]()
+    silent = _old_workers(farm, spec)
     while (missing := _missing(farm, spec)) is not None:
         is_change = True
+        if missing.name in silent and time.monotonic() - begin > _SECONDS_TO_ANSWER:
+            report(f"{missing.name}: is silent; it is ended and started again")
+            silent.remove(missing.name)
+            missing.kill()
         _refuse_the_dying(missing, deaths, _cure(farm, missing))
-        if time.monotonic() > deadline:
+        if time.monotonic() > begin + seconds:
             raise TransientError(
                 f"{missing.name}: is not ready after {seconds:.0f} s; see rushes ps; "
                 f"{missing.log} ends with: {missing.last_lines()}"
@@ -131,21 +135,6 @@ def alone(farm: LocalFarm) -> Iterator[None]:
         ) from error
     with ProcessGuard(farm.folder, "control").locked(_SECONDS_OF_OTHERS):
         yield
-
-
-def live_workers(farm: LocalFarm, store: JobRecords) -> dict[str, LiveWorker]:
-    """Return what the farm's workers say of themselves, by the names of their slots.
-
-    Raises: BrokerError.
-    """
-    names = {slot.pid(): slot.name for slot in farm.workers()}
-    live = {_group_of(worker.info.pid): worker for worker in store.live_workers()}
-    return {names[pid]: live[pid] for pid in names if pid is not None and pid in live}
-
-
-def open_store(farm: LocalFarm, spec: FarmSpec) -> JobRecords:
-    """Open the store of the farm's jobs."""
-    return JobRecords.open(farm.broker_url(), spec.environment["RUSHES_KEY_PREFIX"])
 
 
 def _choose_port(farm: LocalFarm, before: FarmSpec | None, port: int | None) -> int:
@@ -197,6 +186,12 @@ def _stop_others(farm: LocalFarm, spec: FarmSpec, report: Report) -> bool:
     return bool(others)
 
 
+def _old_workers(farm: LocalFarm, spec: FarmSpec) -> set[str]:
+    """Return the names of workers that should have been heard of by now."""
+    slots = map(farm.worker, range(len(spec.workers)))
+    return {slot.name for slot in slots if time.time() - (slot.started() or time.time()) > _OLD}
+
+
 def _missing(farm: LocalFarm, spec: FarmSpec) -> ProcessGuard | None:
     """Return the first process that is not there yet, or not heard of."""
     store = open_store(farm, spec)
@@ -237,10 +232,3 @@ def _refuse_the_dying(slot: ProcessGuard, deaths: dict[str, int], cure: str) -> 
             f"{slot.name}: ends as soon as it is started; {slot.log} ends with: "
             f"{slot.last_lines()}{cure}"
         )
-
-
-def _group_of(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return None

@@ -18,6 +18,7 @@ from subprocess import Popen, TimeoutExpired
 
 from rushes.errors import RushesError
 from rushes_queue.local.farm_file import About, FarmSpec, LocalFarm
+from rushes_queue.local.hearing import live_workers, open_store
 from rushes_queue.local.process_guard import ProcessGuard
 from rushes_queue.local.server import HOST
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_ROUNDS = 0.5
 LONGEST_PAUSE = 30.0
+SECONDS_BETWEEN_HEARINGS = 5.0
+SECONDS_TO_BE_HEARD = 150.0  # a worker that starts, or is silent; it ends itself before that
 SECONDS_OF_A_GOOD_LIFE = 60.0  # after it, a death is the first one again
 
 _SECONDS_TO_VANISH = 5.0
@@ -38,12 +41,16 @@ def pause_seconds(deaths: int) -> float:
 class Charge:
     """One process that is to live."""
 
-    def __init__(self, slot: ProcessGuard) -> None:
+    def __init__(
+        self, slot: ProcessGuard, *, seconds_to_be_heard: float = SECONDS_TO_BE_HEARD
+    ) -> None:
         self.slot = slot
+        self._seconds_to_be_heard = seconds_to_be_heard
         self._process: Popen[bytes] | None = None
         self._born: float | None = None  # of the process that lives, if one does
         self._deaths = 0
         self._due = 0.0
+        self._silent_looks = 0
 
     def tend(self, command: Sequence[str], key: str, environment: Mapping[str, str]) -> None:
         """Start the process if it does not live and its pause is over."""
@@ -58,6 +65,18 @@ class Charge:
             self._note_end()
         if time.time() >= self._due:
             self._start(command, key, environment)
+
+    def hear(self, is_heard: bool) -> None:
+        """Take note of whether the worker is heard of; end one that is silent for long.
+
+        It counts looks, not time: a machine that was asleep has heard nobody meanwhile.
+        """
+        is_young = time.time() - (self._born or time.time()) < self._seconds_to_be_heard
+        self._silent_looks = 0 if is_heard or is_young else self._silent_looks + 1
+        if self._silent_looks * SECONDS_BETWEEN_HEARINGS > self._seconds_to_be_heard:
+            logger.error("%s is silent; it is ended and started again", self.slot.name)
+            self._silent_looks = 0
+            self.slot.kill()
 
     def _note_end(self) -> None:
         status = None  # of one that another supervisor started
@@ -93,10 +112,14 @@ class Charge:
 def supervise(farm: LocalFarm) -> None:
     """Keep alive what the farm's file names, and look at it again in each round."""
     charges: dict[str, Charge] = {}
+    next_hearing = time.monotonic()
     while True:
         spec = farm.spec()
         if spec is not None:
             _tend_all(farm, spec, charges)
+            if time.monotonic() > next_hearing:
+                next_hearing = time.monotonic() + SECONDS_BETWEEN_HEARINGS
+                _hear_all(farm, spec, charges)
         time.sleep(SECONDS_BETWEEN_ROUNDS)
 
 
@@ -111,6 +134,22 @@ def _tend_all(farm: LocalFarm, spec: FarmSpec, charges: dict[str, Charge]) -> No
     environment = _worker_environment(spec)
     for index in range(len(spec.workers)):
         charge(farm.worker(index)).tend(spec.command_of(index), spec.worker_key(index), environment)
+
+
+def _hear_all(farm: LocalFarm, spec: FarmSpec, charges: Mapping[str, Charge]) -> None:
+    """Ask the broker which workers are heard of; while it is away, none is to blame."""
+    try:
+        store = open_store(farm, spec)
+        try:
+            heard = live_workers(farm, store)
+        finally:
+            store.close()
+    except RushesError:
+        return
+    for index in range(len(spec.workers)):
+        name = farm.worker(index).name
+        if name in charges:
+            charges[name].hear(name in heard)
 
 
 def _worker_environment(spec: FarmSpec) -> dict[str, str]:

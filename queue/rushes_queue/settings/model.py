@@ -112,6 +112,24 @@ class Retries(BaseModel):
     first_delay_seconds: PositiveFloat = 5.0  # before another try; doubled each time
 
 
+class Deadlines(BaseModel):
+    """How long a phase of an attempt may take, in seconds, before it counts as stuck.
+
+    What earlier ones took, ``times_usual`` over, counts if it is longer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_seconds: PositiveFloat = 3600.0  # fetching what the job is made from
+    load_seconds: PositiveFloat = 3600.0  # of the networks
+    first_chunk_seconds: PositiveFloat = 1800.0
+    chunk_seconds: PositiveFloat = 120.0  # once one has been made
+    save_seconds: PositiveFloat = 1800.0  # of a save point
+    join_seconds: PositiveFloat = 3600.0  # of the pieces of the video
+    publish_seconds: PositiveFloat = 3600.0
+    times_usual: PositiveFloat = 20.0
+
+
 class Settings(BaseSettings):
     """The settings of one machine."""
 
@@ -147,6 +165,7 @@ class Settings(BaseSettings):
     allow_private_webhooks: bool = False
     limits: Limits = Limits()
     retries: Retries = Retries()
+    deadlines: Deadlines = Deadlines()
 
     @classmethod
     def settings_customise_sources(

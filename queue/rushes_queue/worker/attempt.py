@@ -39,6 +39,7 @@ from rushes_queue.storage.errors import MissingKeyError
 from rushes_queue.worker.inputs import AttemptFolder, fetch_inputs, refuse_full_disk
 from rushes_queue.worker.job_log import JobLog
 from rushes_queue.worker.lease_renewer import LeaseRenewer, Wish
+from rushes_queue.worker.phases import PhaseClock, PhaseTimes
 from rushes_queue.worker.shared_status import Activity, ChildStatus, SharedStatus
 from rushes_queue.worker.warm_renderer import Renderer
 
@@ -53,6 +54,9 @@ _PATIENCE_SECONDS = 300.0  # with a broker that is away when an attempt has ende
 _SECONDS_BETWEEN_TRIES = 2.0
 _UNREADABLE_DELAY_MS = 60_000  # before a job that could not be read here is offered again
 _DONE_TRACEBACK_LINES = 30
+
+
+EXIT_STUCK = 71  # of a process that hangs
 
 
 class Interrupted(Exception):  # not an error: the attempt does what is asked of it
@@ -70,21 +74,29 @@ class AttemptRun:
         board: SharedStatus,
         *,
         device: str,
+        times: PhaseTimes | None = None,
     ) -> None:
+        """``times`` is what earlier attempts took; this one adds its own."""
         self._farm, self._record, self._renderer, self._board = farm, record, renderer, board
         self._device = device
         self._who = Attempted(record.attempts, record.fence, record.owner or "")
         self._log = JobLog(farm.store, record.id, record.attempts)
         self._document: JobDocument | None = None
         self._last: Progress | None = None
+        lease_seconds = farm.settings.lease_seconds
+        self._clock = PhaseClock(
+            farm.settings.deadlines, times or PhaseTimes(), longest_step=lease_seconds
+        )
         self._keeper = LeaseRenewer(
             farm.store,
             record.id,
             record.fence,
-            lease_seconds=farm.settings.lease_seconds,
+            lease_seconds=lease_seconds,
+            clock=self._clock,
             is_draining=lambda: board.is_draining,
             on_renewed=self._show_frame,
             on_unknown=self._register_again,
+            on_stuck=self._end_stuck,
         )
 
     def run(self) -> None:
@@ -121,6 +133,7 @@ class AttemptRun:
             self._log.say("an earlier attempt has published the result")
             return result
         document = self._document = self._read_document()
+        self._clock.set_kind(_kind_of_work(document))
         work_dir = self._farm.settings.work_dir
         refuse_full_disk(document, work_dir, self._farm.storage)
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -136,11 +149,13 @@ class AttemptRun:
             self._log.say(f"goes on from the save point before chunk {chunk}")
         self._report_start(document, chunk or 0)
         self._step()
+        self._clock.begin("load")
         self._renderer.load(document, self._log.say)
         self._step()
         self._write_board("busy")
         manifest = self._render(document, request, saved, folder)
         manifest = describe(manifest, document, self._who)
+        self._clock.begin("publish")
         self._write_manifest(request.manifest_path, manifest)
         if self._keeper.renew() == "fenced":
             raise Interrupted
@@ -165,6 +180,8 @@ class AttemptRun:
                     progress.chunk, progress.frame, progress.frames_per_second, progress.prompt
                 )
             )
+            if progress.chunk == progress.num_chunks:
+                self._clock.begin("join")
             self._write_board("busy", progress.chunk)
             wish = self._keeper.wish
             if wish is not None:
@@ -174,6 +191,7 @@ class AttemptRun:
         policy = SavePolicy(settings.save_point_chunks, settings.save_point_seconds)
         work = Work(folder.work, policy, lambda save: self._store_save(saved, save))
         begin = time.monotonic()
+        self._clock.begin("first chunk")
         try:
             manifest = self._renderer.render(document, request, work, report)
         except StopRender as stop:
@@ -186,7 +204,8 @@ class AttemptRun:
         """Bring a save point into the storage; without it the render goes on all the same."""
         begin = time.monotonic()
         try:
-            saved.store(folder)
+            with self._clock.saving():
+                saved.store(folder)
         except (RushesError, OSError) as error:
             self._log.say(f"save point {folder.name} is not stored: {message_of(error)}", "warning")
         else:
@@ -300,6 +319,22 @@ class AttemptRun:
             self._clean_up(done)
         save_state(farm.store, farm.storage, self._job)
 
+    def _end_stuck(self, reason: str) -> None:
+        """Give the job up and end this process, whatever it hangs in; called beside it."""
+        farm, retries = self._farm, self._farm.settings.retries
+        self._log.say(f"{reason}; this process ends", "error")
+        try:
+            change = farm.store.lose(
+                *(self._job, self._fence, reason),
+                max_losses=retries.max_losses,
+                max_hiccups=retries.max_infrastructure_failures,
+                max_in_a_row=retries.max_losses_in_a_row,
+            )
+            farm.ring(change.bells)
+        except RushesError as error:  # the lease runs out
+            logger.warning("job %s: %s", self._job, error)
+        os._exit(EXIT_STUCK)
+
     def _clean_up(self, done: Change) -> None:
         """Forget what only the attempts needed, and tell whoever wants to know."""
         try:
@@ -324,3 +359,9 @@ class AttemptRun:
         job, fence = ("", 0) if status == "idle" else (self._job, self._fence)
         preset, pid = self._renderer.preset, os.getpid()
         self._board.write(Activity(status, preset, job, fence, chunk, pid))
+
+
+def _kind_of_work(document: JobDocument) -> str:
+    """Return what decides how long loading and a chunk take."""
+    plan = document.plan
+    return f"{document.preset} {document.request.dtype} {plan['width']}x{plan['height']}"

@@ -1,4 +1,4 @@
-"""What a worker's parent does beside listening: it says that it lives, and sweeps."""
+"""What a worker's parent does beside listening: it says that it lives, sweeps, watches itself."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -21,15 +22,19 @@ from rushes_queue.worker.health import remove_dead, remove_health, write_health
 from rushes_queue.worker.options import WorkerOptions
 from rushes_queue.worker.shared_status import SharedStatus
 from rushes_queue.worker.sweep import SECONDS_BETWEEN_SWEEPS, sweep
+from rushes_queue.worker.watchdog import Watchdog
 
 logger = logging.getLogger(__name__)
 
 _SECONDS = 1.0
 _TTL_MS = 15_000  # a worker that was not heard of for so long is gone
+_SILENT_SECONDS = 120.0  # without a sign of life; the broker's timeouts are some seconds each
+_SWEEPLESS_SECONDS = 1800.0  # a slow storage may hold up a sweep for its patience, job by job
+_MOST_LOOKS_IN_VAIN = 2  # sweeps, for which an idle worker may leave a job waiting
 
 
 class Housekeeping:
-    """A thread of the parent; as a context manager it runs while the worker does."""
+    """Threads of the parent; as a context manager they run while the worker does."""
 
     def __init__(
         self,
@@ -37,18 +42,39 @@ class Housekeeping:
         links: FarmLinks,
         board: SharedStatus,
         on_beat: Callable[[], None] = lambda: None,
+        *,
+        on_silent: Callable[[], None] = lambda: None,
+        on_deaf: Callable[[], None] = lambda: None,
+        silent_seconds: float = _SILENT_SECONDS,
     ) -> None:
-        """``on_beat`` is called in the thread, every second."""
-        self._options, self._links, self._board, self._on_beat = options, links, board, on_beat
+        """``on_beat`` is called in a thread, every second.
+
+        ``on_silent`` is called when housekeeping has not got on for ``silent_seconds``, and
+        ``on_deaf`` when the worker is idle while a job waits that it could take.
+        """
+        self._options, self._links, self._board = options, links, board
+        self._on_beat, self._on_deaf = on_beat, on_deaf
         self._started_ms = round(time.time() * 1000)
-        self._next_sweep = 0.0
         self._rest = Rest(0, 0.0)
+        self._looks_in_vain = 0
+        self._trouble = ""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+        self._dogs = {
+            "housekeeping": Watchdog(silent_seconds, on_silent),
+            "sweep": Watchdog(_SWEEPLESS_SECONDS, on_silent),
+        }
+        self._threads = [
+            self._make_thread("housekeeping", _SECONDS, (self._beat, on_beat)),
+            self._make_thread("sweep", SECONDS_BETWEEN_SWEEPS, (self._sweep, self._listen)),
+        ]
+        self._running = ExitStack()
 
     def __enter__(self) -> Self:
         remove_dead(self._links.settings.work_dir)
-        self._thread.start()
+        for dog in self._dogs.values():
+            self._running.enter_context(dog)
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -58,7 +84,9 @@ class Housekeeping:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
-        self._thread.join(timeout=5)
+        self._running.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
         remove_health(self._links.settings.work_dir, self._options.name)
         try:
             self._links.store.leave(self._options.name)
@@ -69,14 +97,21 @@ class Housekeeping:
     def status(self) -> WorkerStatus:
         if self._board.is_draining:
             return "draining"
-        return self._board.read().status if self._rest.is_over else "unhealthy"
+        is_well = self._rest.is_over and not self._trouble
+        return self._board.read().status if is_well else "unhealthy"
 
-    def _run(self) -> None:
-        while True:
-            for duty in (self._beat, self._on_beat):
-                self._survive(duty)
-            if self._stop.wait(_SECONDS):
-                return
+    def _make_thread(
+        self, name: str, seconds: float, duties: tuple[Callable[[], None], ...]
+    ) -> threading.Thread:
+        def run() -> None:
+            while True:
+                for duty in duties:
+                    self._survive(duty)
+                self._dogs[name].hear()
+                if self._stop.wait(seconds):
+                    return
+
+        return threading.Thread(target=run, name=name, daemon=True)
 
     def _survive(self, duty: Callable[[], None]) -> None:
         """Run a duty whatever comes of it: a worker whose housekeeping has ended looks dead."""
@@ -91,13 +126,33 @@ class Housekeeping:
         links, name = self._links, self._options.name
         write_health(links.settings.work_dir, name, self.status, self._board.read())
         self._rest = links.store.beat(self._info(), ttl_ms=_TTL_MS, place=self._options.known_as)
-        if time.monotonic() > self._next_sweep:
-            self._next_sweep = time.monotonic() + SECONDS_BETWEEN_SWEEPS
-            sweep(links, worker=name)
+
+    def _sweep(self) -> None:
+        sweep(self._links, worker=self._options.name)
+
+    def _listen(self) -> None:
+        """Notice that the worker is idle, for more than two sweeps, while a job waits for it."""
+        job = self._waiting_job() if self.status == "idle" else None
+        self._looks_in_vain = self._looks_in_vain + 1 if job else 0
+        if job and self._looks_in_vain > _MOST_LOOKS_IN_VAIN:
+            self._trouble = f"idle though job {job} waits; it starts to listen anew"
+            logger.error("worker %s: %s", self._options.name, self._trouble)
+            self._links.store.add_event(
+                job,
+                "log",
+                {"level": "warning", "message": f"{self._options.name}: {self._trouble}"},
+            )
+            self._on_deaf()
+
+    def _waiting_job(self) -> str | None:
+        options = self._options
+        return self._links.store.waiting_for_worker(
+            options.queues(), tags=options.tags, place=options.known_as
+        )
 
     def _note(self) -> str:
         if self._rest.is_over:
-            return ""
+            return self._trouble
         return (
             f"lost {self._rest.num_lost} jobs in a row; claims again in {self._rest.seconds:.0f} s"
         )

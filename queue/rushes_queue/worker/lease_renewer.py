@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import statistics
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
@@ -17,6 +14,7 @@ from rushes_queue.broker.replies import RenewAnswer
 from rushes_queue.broker.totals import add_chunk_seconds
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.record import JobProgress
+from rushes_queue.worker.phases import PhaseClock
 
 logger = logging.getLogger(__name__)
 
@@ -24,15 +22,13 @@ Wish = Literal["drain", "cancel", "pause", "fenced"]
 
 _RENEWALS_PER_LEASE = 4
 _LONGEST_WAIT_SECONDS = 1.0
-_LEAST_STUCK_SECONDS = 120.0
-_STUCK_CHUNKS = 20  # as many times the usual chunk
 
 
 class LeaseRenewer:
     """A thread that renews the lease with the latest progress, as long as there is any.
 
-    A render that is stuck must not hold its job for ever: after a time without a chunk the lease
-    is left to run out. While the broker is away the render goes on; the answer afterwards decides.
+    A render that is stuck must not hold its job for ever: when its clock says so, the lease is left
+    to run out. While the broker is away the render goes on; the answer afterwards decides.
     """
 
     def __init__(
@@ -42,23 +38,25 @@ class LeaseRenewer:
         fence: int,
         *,
         lease_seconds: float,
+        clock: PhaseClock,
         is_draining: Callable[[], bool],
         on_renewed: Callable[[], None] = lambda: None,
         on_unknown: Callable[[], None] = lambda: None,
+        on_stuck: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """``on_renewed`` is called in the thread after each renewal.
 
-        ``on_unknown`` is called when the broker knows the job no more.
+        ``on_unknown`` is called when the broker knows the job no more, ``on_stuck`` with the reason
+        when a phase takes too long; after that nothing is renewed.
         """
         self._store, self._job, self._fence = store, job, fence
         self._ttl_ms = round(lease_seconds * 1000)
         self._wait_seconds = min(lease_seconds / _RENEWALS_PER_LEASE, _LONGEST_WAIT_SECONDS)
         self._is_draining = is_draining
-        self._on_renewed, self._on_unknown = on_renewed, on_unknown
+        self._on_renewed, self._on_unknown, self._on_stuck = on_renewed, on_unknown, on_stuck
+        self._clock = clock
         self._wish: Wish | None = None
         self._progress: JobProgress | None = None
-        self._moved = time.monotonic()
-        self._chunk_seconds: deque[float] = deque(maxlen=32)
         self._uncounted: list[float] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -73,15 +71,10 @@ class LeaseRenewer:
 
     def move(self, progress: JobProgress) -> None:
         """Report that the render has moved."""
-        now = time.monotonic()
+        seconds = self._clock.begin("chunk")
         if self._progress is not None:
-            self._chunk_seconds.append(now - self._moved)
-            self._uncounted.append(now - self._moved)
-        self._progress, self._moved = progress, now
-
-    def touch(self) -> None:
-        """Say that something else than a chunk was done, such as loading or publishing."""
-        self._moved = time.monotonic()
+            self._uncounted.append(seconds)
+        self._progress = progress
 
     def renew(self) -> Wish | None:
         """Renew now; what cannot be undone is done only right after this returned no ``fenced``.
@@ -119,8 +112,9 @@ class LeaseRenewer:
 
     def _run(self) -> None:
         while not self._stop.wait(self._wait_seconds):
-            if self._is_stuck():
-                logger.error("job %s: no chunk for a long time, the lease is let go", self._job)
+            if reason := self._clock.overdue():
+                logger.error("job %s: %s", self._job, reason)
+                self._on_stuck(reason)
                 return
             try:
                 self.renew()
@@ -136,9 +130,3 @@ class LeaseRenewer:
         if seconds := self._uncounted:
             self._uncounted = []
             add_chunk_seconds(self._store.client, self._store.prefix, seconds)
-
-    def _is_stuck(self) -> bool:
-        usual = statistics.median(self._chunk_seconds) if self._chunk_seconds else 0.0
-        longest = max(_LEAST_STUCK_SECONDS, _STUCK_CHUNKS * usual)
-        # Loading a large network takes its time, and nobody reports on it.
-        return self._progress is not None and time.monotonic() - self._moved > longest

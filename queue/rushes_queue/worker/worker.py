@@ -7,10 +7,12 @@ and ends. The second one stops at once.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
 import socket
+import threading
 import time
 
 from rushes.errors import RushesError
@@ -25,12 +27,15 @@ from rushes_queue.worker.attempt import AttemptRun
 from rushes_queue.worker.child_deaths import cause_of, count_memory_kills
 from rushes_queue.worker.housekeeping import Housekeeping
 from rushes_queue.worker.options import WorkerOptions
+from rushes_queue.worker.phases import PhaseTimes
 from rushes_queue.worker.shared_status import Activity, SharedStatus
 from rushes_queue.worker.sweep import after_loss
 from rushes_queue.worker.warm_renderer import Renderer
 
 logger = logging.getLogger(__name__)
 
+_EXIT_ANEW = 70
+_SECONDS_TO_END = 60.0  # for a worker that is to start anew
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SECONDS_BETWEEN_LOOKS = 0.5  # at whether to drain, of a worker that rests
 
@@ -46,6 +51,7 @@ class Worker:
         self._num_signals = 0
         self._is_ready = False
         self._memory_kills = count_memory_kills()
+        self._times = PhaseTimes()
         self._drain_at = time.monotonic() + (options.drain_after_seconds or float("inf"))
 
     def run_once(self) -> bool:
@@ -72,7 +78,14 @@ class Worker:
             child_lost=self._report_lost_child,
             unreadable=self._note_unreadable,
         )
-        with Housekeeping(self._options, self._links, self._board, self._drain_if_due):
+        with Housekeeping(
+            self._options,
+            self._links,
+            self._board,
+            self._drain_if_due,
+            on_silent=self._end_silent,
+            on_deaf=self._start_anew,
+        ):
             return serve(self._settings, self._options.name, self._options.queues(), callbacks)
 
     @property
@@ -111,6 +124,7 @@ class Worker:
             AttemptRun(
                 *(links, record, self._renderer, self._board),
                 device=self._options.device,
+                times=self._times,
             ).run()
         return record is not None
 
@@ -150,6 +164,21 @@ class Worker:
     def _drain_if_due(self) -> None:
         if self._board.is_draining or time.monotonic() > self._drain_at:
             self._drain()
+
+    def _start_anew(self) -> None:
+        """End with an error, upon which the command runs itself anew; at once if that hangs."""
+        from rushes_queue.doorbell.serve import stop
+
+        stop(_EXIT_ANEW)
+        timer = threading.Timer(_SECONDS_TO_END, self._stop_at_once)
+        timer.daemon = True
+        timer.start()
+
+    def _end_silent(self) -> None:
+        """End a process that nobody hears of; whoever started it starts another one."""
+        logger.critical("housekeeping has not got on for a long time; this worker ends")
+        faulthandler.dump_traceback()  # of all threads, to standard error
+        self._stop_at_once()
 
     def _stop_at_once(self) -> None:
         activity = self._board.read()

@@ -80,6 +80,19 @@ def test_what_a_dead_process_left_behind_makes_room_for_the_next(slot: ProcessGu
     tend_until(charge, SLEEP, lambda: slot.pid() not in (None, first))
 
 
+def test_a_silent_process_is_started_again(slot: ProcessGuard) -> None:
+    charge = Charge(slot, seconds_to_be_heard=1.0)
+    charge.tend(SLEEP, "key", os.environ)
+    first = slot.pid()
+    charge.hear(is_heard=False)
+    assert slot.pid() == first  # it has only just begun
+    time.sleep(1.1)
+    charge.hear(is_heard=True)
+    assert slot.pid() == first
+    charge.hear(is_heard=False)
+    tend_until(charge, SLEEP, lambda: slot.pid() not in (None, first))
+
+
 def test_a_process_of_an_earlier_supervisor_is_left_in_peace(slot: ProcessGuard) -> None:
     with slot.start(SLEEP) as process:
         Charge(slot).tend(SLEEP, "key", os.environ)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
+from farm.documents import document
 from farm.running import wait_until
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.farm.connections import FarmLinks
@@ -14,7 +16,7 @@ from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.storage.folder import FolderStorage
 from rushes_queue.worker.housekeeping import Housekeeping
 from rushes_queue.worker.options import WorkerOptions
-from rushes_queue.worker.shared_status import SharedStatus
+from rushes_queue.worker.shared_status import Activity, SharedStatus
 
 
 @pytest.fixture
@@ -32,6 +34,48 @@ def test_housekeeping_survives_an_error_that_nobody_thought_of(links: FarmLinks)
 
     with Housekeeping(WorkerOptions("w", ("tiny",)), links, SharedStatus(), on_beat=fail):
         wait_until(lambda: len(calls) >= 2, "a second try")
+
+
+def test_housekeeping_that_hangs_is_noticed(links: FarmLinks) -> None:
+    is_over, silent = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        is_over.wait(60)
+
+    with Housekeeping(
+        WorkerOptions("w", ("tiny",)),
+        links,
+        SharedStatus(),
+        hang,
+        on_silent=silent.set,
+        silent_seconds=2.0,
+    ):
+        assert silent.wait(30)
+        is_over.set()
+
+
+def test_a_worker_that_is_idle_while_a_job_waits_is_noticed(links: FarmLinks) -> None:
+    links.store.submit(made := document(), f"jobs/{made.id}/job.json")
+    board, deaf = SharedStatus(), threading.Event()
+    board.write(Activity("busy", "tiny", "other", 1, 0, 1))
+    with Housekeeping(WorkerOptions("w", ("tiny",)), links, board, on_deaf=deaf.set):
+        assert not deaf.wait(12)  # it is busy, so the job has to wait
+        board.write(Activity("idle"))
+        assert deaf.wait(30)
+        wait_until(
+            lambda: links.store.live_workers()[0].info.status == "unhealthy", "it to be shown"
+        )
+    messages = [event.fields.get("message", "") for event in links.store.read_events(made.id)]
+    assert any(f"idle though job {made.id} waits" in message for message in messages)
+
+
+def test_a_worker_that_cannot_take_what_waits_is_not_deaf(links: FarmLinks) -> None:
+    links.store.submit(made := document(tags=("night",)), f"jobs/{made.id}/job.json")
+    queues = WorkerOptions("w", ("tiny",)).queues()
+    assert links.store.waiting_for_worker(queues) == made.id
+    assert links.store.waiting_for_worker(queues, tags=["day"]) is None
+    assert links.store.waiting_for_worker(queues, max_schema=0) is None
+    assert links.store.waiting_for_worker(["pocket.any.normal"]) is None
 
 
 def test_a_duty_is_done_while_the_records_cannot_be_read(

@@ -9,8 +9,9 @@ import pytest
 
 from farm.commands import Farm
 from rushes_queue.jobs.record import JobProgress, JobRecord
-from rushes_queue.worker import lease_renewer as keeper_module
+from rushes_queue.settings.model import Deadlines
 from rushes_queue.worker.lease_renewer import LeaseRenewer
+from rushes_queue.worker.phases import PhaseClock, PhaseTimes
 
 
 def keep(
@@ -18,10 +19,13 @@ def keep(
     record: JobRecord,
     lease_seconds: float = 1.0,
     is_draining: Callable[[], bool] = lambda: False,
+    deadlines: Deadlines | None = None,
 ) -> LeaseRenewer:
+    clock = PhaseClock(deadlines or Deadlines(), PhaseTimes(), longest_step=lease_seconds)
     return LeaseRenewer(
         *(farm.store, record.id, record.fence),
         lease_seconds=lease_seconds,
+        clock=clock,
         is_draining=is_draining,
     )
 
@@ -86,11 +90,11 @@ def test_a_worker_that_drains_hands_back_unless_it_has_lost_the_job(farm: Farm) 
     assert wishes == ["drain", "fenced"]
 
 
-def test_a_render_that_is_stuck_lets_its_lease_run_out(
-    farm: Farm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(keeper_module, "_LEAST_STUCK_SECONDS", 0.3)
+@pytest.mark.parametrize("chunks", [0, 1])
+def test_a_render_that_is_stuck_lets_its_lease_run_out(farm: Farm, chunks: int) -> None:
     record = claimed(farm)
-    with keep(farm, record) as keeper:
-        keeper.move(JobProgress(1, 5))
+    deadlines = Deadlines(input_seconds=0.3, first_chunk_seconds=0.3, chunk_seconds=0.3)
+    with keep(farm, record, deadlines=deadlines) as keeper:
+        for chunk in range(chunks):
+            keeper.move(JobProgress(chunk, 4 * chunk))
         wait_for(lambda: bool(farm.store.reap().lost))

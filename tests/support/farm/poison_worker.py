@@ -1,5 +1,6 @@
 """A worker whose process dies whenever it renders a job called "poison"; others it renders at once.
 
+It hangs with jobs called "load" and "render", in what they are called after.
 python tests/support/farm/poison_worker.py NAME [SICK]; a sick one dies of every job.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,11 +28,14 @@ class PoisonedRenderer:
         self._is_sick = is_sick
 
     def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
-        pass
+        if document.name == "load":
+            time.sleep(3600)
 
     def render(self, document: JobDocument, request: Any, work: Any, report: Any) -> dict[str, Any]:
         if document.name == "poison" or self._is_sick:
             os.kill(os.getpid(), signal.SIGSEGV)
+        if document.name == "render":
+            time.sleep(3600)
         for path in (request.output, request.sheet_path, request.manifest_path):
             path.write_bytes(b"done")
         return {

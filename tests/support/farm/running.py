@@ -144,12 +144,16 @@ class RunningFarm:
         command = [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)]
         return self._start(name, command, more)
 
-    def start_poisoned_worker(self, of: Literal["poison", "every job"] = "poison") -> WorkerProcess:
+    def start_poisoned_worker(
+        self,
+        of: Literal["poison", "every job"] = "poison",
+        environment: Mapping[str, str] | None = None,
+    ) -> WorkerProcess:
         """Start a worker that dies of every job called "poison", or of every one."""
         name = f"w{len(self.workers)}"
         sick = ["sick"] if of == "every job" else []
         script = str(ROOT / "tests/support/farm/poison_worker.py")
-        return self._start(name, [sys.executable, script, name, *sick])
+        return self._start(name, [sys.executable, script, name, *sick], environment)
 
     def _start(
         self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None

@@ -33,17 +33,6 @@ local function take(id)
   return found(id)
 end
 
-local function has_wanted_tag(id)
-  for _, tag in ipairs(to_list(redis.call('HGET', key('job', id), 'tags'))) do
-    for _, wanted in ipairs(wanted_tags) do
-      if tag == wanted then
-        return true
-      end
-    end
-  end
-  return #wanted_tags == 0
-end
-
 local before = redis.call('GET', request)
 if before then
   local id, fence = string.match(before, '^(.*):(%d+)$')
@@ -68,7 +57,7 @@ for i = 9, #ARGV do
     for _, id in ipairs(page) do
       set_aside_broken(id)
       local schema = tonumber(redis.call('HGET', key('job', id), 'schema'))
-      if schema and not has_wanted_tag(id) then
+      if schema and not has_wanted_tag(id, wanted_tags) then
         -- another worker's
       elseif schema and schema <= max_schema then
         if not has_crashed_at(id, place) then

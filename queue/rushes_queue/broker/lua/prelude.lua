@@ -66,6 +66,18 @@ local function to_list(text)
   return text and cjson.decode(text) or {}
 end
 
+-- Whether a job has one of these tags; true when none are wanted.
+local function has_wanted_tag(id, wanted_tags)
+  for _, tag in ipairs(to_list(redis.call('HGET', key('job', id), 'tags'))) do
+    for _, wanted in ipairs(wanted_tags) do
+      if tag == wanted then
+        return true
+      end
+    end
+  end
+  return #wanted_tags == 0
+end
+
 -- Keep a list or an object as JSON in a field that is absent when it is empty.
 local function store_json(id, field, value)
   if next(value) then

@@ -107,7 +107,7 @@ def _serve(settings: Settings, folders: Folders, options: WorkerOptions, *, once
         # Celery gives up where the broker refuses; a fresh process tries again.
         say(f"worker {options.name} starts again")
         time.sleep(_SECONDS_BEFORE_RESTART)
-        os.execv(sys.executable, [sys.executable, *sys.argv])
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     return code
 
 
