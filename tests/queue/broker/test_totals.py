@@ -1,0 +1,56 @@
+"""Sums of all that the farm has done."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from farm.commands import Farm
+from rushes_queue.broker.totals import CHUNK_SECONDS_BUCKETS, add_chunk_seconds, read_totals
+from rushes_queue.jobs.states import State
+
+PREFIX = "rushes:"
+
+
+def test_a_new_farm_has_done_nothing(redis_client: Redis) -> None:
+    totals = read_totals(redis_client, PREFIX)
+    assert (totals.jobs, totals.attempts) == ({}, {})
+    assert (totals.num_chunks, totals.num_frames, totals.chunk_seconds_sum) == (0, 0, 0)
+    assert totals.chunk_seconds == (0,) * (len(CHUNK_SECONDS_BUCKETS) + 1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "bucket"), [(0.0, 0), (0.05, 0), (0.051, 1), (1.0, 4), (120.0, 10), (120.1, 11)]
+)
+def test_a_chunk_counts_in_the_first_bucket_that_holds_it(
+    redis_client: Redis, seconds: float, bucket: int
+) -> None:
+    add_chunk_seconds(redis_client, PREFIX, [seconds])
+    counts = read_totals(redis_client, PREFIX).chunk_seconds
+    assert [index for index, count in enumerate(counts) if count] == [bucket]
+
+
+def test_chunks_add_up(redis_client: Redis) -> None:
+    add_chunk_seconds(redis_client, PREFIX, [0.2, 0.2, 7.0])
+    add_chunk_seconds(redis_client, PREFIX, [500.0])
+    add_chunk_seconds(redis_client, PREFIX, [])
+    add_chunk_seconds(redis_client, "other:", [1.0])
+    totals = read_totals(redis_client, PREFIX)
+    assert totals.chunk_seconds_sum == pytest.approx(507.4)
+    assert (totals.chunk_seconds[2], totals.chunk_seconds[7], totals.chunk_seconds[-1]) == (2, 1, 1)
+    assert sum(totals.chunk_seconds) == 4
+
+
+def test_jobs_attempts_chunks_and_frames_are_counted(farm: Farm) -> None:
+    farm.submit(0)
+    lost = farm.claim()
+    farm.progress(lost, 3)
+    farm.store.release(lost.id, lost.fence, "test")
+    record = farm.claim()
+    farm.publish(record)
+    farm.store.cancel(farm.submit(1))
+    totals = read_totals(farm.store.client, farm.store.prefix)
+    assert totals.jobs == {State.DONE: 1, State.CANCELLED: 1}
+    assert totals.attempts == {"release": 1, "finish": 1}
+    assert totals.num_chunks >= 3
+    assert totals.num_frames >= 13
