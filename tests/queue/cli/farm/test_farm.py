@@ -7,60 +7,21 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from dataclasses import replace
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from farm.busy import make_busy, metric_values
 from farm.commands import Farm
 from farm.servers import free_port
-from rushes_queue.broker.connection import connect
-from rushes_queue.broker.job_records import JobRecords
-from rushes_queue.broker.live_workers import WorkerInfo
-from rushes_queue.broker.totals import CHUNK_SECONDS_BUCKETS, add_chunk_seconds, read_totals
-from rushes_queue.farm.metrics import metrics_text, serve_metrics
-from rushes_queue.jobs.record import FailureKind
+from rushes_queue.broker.totals import add_chunk_seconds
 from rushes_queue.jobs.states import State
 
 RUSHES = (sys.executable, "-c", "from rushes_queue.cli import main; main()")
-WORKER = WorkerInfo(
-    name="gpu0@desk",
-    host="desk",
-    pid=7,
-    version="0.1.0",
-    max_schema=1,
-    started_ms=0,
-    queues=("tiny.any.normal",),
-    gpu="NVIDIA X",
-    gpu_class="gpu24",
-    status="busy",
-    preset="tiny",
-)
-
-
-def values(text: bytes) -> dict[str, float]:
-    """Return each sample by its name and labels."""
-    return {
-        " ".join([sample.name, *sample.labels.values()]): sample.value
-        for family in text_string_to_metric_families(text.decode())
-        for sample in family.samples
-    }
 
 
 @pytest.fixture
 def busy_farm(farm: Farm) -> Farm:
-    """A farm with two jobs done, one failed, one running, one queued and one that waits for it."""
-    farm.done(0)
-    farm.done(1)
-    failed = farm.submit(2)
-    farm.store.fail(failed, farm.claim().fence, FailureKind.INPUT, "no video")
-    farm.submit(3)
-    farm.progress(farm.claim(WORKER.name), 3)
-    queued = farm.submit(4)
-    farm.submit(5, after=(queued,))
-    farm.store.beat(WORKER, ttl_ms=60_000)
-    farm.store.beat(replace(WORKER, name="cpu@x\x1b[31m", gpu="", status="idle"), ttl_ms=60_000)
-    return farm
+    return make_busy(farm)
 
 
 def test_workers_are_listed_with_what_they_hold(busy_farm: Farm) -> None:
@@ -107,7 +68,7 @@ def test_an_empty_farm_has_statistics_too(farm: Farm) -> None:
 def test_metrics_agree_with_the_records(busy_farm: Farm) -> None:
     record = busy_farm.store.list()[0]
     add_chunk_seconds(busy_farm.store.client, busy_farm.store.prefix, [0.2, 0.25, 3.0, 500.0])
-    found = values(busy_farm.run("metrics", "--once").stdout.encode())
+    found = metric_values(busy_farm.run("metrics", "--once").stdout.encode())
     expected = {
         "rushes_up": 1,
         "rushes_jobs queued": 2,
@@ -136,49 +97,6 @@ def test_metrics_agree_with_the_records(busy_farm: Farm) -> None:
     assert {name: found.get(name) for name in expected} == pytest.approx(expected)
 
 
-def test_frames_made_twice_are_counted_twice(farm: Farm) -> None:
-    job = farm.submit()
-    first = farm.claim()
-    farm.progress(first, 5)
-    farm.store.lose(job, first.fence, "gone")
-    second = farm.claim()
-    farm.progress(second, 2)  # from its save point on
-    farm.progress(second, 4)
-    totals = read_totals(farm.store.client, farm.store.prefix)
-    assert (totals.num_chunks, totals.num_frames) == (5 + 2, 21 + 8)
-    assert totals.attempts == {"lose": 1}
-
-
-def test_totals_outlive_the_jobs(farm: Farm) -> None:
-    job = farm.done()
-    farm.store.forget(job)
-    totals = read_totals(farm.store.client, farm.store.prefix)
-    assert totals.jobs == {"done": 1}
-    assert totals.num_frames > 0
-
-
-def test_every_time_has_its_bucket(farm: Farm) -> None:
-    client, prefix = farm.store.client, farm.store.prefix
-    add_chunk_seconds(client, prefix, [*CHUNK_SECONDS_BUCKETS, 0.0, 1e6])
-    assert read_totals(client, prefix).chunk_seconds == (2, *[1] * 10, 1)
-
-
-def test_without_a_broker_only_its_absence_is_told() -> None:
-    with connect("redis://127.0.0.1:1/0") as client:
-        assert values(metrics_text(JobRecords(client))) == {"rushes_up": 0}
-
-
-def test_metrics_are_served_over_http(busy_farm: Farm) -> None:
-    server, thread = serve_metrics(busy_farm.store, 0)
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as answer:
-            assert values(answer.read())["rushes_jobs done"] == 2
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def test_the_command_serves_until_it_is_interrupted(busy_farm: Farm) -> None:
     port = free_port()
     process = subprocess.Popen(
@@ -190,7 +108,7 @@ def test_the_command_serves_until_it_is_interrupted(busy_farm: Farm) -> None:
     assert process.stderr is not None
     assert f"http://127.0.0.1:{port}/metrics" in process.stderr.readline()
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        assert values(answer.read())["rushes_up"] == 1
+        assert metric_values(answer.read())["rushes_up"] == 1
     taken = busy_farm.run("metrics", "--port", port)
     assert taken.exit_code == 3
     assert f"--port {port}" in taken.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import pty
@@ -15,14 +14,9 @@ from collections.abc import Callable
 from typing import Literal
 
 import pytest
-from rich.console import Console
 
 from checkout import ROOT
 from farm.commands import Farm
-from farm.servers import RunningServer
-from rushes_queue.broker.job_records import JobRecords
-from rushes_queue.cli.jobs.watch_view import make_table
-from rushes_queue.cli.jobs.watching import watch_jobs
 from rushes_queue.jobs.record import FailureKind
 
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
@@ -126,46 +120,6 @@ def test_an_unknown_job_is_not_waited_for(farm: Farm) -> None:
     assert farm.run("watch", farm.submit(), "0000").exit_code == 4
 
 
-def test_a_record_that_goes_away_for_good_is_told(
-    farm: Farm, capsys: pytest.CaptureFixture[str]
-) -> None:
-    job = farm.submit()
-
-    def lose() -> None:
-        time.sleep(0.3)
-        farm.store.client.flushall()
-
-    thread = during(lose)
-    assert watch_jobs(farm.store, [job], gone_seconds=0.5) == 4
-    thread.join()
-    assert "reconcile" in capsys.readouterr().err
-
-
-def test_a_broker_that_goes_away_is_waited_for(
-    own_server: RunningServer, farm: Farm, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with own_server.client() as client:
-        store = JobRecords(client)
-        own = Farm(store, farm.storage, farm.environment, farm.folder)
-        job = own.submit()
-
-        def trouble() -> None:
-            time.sleep(0.6)
-            own_server.stop()
-            time.sleep(1.0)
-            own_server.start()
-            with own_server.client() as other:
-                Farm(JobRecords(other), farm.storage, {}, farm.folder).publish(
-                    Farm(JobRecords(other), farm.storage, {}, farm.folder).claim()
-                )
-
-        thread = during(trouble)
-        assert watch_jobs(store, [job], timeout_seconds=20) == 0
-        thread.join()
-    error = capsys.readouterr().err
-    assert error.index("the broker is away") < error.index("the broker is back")
-
-
 def test_a_broker_that_was_never_there_is_an_error(farm: Farm) -> None:
     assert farm.run("watch", "0000", "--broker", "redis://127.0.0.1:1/0").exit_code == 5
 
@@ -214,17 +168,3 @@ def test_a_terminal_gets_a_table_that_stays(farm: Farm) -> None:
     for expected in (job[:8], "running", "3/", "8.0", "gpu0@host", "1 running; 1 worker"):
         assert expected in text
     assert r"a cat \x1b[31m" in text
-
-
-def test_a_small_screen_shows_first_what_moves(farm: Farm) -> None:
-    for take in range(5):
-        farm.submit(take)
-    running = farm.claim()
-    text = io.StringIO()
-    console = Console(file=text, width=120)
-    records = farm.store.list()
-    console.print(make_table(records, is_there=False, most=2))
-    lines = text.getvalue().splitlines()
-    assert lines[1].startswith(running.id[:8])
-    assert len(lines) <= 5
-    assert "4 queued, 1 running; 1 worker; the broker is away" in lines[-1]
