@@ -1,0 +1,93 @@
+"""From a timeline and options to takes: which seeds, which preset, which warnings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+
+from farm.documents import plan_data
+from renders.shots import block, timeline, write_timeline
+from rushes.errors import TimelineError
+from rushes.files.folders import Folders
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
+from rushes_queue.cli.flags.shots import Takes, choose_seeds, default_preset, make_shots, warn_of
+
+TEXT = timeline(block("a cat", 0, 1), seed=5)
+
+
+def test_one_take_is_left_to_the_timeline_unless_a_seed_is_given() -> None:
+    assert choose_seeds(5, Takes()) == [None]
+    assert choose_seeds(5, Takes(seed=7)) == [7]
+
+
+def test_takes_count_from_the_seed_of_the_flag_or_else_of_the_file() -> None:
+    assert choose_seeds(5, Takes(takes=3)) == [5, 10_005, 20_005]
+    assert choose_seeds(5, Takes(seed=7, takes=2)) == [7, 10_007]
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("1,2,3", [1, 2, 3]), (" 4 ,4, 5", [4, 5]), ("9" * 19, [int("9" * 19)])]
+)
+def test_a_list_of_seeds_names_each_once(text: str, seeds: list[int]) -> None:
+    assert choose_seeds(5, Takes(seeds=text)) == seeds
+
+
+@pytest.mark.parametrize("text", ["", "1,", "a", "-1", "1.5", "9" * 20, "1;2"])
+def test_what_is_not_a_list_of_seeds_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a list of seeds; write 1,2,3"):
+        choose_seeds(5, Takes(seeds=text))
+
+
+@pytest.mark.parametrize("takes", [Takes(seed=1, seeds="1"), Takes(takes=2, seeds="1")], ids=str)
+def test_a_list_of_seeds_stands_alone(takes: Takes) -> None:
+    with pytest.raises(typer.BadParameter, match="--seeds stands alone"):
+        choose_seeds(5, takes)
+
+
+def test_every_take_has_its_seed_and_its_name(tmp_path: Path) -> None:
+    file = write_timeline(tmp_path / "cat.json", TEXT)
+    preset, shots = make_shots(
+        *(file, Folders(tmp_path, tmp_path), PlanFlags(size="64x64")),
+        *(ResultFlags(preset="tiny", crf=7), LoadFlags()),
+        takes=Takes(takes=2),
+    )
+    assert preset.name == "tiny"
+    assert [shot.plan.seed for shot in shots] == [5, 10_005]
+    assert [shot.take for shot in shots] == [0, 1]
+    assert len({shot.request.output for shot in shots}) == 2
+    assert {shot.request.crf for shot in shots} == {7}
+
+
+def test_a_file_with_faults_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    bad = timeline(block("a", 2, 1), block("b", 5, 3))
+    file = write_timeline(tmp_path / "bad.json", bad)
+    with pytest.raises(TimelineError) as caught:
+        make_shots(
+            *(file, Folders(tmp_path, tmp_path), PlanFlags(), ResultFlags(preset="tiny")),
+            LoadFlags(),
+            takes=Takes(),
+        )
+    assert "prompts[0]" in str(caught.value)
+    assert "prompts[1]" in str(caught.value)
+
+
+def test_a_stand_in_for_weights_that_are_not_here_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = Folders(tmp_path / "no models", tmp_path)
+    assert default_preset(folders) == default_preset(folders)
+    assert capsys.readouterr().err.count("note: ") == 1
+
+
+def test_the_same_warning_of_many_takes_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = RenderPlan.from_dict(plan_data())
+    warn_of([replace(plan, warnings=("one", "two")), replace(plan, warnings=("two", "three"))])
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: one",
+        "warning: two",
+        "warning: three",
+    ]

@@ -1,0 +1,87 @@
+"""The progress of a render: a line now and then, a bar on a terminal."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from rushes.render.loop import Progress, StopRender
+from rushes_queue.cli.show.progress import ProgressDisplay, where
+
+Capture = pytest.CaptureFixture[str]
+
+
+def at(chunk: int, prompt: str = "a cat") -> Progress:
+    return Progress(
+        chunk=chunk,
+        num_chunks=100,
+        frame=4 * chunk + 1,
+        num_frames=401,
+        frames_per_second=8.0,
+        seconds_left=75.0,
+        prompt=prompt,
+        last_frame=np.zeros((2, 2, 3), np.uint8),
+    )
+
+
+def nothing() -> None:
+    pass
+
+
+def test_a_place_is_in_chunks_and_frames() -> None:
+    assert where(at(3)) == "chunk 3/100, frame 13/401"
+
+
+def test_without_a_terminal_a_line_comes_for_each_tenth(capsys: Capture) -> None:
+    with ProgressDisplay(nothing) as display:
+        for chunk in range(1, 101):
+            display(at(chunk))
+    lines = capsys.readouterr().err.splitlines()
+    assert 9 <= len(lines) <= 10
+    assert lines[0] == "chunk 10/100, frame 41/401, 8.0 fps, 1:15 left: a cat"
+    assert display.latest is not None
+    assert display.latest.chunk == 100
+
+
+def test_a_slow_render_has_a_line_each_half_minute(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    with ProgressDisplay(nothing) as display:
+        for clock[0] in (10.0, 29.0, 31.0, 60.0, 62.0):
+            display(at(1))
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_prompt_is_short_and_harmless(capsys: Capture) -> None:
+    with ProgressDisplay(nothing) as display:
+        display(at(50, prompt="\x1b[2J" + "x" * 200))
+    line = capsys.readouterr().err.rstrip("\n")
+    assert line.isprintable()
+    assert line.endswith("x…")
+    assert len(line) < 120
+
+
+def test_a_render_ends_where_it_is_told_to() -> None:
+    def stop() -> None:
+        raise StopRender("Ctrl-C", save=True)
+
+    with ProgressDisplay(stop) as display, pytest.raises(StopRender, match="Ctrl-C"):
+        display(at(1))
+    assert display.latest is not None
+
+
+def test_a_terminal_gets_a_bar_and_no_lines(capsys: Capture) -> None:
+    display = ProgressDisplay(nothing)
+    text = io.StringIO()
+    display._console = Console(file=text, force_terminal=True, width=160)
+    with display:
+        display(at(50, prompt="[red]a cat"))
+    assert "chunk 50/100, frame 201/401" in text.getvalue()
+    assert "[red]a cat" in text.getvalue()
+    assert capsys.readouterr().err == ""
