@@ -6,11 +6,9 @@ from fractions import Fraction
 
 import av
 import numpy as np
-import torch
 from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
-from torch.nn.functional import interpolate
 
 from rushes.video.read.fit import Fit
 
@@ -112,6 +110,10 @@ def fit_picture(
 def _resize(picture: Picture, height: int, width: int) -> Picture:
     if picture.shape[:2] == (height, width):
         return picture
+    # Late: looking at a video, as ``rushes plan`` does, needs no torch, whose import takes seconds.
+    import torch
+    from torch.nn.functional import interpolate
+
     pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)  # [3, H_in, W_in]
     resized = interpolate(pixels[None], size=(height, width), mode="bilinear", antialias=True)
     array: Picture = resized[0].permute(1, 2, 0).numpy()  # [H, W, 3]

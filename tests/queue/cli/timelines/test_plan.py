@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -241,3 +243,19 @@ def test_the_input_that_a_timeline_names_is_looked_at(file: Path) -> None:
     found = plan(file, "--json")
     assert found.stderr.count("input") == 0
     assert json.loads(found.stdout)["fps"] == 25
+
+
+def test_a_plan_with_an_input_needs_no_torch(file: Path) -> None:
+    clip = file.parent / "clip.mp4"
+    write_clip(clip, fps=Fraction(25))
+    code = (
+        "import sys\n"
+        "from rushes_queue.cli import app\n"
+        "app(standalone_mode=False)\n"
+        "sys.exit('torch imported' if 'torch' in sys.modules else 0)"
+    )
+    command = ["plan", str(file), "--mode", "video", "--input", str(clip)]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
