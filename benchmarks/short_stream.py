@@ -42,7 +42,7 @@ def open_random_stream(
     """Open a stream that has a random embedding, seeded, for every prompt."""
     config = models.dit.config
     embedding = torch.randn(1, config.text_len, config.text_dim, generator=_seeded(0))
-    return open_stream(models, preset.chunk, plan, lambda text: embedding, clock=clock)
+    return open_stream(models, preset, plan, lambda text: embedding, clock=clock)
 
 
 def plan_chunks(preset: Preset, size: Size, steps: tuple[int, ...], count: int) -> RenderPlan:

@@ -53,7 +53,8 @@ def render_shot(pipeline: Pipeline, shot: Shot, film: Tensor | None) -> Tensor:
         update={name: value for name, value in changed.items() if value is not None}
     )
     embeddings = pipeline.prompt_embeddings([text for _, text in shot.prompts])
-    stream = open_stream(pipeline.models, chunk, plan, embeddings.__getitem__)
+    preset = pipeline.preset.model_copy(update={"chunk": chunk})
+    stream = open_stream(pipeline.models, preset, plan, embeddings.__getitem__)
     frames = torch.cat(list(stream.render(_inputs(plan, film))))[: plan.num_frames]
     return frames.permute(0, 3, 1, 2).float() / 127.5 - 1
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
 from rushes.drivers.variants import DriverOptions
 from rushes.models.adapters.adapted_layers import AdaptedLayers
-from rushes.presets.preset import ChunkSpec
+from rushes.presets.preset import ChunkSpec, ClipSpec, Preset
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
     FixedNoiseScale,
@@ -17,13 +18,13 @@ from rushes.stream.noise_controller import (
     SmoothedNoiseController,
 )
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import Models, Stream
-from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.stream.stream import ClipSpan, Models, Stream
+from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 
 
 def open_stream(
     models: Models,
-    chunk: ChunkSpec,
+    preset: Preset,
     plan: RenderPlan,
     embed: Callable[[str], Tensor],
     *,
@@ -32,12 +33,13 @@ def open_stream(
 ) -> Stream:
     """Open a stream that renders the chunks of a plan.
 
-    ``chunk`` is the preset's, ``embed`` returns the embedding of each of the plan's prompts.
+    ``models`` are of this preset, ``embed`` returns the embedding of each of the plan's prompts.
     ``clock`` adds up how long each stage takes; ``adapted_layers`` hold the LoRAs of the plan.
 
     Shapes:
         embed returns: [1, P, E_text]
     """
+    chunk, memory = preset.chunk, preset.memory
     return Stream(
         models,
         height=plan.height,
@@ -50,6 +52,13 @@ def open_stream(
             sink_refresh=chunk.sink_refresh,
             chunk_frames=chunk.latent_frames,
             rows=plan.num_rows,
+            keeps_sinks=memory.keeps_sinks,
+            bank_frames=memory.bank_frames,
+            record_every=memory.record_every,
+            sink_kept=memory.sink_kept,
+            context_frames=preset.clip.overlap if preset.clip else memory.context_frames,
+            context_bias=plan.context_bias or memory.context_bias,
+            attended=memory.attended,
         ),
         prompts=plan.prompts,
         conditioning=Conditioning(embed, plan.spatial_method),
@@ -58,7 +67,29 @@ def open_stream(
         adapted_layers=adapted_layers,
         noise_device=plan.noise_device,
         normalise_input=plan.normalise_latents,
+        clips=clip_spans(plan.chunks, preset.clip) if preset.draws_whole_clips else None,
     )
+
+
+def clip_spans(chunks: Sequence[Chunk], clip: ClipSpec | None) -> dict[int, ClipSpan]:
+    """Return whose noise is drawn at once, by the first chunk of each clip.
+
+    A clip of a fixed length gets noise for all of it, however much is shown; without ``clip`` it is
+    as long as its chunks are.
+    """
+    starts = [place for place, chunk in enumerate(chunks) if chunk.reset]
+    spans: dict[int, ClipSpan] = {}
+    for start, end in pairwise([*starts, len(chunks)]):
+        first = chunks[start]
+        is_given = first.is_carried_over or first.given_image is not None
+        given = first.num_latent_frames if is_given else 0
+        if clip is None:
+            num_frames = sum(chunk.num_latent_frames for chunk in chunks[start:end])
+            spans[first.index] = ClipSpan(0, num_frames)
+        else:
+            begin = 0 if clip.draws_given else given
+            spans[first.index] = ClipSpan(begin, clip.frames - begin)
+    return spans
 
 
 def _choose_controller(plan: RenderPlan, chunk: ChunkSpec) -> NoiseController:

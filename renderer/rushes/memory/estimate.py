@@ -82,15 +82,15 @@ def estimate_memory(
     """
     dit, text = preset.dit, preset.text_encoder
     frame_tokens = width * height // TOKEN_PIXELS**2
-    latent_frames = preset.chunk.latent_frames
-    longest = max(latent_frames + 1, rows * latent_frames)  # the first chunk's, or a batch's
+    longest = _longest_pass(preset, rows)
     tokens = longest * frame_tokens
     layers = dit.num_layers + (num_vace_blocks(dit) if with_vace else 0)
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
     num_linear *= text.dim
     default_text = num_linear + 2 * (text.vocab_size * text.dim)
     vae_weights, caches, vae_workspace = _vae_values(preset, vae_type, width * height)
-    window_tokens = rows * preset.chunk.window * frame_tokens
+    bank = preset.memory.bank_frames + 1 if preset.cache == "bank" else 0
+    window_tokens = (rows * preset.chunk.window + bank) * frame_tokens
     prompts = 1 if rows == 1 else 2 * rows  # also joined into a batch
     return MemoryEstimate(
         dit=_dit_bytes(dit, value_bytes, quantise),
@@ -105,6 +105,17 @@ def estimate_memory(
         * dit.text_len
         * (4 * text.ffn_dim * value_bytes + 2 * text.num_heads * dit.text_len * 4),
     )
+
+
+def _longest_pass(preset: Preset, rows: int) -> int:
+    """Return the latent frames of the longest pass of the network."""
+    chunk = preset.chunk
+    longest = max(chunk.latent_frames + 1, rows * chunk.latent_frames)  # the first, or a batch
+    if preset.cache in ("recache", "bank"):
+        return max(longest, chunk.window)
+    if preset.cache == "step-window":
+        return max(longest, chunk.latent_frames * len(preset.schedule.text_steps))
+    return longest
 
 
 def dit_parameters(dit: DitSpec) -> int:

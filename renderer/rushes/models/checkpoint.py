@@ -23,11 +23,13 @@ INDEX_ENDING = ".safetensors.index.json"  # of the file that lists the shards be
 
 # The entry that holds the weights, where a checkpoint holds more than weights.
 _CONTAINERS = ("generator", "generator_ema", "generator_lora", "state_dict")
+# What wrappers of a training run leave in the names of weights.
+_WRAPPERS = ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_orig_mod.")
 # What bytes that are not pickle make its reader stumble over.
 _UNREADABLE = (IndexError, KeyError, AttributeError, TypeError, struct.error, AssertionError)
 
 
-def read_state_dict(path: Path) -> StateDict:
+def read_state_dict(path: Path, entry: str | None = None) -> StateDict:
     """Read the weights of a ``.safetensors``, ``.pt`` or ``.pth`` file under their bare names.
 
     Of a checkpoint in several files ``path`` is its index, ``*.safetensors.index.json``.
@@ -58,7 +60,7 @@ def read_state_dict(path: Path) -> StateDict:
         raise CheckpointError(
             f"{path}: damaged or incomplete ({reason}); fetch it again"
         ) from error
-    return _bare_names(_unwrapped(path, content))
+    return _bare_names(_unwrapped(path, content, entry), path)
 
 
 def _unpickle(path: Path) -> Any:
@@ -117,21 +119,35 @@ def _read_shards(index: Path) -> StateDict:
     return state
 
 
-def _unwrapped(path: Path, content: Any) -> Mapping[str, Any]:
-    for name in _CONTAINERS:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-            break
+def _unwrapped(path: Path, content: Any, entry: str | None) -> Mapping[str, Any]:
+    names = _CONTAINERS if entry in (None, _CONTAINERS[0]) else (entry,)
+    found = [
+        name
+        for name in names
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping)
+    ]
+    if found:
+        content = content[found[0]]
     if not isinstance(content, Mapping) or not content:
         raise CheckpointError(f"{path}: holds no weights")
     strangers = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if strangers:
-        raise CheckpointError(f"{path}: {listed(strangers)} are not tensors; not a weights file")
+        wanted = f"lacks {entry}" if entry is not None else "is not a weights file"
+        raise CheckpointError(f"{path}: {wanted}; {listed(strangers)} are not tensors")
     return content
 
 
-def _bare_names(state: Mapping[str, Any]) -> StateDict:
-    return {str(name).removeprefix("model."): tensor for name, tensor in state.items()}
+def _bare_names(state: Mapping[str, Any], path: Path) -> StateDict:
+    bare: StateDict = {}
+    for name, tensor in state.items():
+        plain = str(name)
+        for wrapper in _WRAPPERS:
+            plain = plain.replace(wrapper, "")
+        plain = plain.removeprefix("model.")
+        if plain in bare:
+            raise CheckpointError(f"{path}: holds {plain} twice; fetch it again")
+        bare[plain] = tensor
+    return bare
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:

@@ -92,7 +92,10 @@ def is_here(path: Path) -> bool:
 
 def is_installed(preset: Preset, models_dir: Path) -> bool:
     """Say whether every file of a preset with real weights is in the models folder."""
-    return all(any(is_here(models_dir / name) for name in names) for _, names in preset.weights)
+    return all(
+        any(is_here(models_dir / name) for name in names)
+        for names in preset.weights.parts().values()
+    )
 
 
 def choose_entries(
@@ -128,7 +131,7 @@ def _lacking(catalogue: Catalogue, preset: Preset, models_dir: Path) -> dict[str
     if preset.brings_weights:
         return {}
     lacking: dict[str, CatalogueEntry] = {}
-    for part, names in preset.weights:
+    for part, names in preset.weights.parts().items():
         published = publishers(catalogue, names)
         is_file_here = any(is_here(models_dir / name) and Path(name).suffix for name in names)
         if is_file_here or any(entry.state(models_dir) == "here" for entry in published.values()):

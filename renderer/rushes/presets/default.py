@@ -32,7 +32,7 @@ def choose_preset(models: Path, pipeline: str | None = None) -> tuple[str, str |
     """
     # Late: the names alone are wanted by every --help.
     from rushes.presets.catalogue import is_installed
-    from rushes.presets.preset import load_preset
+    from rushes.presets.preset import TINY, load_preset
 
     wanted = preset_of(pipeline)
     others = [preset.name for preset in _real_presets(pipeline) if preset.name != wanted]
@@ -42,7 +42,8 @@ def choose_preset(models: Path, pipeline: str | None = None) -> tuple[str, str |
     if load_preset(wanted).pipeline_id != load_preset(STAND_IN_PRESET).pipeline_id:
         raise MissingFileError(
             f"no weights of {wanted} below {models}; fetch them with "
-            f"'rushes models download {wanted}', or choose another --preset"
+            f"'rushes models download {wanted}', or choose another --preset, such as "
+            f"{wanted}{TINY} for a look at its rhythm"
         )
     return STAND_IN_PRESET, (
         f"no weights of {wanted} below {models}; using preset "

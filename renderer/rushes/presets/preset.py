@@ -13,6 +13,8 @@ from rushes.files.resources import data_folder
 from rushes.presets.device_classes import DEFAULT_DEVICE_CLASS, DeviceClass
 from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType, Variant
 
+TINY = "-tiny"  # behind the name of a preset
+
 
 class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -22,9 +24,14 @@ class ChunkSpec(_Data):
     """How much the stream makes at a time and remembers, in latent frames.
 
     ``sink_refresh``: with profile upstream, a sink frame less like a new one than this is renewed.
+    ``first_text_frames`` is the length of a first chunk in text mode, where it is another than the
+    others', or two. ``first_video_step_back``: the frames by which the position moves less than
+    the first chunk of video mode is long, so that the next one takes the place of its end.
     """
 
     latent_frames: int = Field(default=1, ge=1)
+    first_text_frames: int | None = Field(default=None, ge=1)
+    first_video_step_back: int = Field(default=0, ge=0)
     window: int = Field(default=6, ge=2)
     sinks: int = Field(default=3, ge=0)
     sink_refresh: float | None = Field(default=0.2, ge=-1, le=1)
@@ -38,18 +45,61 @@ class ChunkSpec(_Data):
             return 4 * self.latent_frames
         if mode == "video":
             return 4 * self.latent_frames + 1
-        return 4 * (max(self.latent_frames, 2) - 1) + 1
+        return 4 * ((self.first_text_frames or max(self.latent_frames, 2)) - 1) + 1
+
+
+class MemorySpec(_Data):
+    """What kinds of cache need beside window and sinks; each kind takes what is its own.
+
+    ``keeps_sinks`` (recache, bank): filling the window again spares the sinks. ``bank_frames`` and
+    ``record_every``, in chunks (bank): how much is remembered, and how often; never if ``null``.
+    ``sink_kept`` (ema-sink): the share of a sink that stays at an eviction. ``context_frames``
+    (rebuilt): of how many clean frames the cache is built; ``context_bias`` is their weight.
+    ``attended`` (step-window): frames that take part in a pass. Units: latent frames.
+    """
+
+    keeps_sinks: bool = True
+    bank_frames: int = Field(default=3, ge=1)
+    record_every: int | None = Field(default=3, ge=1)
+    sink_kept: float = Field(default=0.999, ge=0, le=1)
+    context_frames: int = Field(default=3, ge=1)
+    context_bias: float = Field(default=1.0, gt=0, le=1)
+    attended: int = Field(default=21, ge=1)
+
+
+class ClipSpec(_Data):
+    """A model that makes clips of a fixed length; longer videos are several.
+
+    A clip after the first begins with the last ``overlap`` latent frames of the one before.
+    ``draws_given``: noise is drawn for frames that are given, too. ``shows_image``: a clip may
+    begin with an image. Units: latent frames.
+    """
+
+    frames: int = Field(default=21, ge=1)
+    overlap: int = Field(default=3, ge=1)
+    draws_given: bool = False
+    shows_image: bool = False
+
+    @property
+    def overlap_frames(self) -> int:
+        """The frames of a video that the overlap is."""
+        return 4 * (self.overlap - 1) + 1
 
 
 class ScheduleSpec(_Data):
     """The noise schedule and what a timeline that says nothing gets.
 
     ``noise`` says whose generator draws; of the GPUs one of the class ``noise_device``.
+    ``warps``: steps go through the shifted table first. ``first_text_steps`` are those of the
+    first chunk that is made, where they are others. A model without ``video_steps`` makes videos
+    of text only.
     """
 
     shift: float = Field(default=8.0, gt=0)
+    warps: bool = False
     video_steps: tuple[int, ...] = (750, 250)
     text_steps: tuple[int, ...] = (1000, 750)
+    first_text_steps: tuple[int, ...] = ()
     noise_scale: float = Field(default=0.7, ge=0, le=1)
     noise: NoiseKind = "torch-cpu"
     noise_device: DeviceClass = DEFAULT_DEVICE_CLASS
@@ -125,12 +175,20 @@ class TextEncoderSpec(_Data):
 
 
 class WeightFiles(_Data):
-    """Where each part lies below the models folder; of several names the first that exists."""
+    """Where each part lies below the models folder; of several names the first that exists.
+
+    ``lora`` is the other half of ``dit``, where it is published in two.
+    """
 
     dit: tuple[str, ...]
+    lora: tuple[str, ...] = ()
     vae: tuple[str, ...]
     text_encoder: tuple[str, ...]
     tokenizer: tuple[str, ...]
+
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The names of the files of every part that there is."""
+        return {part: names for part, names in self if names}
 
 
 class ExtraFiles(_Data):
@@ -145,7 +203,9 @@ class ExtraFiles(_Data):
 class Preset(_Data):
     """Everything that tells one pipeline from another.
 
-    ``pipeline_id`` is what timelines call it. ``cache`` is what remembers past frames.
+    ``pipeline_id`` is what timelines call it. ``cache`` is what remembers past frames, with what
+    it needs in ``memory``. ``dit_entry`` is where the weights stand in their file, ``None`` for
+    the top of it.
     Weights lie in the models folder, or are made from ``random_weights_seed``, or travel with the
     package in ``weights_folder``. A model that was trained on small pictures only names its
     ``largest_side`` in pixels.
@@ -160,9 +220,12 @@ class Preset(_Data):
     largest_side: int | None = Field(default=None, ge=64, multiple_of=16)
     chunk: ChunkSpec = ChunkSpec()
     cache: Variant = "rolling"
+    memory: MemorySpec = MemorySpec()
+    clip: ClipSpec | None = None
     play: PlaySpec = PlaySpec()
     schedule: ScheduleSpec = ScheduleSpec()
     dit: DitSpec
+    dit_entry: str | None = "generator"
     vae: VaeSpec = VaeSpec()
     text_encoder: TextEncoderSpec = TextEncoderSpec()
     weights: WeightFiles
@@ -175,12 +238,43 @@ class Preset(_Data):
 
     def files(self, vae_type: VaeType, with_vace: bool = False) -> dict[str, tuple[str, ...]]:
         """The names of all files that a render needs, by part."""
-        files = dict(self.weights)
+        files = self.weights.parts()
         if vae_type != "wan":
             files["vae"] = getattr(self.extras, vae_type)
         if with_vace:
             files["vace"] = self.extras.vace
         return files
+
+    @property
+    def is_text_only(self) -> bool:
+        return not self.schedule.video_steps
+
+    @property
+    def draws_whole_clips(self) -> bool:
+        """Whether noise comes from one generator, clip by clip, and not from each chunk's seed."""
+        return self.clip is not None or self.cache == "step-window"
+
+    @property
+    def positions_grow(self) -> bool:
+        """Whether the network sees positions that grow with the video, up to a limit."""
+        return self.cache not in ("ema-sink", "rebuilt")
+
+    @model_validator(mode="after")
+    def _memory_fits(self) -> Self:
+        chunk, clip = self.chunk, self.clip
+        if (clip is not None) != (self.cache == "clip"):
+            raise ValueError("clip belongs to cache: clip, and only there")
+        if clip is not None and clip.overlap > chunk.latent_frames:
+            raise ValueError(
+                f"clip.overlap {clip.overlap} is more than chunk.latent_frames "
+                f"{chunk.latent_frames}"
+            )
+        if self.cache == "rebuilt" and self.memory.context_frames != chunk.latent_frames:
+            raise ValueError(
+                f"memory.context_frames {self.memory.context_frames} differs from "
+                f"chunk.latent_frames {chunk.latent_frames}; others are not published"
+            )
+        return self
 
     @model_validator(mode="after")
     def _text_widths_agree(self) -> Self:
@@ -200,12 +294,42 @@ def preset_names() -> list[str]:
 def load_preset(name: str) -> Preset:
     """Load a shipped preset by name, or one of the user's from a path that ends in ``.yaml``.
 
+    A shipped one's name with ``-tiny`` behind it is the same model with the small random networks
+    of preset tiny.
     Raises: ConfigError when there is none, or when it does not fit the model above.
     """
+    of_full_size = name.removesuffix(TINY)
+    if of_full_size != name and of_full_size in preset_names():
+        return tiny_form(load_preset(of_full_size))
     path = Path(name) if name.endswith(".yaml") else data_folder("configs") / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(preset_names())
-        raise ConfigError(f"unknown preset {name!r}; known are {known}, or give a .yaml file")
+        raise ConfigError(
+            f"unknown preset {name!r}; known are {known}, each also with {TINY} behind it, for "
+            "small random networks, or give a .yaml file"
+        )
+    return _read_preset(path)
+
+
+def tiny_form(preset: Preset) -> Preset:
+    """Return the same model with the small random networks of preset tiny, in its own files."""
+    tiny = _read_preset(data_folder("configs") / "tiny.yaml")
+    first = {part: names[:1] for part, names in preset.weights.parts().items()}
+    random = {
+        "name": preset.name + TINY,
+        "description": f"{preset.name} with random weights; its pictures mean nothing",
+        "licence": tiny.licence,
+        "random_weights_seed": tiny.random_weights_seed,
+        "weights_folder": None,
+        "dit": tiny.dit,
+        "vae": tiny.vae.model_copy(update={"normalise_encoded": preset.vae.normalise_encoded}),
+        "text_encoder": tiny.text_encoder,
+        "weights": WeightFiles(**first | {"text_encoder": tiny.weights.text_encoder}),
+    }
+    return preset.model_copy(update=random)
+
+
+def _read_preset(path: Path) -> Preset:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Preset.model_validate({"name": path.stem, **data})

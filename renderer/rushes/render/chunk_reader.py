@@ -57,6 +57,9 @@ class ChunkReader:
         """Read the inputs of a chunk."""
         frames = self._frames(self._input, chunk)
         steering = chunk.steering
+        if chunk.given_image is not None:
+            image = self._images[chunk.given_image].unsqueeze(0)
+            return ChunkSource(ChunkInputs(given=image), image.numpy())
         if steering is None:
             return ChunkSource(ChunkInputs(video=_tensor(frames)), frames)
         shown, control, masks = frames, None, None

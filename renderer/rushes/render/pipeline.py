@@ -128,7 +128,7 @@ class Pipeline:
         embeddings = clock.timed_on_host("prompts", self.prompt_embeddings)(texts)
         return open_stream(
             self.models,
-            self.preset.chunk,
+            self.preset,
             plan,
             embeddings.__getitem__,
             clock=clock,

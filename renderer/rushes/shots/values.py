@@ -48,6 +48,7 @@ class PlanValues(TypedDict, total=False):
     last_frame: Path | str | None
     control_scale: float | None
     pipeline: str | None
+    empty_bank: bool
 
 
 class PictureValues(TypedDict, total=False):

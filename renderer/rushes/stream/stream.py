@@ -274,7 +274,7 @@ class Stream:
 
     def _decode_frames(self, latents: Tensor) -> Tensor:
         pixels = self.models.vae.decode(latents, self.decoder_cache)
-        self.driver.remember(pixels)
+        self.driver.remember(pixels.clamp(-1, 1))
         return to_bytes(pixels)
 
     def _prompt_in_force(self, chunk: Chunk) -> tuple[PromptKeys, bool]:

@@ -131,6 +131,7 @@ class Settings:
     vace_enabled: bool | None = None
     vace_use_input_video: bool | None = None
     vace_context_scale: float | None = None
+    attention_bias: float | None = None
     loras: tuple[Lora, ...] = ()
     images: Images = NO_IMAGES
     control_video: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from rushes.presets.default import REAL_PRESET
 from rushes.presets.preset import PlaySpec, Preset, load_preset, preset_names
 from rushes.text import shortened
 from rushes.timeline.problems import Problems
@@ -22,23 +23,13 @@ class ScopePipeline:
     name: str
     play: PlaySpec
     chunk_frames: int
+    has_bias: bool = False  # of the attention to cached frames
     is_offered: bool = True
     generates: bool = True
 
 
 # Source: scope: src/scope/core/pipelines/defaults.py, frontend/src/hooks/useTimelinePlayback.ts
-_NOT_OFFERED = (
-    ScopePipeline("longlive", PlaySpec(default_mode="text"), 12, is_offered=False),
-    ScopePipeline(
-        "krea-realtime-video",
-        PlaySpec(default_mode="text", transition_steps=4, transition_method="linear"),
-        12,
-        is_offered=False,
-    ),
-    ScopePipeline("memflow", PlaySpec(default_mode="text"), 12, is_offered=False),
-    ScopePipeline("reward-forcing", PlaySpec(default_mode="text"), 12, is_offered=False),
-    ScopePipeline(PASSTHROUGH, PlaySpec(), 4, is_offered=False, generates=False),
-)
+_NOT_OFFERED = (ScopePipeline(PASSTHROUGH, PlaySpec(), 4, is_offered=False, generates=False),)
 
 
 # Models of other kinds that files name, by how their names begin.
@@ -65,8 +56,12 @@ _OTHER_ARCHITECTURES = {
 
 @cache
 def known_pipelines() -> dict[str, ScopePipeline]:
-    """Return what is known of pipelines by name; those that a shipped preset renders come first."""
-    offered = [pipeline_of(load_preset(name)) for name in preset_names()]
+    """Return what is known of pipelines by name.
+
+    That of the default preset comes first, then those that other shipped presets render.
+    """
+    names = [REAL_PRESET, *preset_names()]
+    offered = [pipeline_of(load_preset(name)) for name in names]
     known = {pipeline.name: pipeline for pipeline in offered}
     return known | {each.name: each for each in _NOT_OFFERED if each.name not in known}
 
@@ -74,7 +69,8 @@ def known_pipelines() -> dict[str, ScopePipeline]:
 def pipeline_of(preset: Preset) -> ScopePipeline:
     """Return the pipeline that a preset renders."""
     chunk_frames = preset.chunk.num_frames(preset.play.default_mode, is_first=False)
-    return ScopePipeline(preset.pipeline_id, preset.play, chunk_frames)
+    has_bias = preset.cache == "rebuilt"
+    return ScopePipeline(preset.pipeline_id, preset.play, chunk_frames, has_bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +89,13 @@ class PipelineChoice:
         if self.preset is not None and self.preset.pipeline_id == name:
             return pipeline_of(self.preset)
         return known_pipelines().get(name)
+
+    def has_bias(self, name: str | None) -> bool:
+        """Say whether what a file is rendered with has a bias of its attention."""
+        own = self.preset.pipeline_id if self.preset is not None else name
+        target = self.instead or own
+        pipeline = self.find(target) if target is not None else None
+        return pipeline is not None and pipeline.has_bias
 
     def check(self, path: str, name: str, problems: Problems) -> None:
         """Report a pipeline that is unknown, or that is not the one to be rendered with."""

@@ -16,6 +16,7 @@ from rushes.errors import CheckpointError
 from rushes.files.publish import make_folder, written_as
 from rushes.files.resources import data_folder
 from rushes.memory.estimate import Quantise
+from rushes.models.adapters.part_of_model import merge_part
 from rushes.models.checkpoint import files_of, load_strictly, read_state_dict
 from rushes.models.dit import CausalDit, DitConfig
 from rushes.models.quantise import quantise_blocks
@@ -26,12 +27,15 @@ from rushes.models.text_encoder import (
     load_tokenizer,
 )
 from rushes.presets.catalogue import PICKLED, imported, load_catalogue, publishers
+from rushes.presets.default import REAL_PRESET, STAND_IN_PRESET
 from rushes.presets.kinds import VaeType
-from rushes.presets.preset import Preset
+from rushes.presets.preset import TINY, Preset, load_preset
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
 from rushes.weights import random_weights
 from rushes.weights.autoencoders import load_autoencoder, tiny_vae_config, vae_config
+
+LORA_ENTRY = "generator_lora"  # longlive: utils/lora_utils.py
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +49,13 @@ class WeightPaths:
     text_encoder: Path
     tokenizer: Path
     vace: Path | None = None
+    lora: Path | None = None
 
     def files(self) -> dict[str, Path]:
         """The weight files by part, for hashing; of shards all, as ``part/file``."""
         parts = {"dit": self.dit, "vae": self.vae, "text_encoder": self.text_encoder}
-        if self.vace is not None:
-            parts["vace"] = self.vace
+        optional = {"vace": self.vace, "lora": self.lora}
+        parts |= {part: path for part, path in optional.items() if path is not None}
         files = dict(parts)
         for part, path in parts.items():
             files |= {f"{part}/{shard.name}": shard for shard in files_of(path)[1:]}
@@ -84,9 +89,15 @@ def find_weights(
         raise CheckpointError(
             f"preset {preset.name}: not found below {root}: {'; '.join(missing)}; fetch them "
             f"{command if entries else 'from their publisher'}, name their folder with "
-            "--models-dir, or try --preset pocket"
+            f"--models-dir, or try --preset {_stand_in(preset)}"
         )
     return WeightPaths(**found)
+
+
+def _stand_in(preset: Preset) -> str:
+    """Name a preset that renders the same files without anything to fetch."""
+    same = load_preset(REAL_PRESET).pipeline_id == preset.pipeline_id
+    return STAND_IN_PRESET if same else preset.name + TINY
 
 
 def weights_root(preset: Preset, models_dir: Path, cache_dir: Path) -> Path:
@@ -119,7 +130,9 @@ def load_models(
     """
     with torch.device("meta"):
         dit = CausalDit(dit_config(preset))
-    load_strictly(dit, read_state_dict(paths.dit), str(paths.dit))
+    load_strictly(dit, read_state_dict(paths.dit, preset.dit_entry), str(paths.dit))
+    if paths.lora is not None:
+        merge_part(dit, read_state_dict(paths.lora, LORA_ENTRY), str(paths.lora), dtype)
     if quantise is not None:
         dit = quantise_blocks(dit, device, dtype)
     else:
@@ -128,6 +141,7 @@ def load_models(
         dit=dit.eval(),
         vae=load_autoencoder(preset, paths.vae, vae_type, device, dtype),
         schedule=FlowSchedule(shift=preset.schedule.shift),
+        warps_steps=preset.schedule.warps,
         normalise_encoded=preset.vae.normalise_encoded,
         device=device,
         dtype=dtype,
@@ -183,13 +197,17 @@ def _write_random_weights(preset: Preset, root: Path) -> None:
     generator = torch.Generator().manual_seed(preset.random_weights_seed or 0)
     names = preset.weights
     state = random_weights.random_dit(dit_config(preset), generator)
-    random_weights.save_weights(root / names.dit[0], state, container="generator")
+    container, prefix = preset.dit_entry, random_weights.DIT_PREFIX
+    random_weights.save_weights(root / names.dit[0], state, container, prefix)
     state = random_weights.random_vae(vae_config(preset, "wan"), generator)
     random_weights.save_weights(root / names.vae[0], state)
     state = random_weights.random_text_encoder(text_encoder_config(preset), generator)
     random_weights.save_weights(root / names.text_encoder[0], state)
     random_weights.write_byte_tokenizer(root / names.tokenizer[0])
     _write_random_extras(preset, root, generator)
+    if names.lora:
+        state = random_weights.random_lora(dit_config(preset), generator)
+        random_weights.save_weights(root / names.lora[0], state, LORA_ENTRY)
 
 
 def _write_random_extras(preset: Preset, root: Path, generator: torch.Generator) -> None:

@@ -22,6 +22,8 @@ from rushes.models.text_encoder import TextEncoderConfig
 from rushes.models.tiny_vae import TinyVAE, TinyVaeConfig
 from rushes.models.vace import VaceBranch
 
+DIT_PREFIX = "model."  # before every name of a generator
+_RANK = 4
 _SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")  # ids 0, 1, 2 as in UMT5
 
 
@@ -44,6 +46,24 @@ def random_dit(config: DitConfig, generator: torch.Generator) -> StateDict:
     """Return a generator checkpoint's weights, under their bare names."""
     with torch.device("meta"):
         return random_state(CausalDit(config), generator)
+
+
+def random_lora(config: DitConfig, generator: torch.Generator) -> StateDict:
+    """Return a LoRA of rank 4 for every linear layer of the blocks, as LongLive publishes its own.
+
+    Source: longlive: utils/lora_utils.py
+    """
+    with torch.device("meta"):
+        dit = CausalDit(config)
+    state: StateDict = {}
+    for name, layer in dit.blocks.named_modules(prefix="blocks"):
+        if isinstance(layer, nn.Linear):
+            start = f"base_model.model.{name}"
+            down = torch.randn(_RANK, layer.in_features, generator=generator)
+            up = torch.randn(layer.out_features, _RANK, generator=generator)
+            state[f"{start}.lora_A.weight"] = down / math.sqrt(layer.in_features)
+            state[f"{start}.lora_B.weight"] = 0.2 * up
+    return state
 
 
 def random_vae(config: VaeConfig, generator: torch.Generator) -> StateDict:
@@ -115,13 +135,15 @@ def write_byte_tokenizer(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1))
 
 
-def save_weights(path: Path, state: StateDict, container: str | None = None) -> None:
-    """Save a state dict the way its publisher does; ``container`` wraps it and adds ``model.``."""
+def save_weights(
+    path: Path, state: StateDict, container: str | None = None, prefix: str = ""
+) -> None:
+    """Save a state dict the way its publisher does: inside an entry, with a prefix, or neither."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    named = {prefix + name: state[name] for name in state}
     if path.suffix == ".safetensors":
-        path.write_bytes(save(state, metadata={"format": "pt"}))
+        path.write_bytes(save(named, metadata={"format": "pt"}))
         return
-    content = {container: {f"model.{name}": state[name] for name in state}} if container else state
     buffer = io.BytesIO()  # for torch says of a full disk only that writing failed
-    torch.save(content, buffer)
+    torch.save({container: named} if container else named, buffer)
     path.write_bytes(buffer.getbuffer())

@@ -9,7 +9,7 @@ from rushes.presets.preset import load_preset
 
 
 def test_the_real_pipeline_is_chosen_once_every_weight_file_is_here(tmp_path: Path) -> None:
-    for _, names in load_preset(REAL_PRESET).weights:
+    for _, names in load_preset(REAL_PRESET).weights.parts().items():
         preset, note = choose_preset(tmp_path)
         assert preset == STAND_IN_PRESET
         assert str(tmp_path) in (note or "")

@@ -15,6 +15,7 @@ import pytest
 
 from checkout import ROOT
 from rushes.errors import TimelineError
+from rushes.presets.default import preset_of
 from rushes.presets.preset import load_preset
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
@@ -44,7 +45,11 @@ def cuts(*pairs: tuple[int, int]) -> tuple[tuple[int, int, int], ...]:
     return tuple((index, *pair) for index, pair in enumerate(pairs))
 
 
-ANOTHER = "settings.pipelineId: "
+def longer_cuts(*chunks: int) -> tuple[tuple[int, int, int], ...]:
+    """Where blocks take effect in text mode of a model that makes 9 frames, then 12 at a time."""
+    return tuple((index, chunk, chunk and 12 * chunk - 3) for index, chunk in enumerate(chunks))
+
+
 BIAS = "settings.kvCacheAttentionBias: "
 
 ACCEPTED = {
@@ -57,26 +62,16 @@ ACCEPTED = {
     "timeline-prey.json": Answer(
         starts=cuts((0, 0), (20, 81), (49, 197), (79, 317)), num_frames=493
     ),
-    "timeline-factory.json": Answer((ANOTHER,), starts=cuts((0, 0), (45, 181), (88, 353))),
-    "timeline-panda.json": Answer((ANOTHER,), starts=cuts((0, 0), (46, 185), (97, 389))),
-    "timeline-krea-abstract-shape.json": Answer(
-        (ANOTHER,), starts=cuts((0, 0), (53, 213), (123, 493)), num_frames=910
-    ),
-    "timeline-krea-flower-bloom.json": Answer(
-        (ANOTHER,), starts=cuts((0, 0), (46, 185), (98, 393)), num_frames=630
-    ),
-    "timeline-krea-flower-bloom-low-res.json": Answer((ANOTHER,), num_frames=630),
-    "timeline-memflow-beekeeper.json": Answer(
-        (ANOTHER, BIAS), starts=cuts((0, 0), (19, 77)), num_frames=179
-    ),
-    "timeline-memflow-detective.json": Answer((ANOTHER, BIAS), num_frames=179),
-    "timeline-reward-forcing-ink.json": Answer(
-        (ANOTHER, BIAS), starts=cuts((0, 0), (28, 113)), num_frames=261
-    ),
-    "timeline-reward-forcing-melt.json": Answer(
-        (ANOTHER, BIAS), starts=cuts((0, 0), (22, 89)), num_frames=253
-    ),
-    "0.31bias.json": Answer((ANOTHER, "settings.negativeAttentionBias: "), num_frames=160),
+    "timeline-factory.json": Answer(starts=longer_cuts(0, 16, 30)),
+    "timeline-panda.json": Answer(starts=longer_cuts(0, 16, 33)),
+    "timeline-krea-abstract-shape.json": Answer(starts=longer_cuts(0, 18, 42), num_frames=910),
+    "timeline-krea-flower-bloom.json": Answer(starts=longer_cuts(0, 16, 33), num_frames=630),
+    "timeline-krea-flower-bloom-low-res.json": Answer(num_frames=630),
+    "timeline-memflow-beekeeper.json": Answer((BIAS,), starts=longer_cuts(0, 7), num_frames=179),
+    "timeline-memflow-detective.json": Answer((BIAS,), num_frames=179),
+    "timeline-reward-forcing-ink.json": Answer((BIAS,), starts=longer_cuts(0, 10), num_frames=261),
+    "timeline-reward-forcing-melt.json": Answer((BIAS,), starts=longer_cuts(0, 8), num_frames=253),
+    "0.31bias.json": Answer(("settings.negativeAttentionBias: ",), num_frames=160),
     "edge/gap.json": Answer(
         notes=("gap 4 s … 6.5 s, the prompts of block 0 hold",), starts=cuts((0, 0), (26, 105))
     ),
@@ -181,11 +176,12 @@ def assert_match(found: list[str], wanted: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_file_is_accepted_with_its_remarks(name: str) -> None:
     answer = ACCEPTED[name]
-    loaded = load_timeline(FOLDER / name, pipeline="streamdiffusionv2")
+    loaded = load_timeline(FOLDER / name)
     timeline = loaded.require()
     assert_match(texts(loaded, "warning"), answer.warnings)
     assert_match(texts(loaded, "note"), answer.notes)
-    plan = plan_render(timeline, PlanOptions(), load_preset("tiny"))
+    preset = preset_of(timeline.settings.pipeline_id)
+    plan = plan_render(timeline, PlanOptions(), load_preset(preset))
     assert_match(list(plan.warnings[len(timeline.warnings) :]), answer.plan_warnings)
     if answer.starts is not None:
         assert entries(plan) == answer.starts

@@ -41,7 +41,7 @@ def test_everything_that_is_missing_is_named_with_where_it_was_looked_for(tmp_pa
         find_weights(REAL, tmp_path / "models", tmp_path / "cache")
     message = str(caught.value)
     assert str(tmp_path / "models") in message
-    for part, names in REAL.weights:
+    for part, names in REAL.weights.parts().items():
         assert part in message
         assert all(name in message for name in names)
     assert "--models-dir" in message
@@ -59,14 +59,18 @@ def test_only_what_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_of_several_names_the_first_that_exists_is_taken(tmp_path: Path) -> None:
     preferred, other = REAL.weights.text_encoder
-    touch(tmp_path, *(names[0] for _, names in REAL.weights if names[0] != preferred), other)
+    touch(
+        tmp_path,
+        *(names[0] for _, names in REAL.weights.parts().items() if names[0] != preferred),
+        other,
+    )
     assert find_weights(REAL, tmp_path, tmp_path).text_encoder == tmp_path / other
     touch(tmp_path, preferred)
     assert find_weights(REAL, tmp_path, tmp_path).text_encoder == tmp_path / preferred
 
 
 def test_a_preset_is_installed_when_all_of_its_files_are_there(tmp_path: Path) -> None:
-    names = [names[-1] for _, names in REAL.weights]
+    names = [names[-1] for _, names in REAL.weights.parts().items()]
     touch(tmp_path, *names[1:])
     assert not is_installed(REAL, tmp_path)
     touch(tmp_path, names[0])

@@ -18,6 +18,7 @@ from rushes.models.stream_vae import StreamVAE
 from rushes.models.text_encoder import TextEncoderConfig, load_text_network
 from rushes.models.tiny_vae import TinyVaeConfig
 from rushes.weights.random_weights import (
+    DIT_PREFIX,
     random_dit,
     random_text_encoder,
     random_tiny_vae,
@@ -71,7 +72,7 @@ def test_weights_come_back_from_a_file_unchanged(part: str, ending: str, tmp_pat
 
 def test_a_container_wraps_the_weights_as_its_publisher_does(tmp_path: Path) -> None:
     weights = PARTS["dit"](seeded())
-    save_weights(tmp_path / "model.pt", weights, container="generator")
+    save_weights(tmp_path / "model.pt", weights, "generator", DIT_PREFIX)
     raw = torch.load(tmp_path / "model.pt", weights_only=True)
     assert list(raw) == ["generator"]
     assert all(name.startswith("model.") for name in raw["generator"])

@@ -74,6 +74,7 @@ class RecordedRender:
             "weights_folder": None,
             "largest_side": None,
             "chunk": preset.chunk.model_dump() | chunk,
+            "memory": preset.memory.model_dump() | self._memory(settings),
             "schedule": preset.schedule.model_dump() | {"shift": settings["timestep_shift"]},
             "dit": {name: dit[name] for name in type(preset.dit).model_fields if name in dit},
             "vae": {
@@ -92,8 +93,22 @@ class RecordedRender:
             "weights": {
                 "dit": [files["generator"]],
                 **{part: [files[part]] for part in ("vae", "text_encoder", "tokenizer")},
+                "lora": [files["lora"]] if "lora" in files else [],
             },
         }
+
+    def _memory(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """What the case says of the cache beside window and sinks."""
+        names = {
+            "keeps_sinks": "global_sink",
+            "bank_frames": "bank_size",
+            "sink_kept": "compression_alpha",
+            "context_frames": "kv_cache_num_frames",
+            "context_bias": "kv_cache_attention_bias",
+        }
+        said = {ours: settings[theirs] for ours, theirs in names.items() if settings.get(theirs)}
+        # Without an interval the bank stays empty, as scope runs it.
+        return said | {"record_every": settings.get("record_interval")}
 
 
 def recorded_renders() -> list[Any]:

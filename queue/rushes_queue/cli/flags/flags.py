@@ -133,7 +133,7 @@ class LoadFlags:
 
 _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
     *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
-    *("on_prompt_change", "ramp", "transition_steps", "transition_method"),
+    *("on_prompt_change", "ramp", "transition_steps", "transition_method", "empty_bank"),
     *("noise", "noise_device"),
     *("control", "mask", "first_frame", "last_frame", "control_scale"),
 )
@@ -228,6 +228,13 @@ class PlanFlags:
         Method | None,
         typer.Option(help="Interpolation of transitions where the file says nothing."),
     ] = None
+
+    empty_bank: Annotated[
+        bool,
+        typer.Option(
+            "--empty-bank", help="A model with a bank of frames records none, as scope runs it."
+        ),
+    ] = False
 
     def options(self, seed: int | None, pipeline: str | None) -> PlanOptions:
         """Check the flags.

@@ -16,8 +16,10 @@ from rushes.models.checkpoint import listed
 
 
 @torch.no_grad()
-def merge_part(dit: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
-    """Merge it into the weights, for good; each sum is rounded once to the weight's dtype.
+def merge_part(
+    dit: nn.Module, state: Mapping[str, Tensor], origin: str, dtype: torch.dtype
+) -> None:
+    """Merge it into the weights, for good; each sum is rounded once, to the dtype of the render.
 
     Raises: CheckpointError when a linear layer of a block goes without, or a key has no place.
     """
@@ -34,4 +36,4 @@ def merge_part(dit: nn.Module, state: Mapping[str, Tensor], origin: str) -> None
     for name, change in lora.changes.items():
         weight = targets.layers[name].weight
         assert isinstance(weight, nn.Parameter)
-        weight.data = (weight.data.float() + change.of(weight.data)).to(weight.dtype)
+        weight.data = (weight.data.float() + change.of(weight.data)).to(dtype)

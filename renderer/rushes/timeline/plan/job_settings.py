@@ -41,6 +41,7 @@ class JobSettings:
     asked_size: tuple[int, int]  # height and width before the preset's limit
     seed: int
     denoising_steps: tuple[int, ...]
+    first_steps: tuple[int, ...]  # of the first chunk that is made; empty: the same
     noise_scale: float
     noise_controller: bool
     manage_cache: bool
@@ -65,8 +66,13 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     settings = timeline.settings
     profile = PROFILES[options.profile]
     play = _play(timeline, preset)
-    variant = _variant(profile, preset)
+    variant = _variant(profile, preset, options)
     asked_mode = input_mode(timeline, options.mode, preset)
+    if asked_mode == "video" and preset.is_text_only:
+        raise ConfigError(
+            f"preset {preset.name} makes videos of text only; give --mode text, or choose another"
+        )
+    given_steps = options.denoising_steps or settings.denoising_steps
     takes_input = asked_mode == "video"
     control = ControlVideo(
         options.control or timeline.ext.control.video, options.mask or timeline.ext.control.mask
@@ -101,6 +107,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
             profile.video_steps if mode == "video" else None,
             preset.schedule.steps(mode),
         ),
+        first_steps=() if given_steps or mode == "video" else preset.schedule.first_text_steps,
         noise_scale=_first(
             options.noise_scale,
             settings.noise_scale,
@@ -140,13 +147,16 @@ def _play(timeline: Timeline, preset: Preset) -> PlaySpec:
     return known.play if known else preset.play
 
 
-def _variant(profile: Profile, preset: Preset) -> Variant:
+def _variant(profile: Profile, preset: Preset, options: PlanOptions) -> Variant:
     """Return what remembers past frames.
 
+    A model whose bank stays empty is one without it.
     Raises: ConfigError when the profile plays another kind of model.
     """
+    if options.empty_bank and preset.cache != "bank":
+        raise ConfigError(f"preset {preset.name} has no bank of frames; leave --empty-bank out")
     if profile.rolling_as is None:
-        return preset.cache
+        return "recache" if options.empty_bank else preset.cache
     if preset.cache != "rolling":
         raise ConfigError(
             f"profile {profile.name} plays models with a rolling cache, preset {preset.name} has "

@@ -76,7 +76,8 @@ class PlanOptions(BaseModel):
 
     ``input_frames`` counts at the input's own rate; without an input video it is the control
     video's. ``pipeline`` says that a file of another pipeline is meant to be rendered with that
-    one. ``control`` to ``last_frame`` are files, relative to the timeline unless absolute.
+    one. ``empty_bank``: a model with a bank of frames records none, as scope runs it.
+    ``control`` to ``last_frame`` are files, relative to the timeline unless absolute.
     Units: frames a second, seconds, pixels.
     """
 
@@ -112,6 +113,7 @@ class PlanOptions(BaseModel):
     last_frame: str | None = None
     control_scale: float | None = Field(default=None, ge=0, le=2)
     pipeline: str | None = None
+    empty_bank: bool = False
 
     @property
     def steering_files(self) -> tuple[str, ...]:

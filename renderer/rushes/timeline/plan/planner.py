@@ -18,7 +18,7 @@ from rushes.timeline.plan.plan_warnings import warn_of_plan
 from rushes.timeline.plan.prompt_changes import Change, PromptChanges
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.timeline.plan.spans import Span, active_spans
-from rushes.timeline.plan.steering import steer
+from rushes.timeline.plan.steering import first_image, steer
 from rushes.timeline.problems import Problem, Problems
 from rushes.timeline.steps import TOKEN_PIXELS
 
@@ -102,6 +102,7 @@ def _assemble(
         },
         warnings=(*timeline.warnings, *map(str, found)),
         chunks=chunks,
+        context_bias=timeline.settings.attention_bias if job.variant == "rebuilt" else None,
     )
 
 
@@ -113,7 +114,11 @@ class _Walk:
     ) -> None:
         self.job = job
         self.options = options
-        self.chunk = preset.chunk
+        self.chunk, self.clip = preset.chunk, preset.clip
+        self.positions_grow = preset.positions_grow
+        self.keeps_seed = preset.draws_whole_clips
+        self.image = first_image(timeline, options, preset)
+        self.first_steps = job.first_steps
         self.on_prompt_change = options.on_prompt_change or job.profile.on_prompt_change
         self.presets_policy = preset.play.on_prompt_change
         self.changes = PromptChanges(
@@ -130,6 +135,7 @@ class _Walk:
         self.block: PromptBlock | None = None
         self.seed = job.seed
         self.steps = job.denoising_steps
+        self.num_given = 0  # latent frames with which the clip began
         ends_at_zero = job.profile.ends_text_at_zero and job.mode == "text"
         self.last_steps = (0,) if ends_at_zero else ()
 
@@ -137,7 +143,7 @@ class _Walk:
         """Yield the chunks that cover the frames, each sampled at its first frame."""
         profile = self.job.profile
         tokens = self.job.height * self.job.width // TOKEN_PIXELS**2
-        seed_stride = tokens if profile.seeds_in_tokens else 1
+        seed_stride = 0 if self.keeps_seed else tokens if profile.seeds_in_tokens else 1
         upcoming = iter([*spans[1:], Span(num_frames, spans[-1].block)])
         block, following = spans[0].block, next(upcoming)
         frame = index = position = since_reset = 0
@@ -145,17 +151,25 @@ class _Walk:
             while following.first_frame <= frame:
                 block, following = following.block, next(upcoming)
             wants_reset = block is not self.block and self._enter(block)
-            is_reset = wants_reset or index == 0 or self._is_position_used_up(position)
-            num_made = self.chunk.num_frames(self.job.mode, is_first=is_reset)
+            is_carried_over = self._is_clip_over(position) and not wants_reset
+            is_reset = (
+                wants_reset or is_carried_over or index == 0 or self._is_position_used_up(position)
+            )
+            given_image = self.image if index == 0 else None
+            num_made = self._num_made(is_reset, is_carried_over, given_image)
             if profile.whole_chunks_only and frame + num_made > num_frames:
                 return
             if is_reset:
                 position = since_reset = 0
+                self.num_given = (num_made + 3) // 4 if is_carried_over or given_image else 0
             num_latent_frames = (num_made + 3) // 4
+            num_shown = num_made
+            if frame + num_made < num_frames and self._is_clip_over(position + num_latent_frames):
+                num_shown -= self.clip.overlap_frames if self.clip else 0
             yield Chunk(
                 index=index,
                 first_frame=frame,
-                num_frames=num_made,
+                num_frames=num_shown,
                 num_latent_frames=num_latent_frames,
                 position=position,
                 prompt_block=block.index,
@@ -165,15 +179,36 @@ class _Walk:
                 seed=self.seed + since_reset * seed_stride,
                 noise_scale=self._noise_scale(frame),
                 lora_scales=self.lora_strengths.at(block, frame),
-                denoising_steps=(*self.steps, *self.last_steps),
+                denoising_steps=(*self._steps_at(position), *self.last_steps),
                 keeps_first_step=is_reset and profile.keeps_first_step,
+                is_carried_over=is_carried_over,
+                given_image=given_image,
             )
-            frame += num_made
+            frame += num_shown
             index += 1
-            position += num_latent_frames
-            since_reset += num_latent_frames
+            moved = num_latent_frames
+            if is_reset and self.job.mode == "video":
+                moved -= self.chunk.first_video_step_back
+            position += moved
+            since_reset += moved
             if profile.rewind_position is not None and position >= profile.rewind_position:
                 position = self.chunk.window - 1
+
+    def _num_made(self, is_reset: bool, is_carried_over: bool, image: str | None) -> int:
+        """Return how many frames a chunk makes, those included that are given."""
+        if is_carried_over and self.clip is not None:
+            return self.clip.overlap_frames
+        if image is not None:
+            return 1
+        return self.chunk.num_frames(self.job.mode, is_first=is_reset)
+
+    def _is_clip_over(self, position: int) -> bool:
+        return self.clip is not None and position >= self.clip.frames
+
+    def _steps_at(self, position: int) -> tuple[int, ...]:
+        """Return the steps of a chunk; those of the first one that is made may be others."""
+        is_first_made = position == self.num_given
+        return self.first_steps if is_first_made and self.first_steps else self.steps
 
     def _enter(self, block: PromptBlock) -> bool:
         """Take over a block's prompts and parameters; return whether the caches restart for it.
@@ -203,7 +238,7 @@ class _Walk:
 
     def _is_position_used_up(self, position: int) -> bool:
         limit = self.job.profile.reset_position
-        if limit is None:
+        if limit is None or not self.positions_grow:
             return False
         reach = self.chunk.latent_frames if self.job.profile.reset_fits_chunk else 0
         return position >= limit - reach

@@ -46,7 +46,8 @@ class Chunk:
     mode the first one follows the noise scale when the chunk is made, unless ``keeps_first_step``.
     ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes. What
     ``is_carried_over`` is not made but taken from the end of the clip before, whose last frames it
-    shows anew.
+    shows anew; the chunk before it shows fewer frames than it makes. ``given_image`` is the file of
+    the image that a chunk shows instead.
     """
 
     index: int
@@ -65,6 +66,7 @@ class Chunk:
     lora_scales: tuple[float, ...] = ()
     steering: Steering | None = None
     is_carried_over: bool = False
+    given_image: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class RenderPlan:
     ``takes_input``: frames of an input video are read, as the start of the latents (video mode) or
     as a control video (then ``mode`` is text). ``control`` has a control video apart from the
     input, and the mask of whichever is one. Files lie relative to the timeline, unless absolute.
+    ``context_bias`` replaces the preset's weight of cached frames in the attention.
     Frames of the last chunk beyond ``num_frames`` are dropped. ``variant`` is what remembers past
     frames; with ``stream_batch`` the denoising steps of consecutive chunks run in one pass.
     ``noise`` says whose generator draws, ``noise_device`` which class of GPU if it is one's.
@@ -111,6 +114,7 @@ class RenderPlan:
     noise: NoiseKind = "torch-cpu"
     noise_device: DeviceClass | None = None
     normalise_latents: bool | None = None
+    context_bias: float | None = None
 
     @property
     def num_frames_made(self) -> int:
@@ -142,13 +146,14 @@ class RenderPlan:
 
     @property
     def steering_files(self) -> tuple[str, ...]:
-        """The files that steer the render, each once."""
+        """The files that steer the render or are shown in it, each once."""
         images = [
             (*chunk.steering.references, chunk.steering.first_frame, chunk.steering.last_frame)
             for chunk in self.chunks
             if chunk.steering is not None
         ]
         files = [self.control.video, self.control.mask, *(file for some in images for file in some)]
+        files += [chunk.given_image for chunk in self.chunks]
         return tuple(dict.fromkeys(file for file in files if file is not None))
 
     @property

@@ -32,6 +32,8 @@ def steer(
     Raises: ConfigError with a line for each thing that cannot be met.
     """
     images = list(_images_by_chunk(chunks, timeline, options))
+    if chunks[0].given_image is not None:
+        images[0] = replace(images[0], first_frame=None)
     has_frames = job.has_control_video or any(i.first_frame or i.last_frame for i in images)
     scales = _Scales(timeline, options, job)
     steered = tuple(
@@ -44,6 +46,14 @@ def steer(
     if faults:
         raise ConfigError("\n".join(faults))
     return steered
+
+
+def first_image(timeline: Timeline, options: PlanOptions, preset: Preset) -> str | None:
+    """Return the image that a render begins with, where the model itself can show one."""
+    if preset.clip is None or not preset.clip.shows_image:
+        return None
+    first = min(timeline.blocks, key=lambda block: block.start)
+    return options.first_frame or first.images.first_frame
 
 
 def _images_by_chunk(

@@ -41,6 +41,9 @@ ADDED: tuple[Added, ...] = (
     Added(2, "request.plan", "noise", None),
     Added(2, "request.plan", "noise_device", None),
     Added(2, "request.plan", "normalise_latents", None),
+    Added(2, "plan.chunks", "given_image", None),
+    Added(2, "plan", "context_bias", None),
+    Added(2, "request.plan", "empty_bank", False),
 )
 
 

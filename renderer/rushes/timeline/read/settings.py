@@ -49,8 +49,9 @@ def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoic
 
     Source: scope @ b000adb5^: frontend/src/components/PromptTimeline.tsx
     """
-    settings = _read_common(fields, camel)
     name = fields.text("pipelineId")
+    has_bias = choice.has_bias(name)
+    settings = _read_common(fields, camel, has_bias)
     if name is not None:
         choice.check(fields.path_of("pipelineId"), name, fields.problems)
     resolution = fields.object("resolution")
@@ -61,11 +62,11 @@ def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoic
         settings = replace(settings, quantization="fp8_e4m3fn")
     merge_mode: MergeMode = fields.choice("loraMergeStrategy", MERGE_MODES) or "permanent_merge"
     loras = read_timeline_loras(fields, "loras", merge_mode, nearby.lora_folders)
-    _note_bias(fields, "negativeAttentionBias")
+    _note_bias(fields, "negativeAttentionBias")  # of a branch of scope that was never merged
     for key in ("preprocessorIds", "postprocessorIds"):
         for processor in fields.array(key) or ():
             refuse_processor(fields, key, processor)
-    settings = _with_overrides(settings, fields.object("schemaFieldOverrides"), nearby)
+    settings = _with_overrides(settings, fields.object("schemaFieldOverrides"), nearby, has_bias)
     settings = _with_pictures(settings, fields, TIMELINE_KEYS, nearby)
     fields.note_unread()
     return replace(settings, pipeline_id=name, loras=loras)
@@ -84,7 +85,7 @@ def read_workflow_settings(
     own = entry.object("params")
     data = {**more, **(own.data if own else {})}
     parameters = Fields(data, entry.path_of("params"), entry.problems)
-    settings = _with_size(_read_parameters(parameters), parameters)
+    settings = _with_size(_read_parameters(parameters, choice.has_bias(name)), parameters)
     settings = _with_pictures(settings, parameters, WORKFLOW_KEYS, nearby)
     parameters.note_unread()
     loras = read_workflow_loras(entry, nearby.lora_folders)
@@ -118,11 +119,14 @@ def refuse_processor(fields: Fields, key: str, name: Any) -> None:
         fields.problems.error(fields.path_of(key), message, name)
 
 
-def _read_common(fields: Fields, spelling: Spelling) -> Settings:
+def _read_common(fields: Fields, spelling: Spelling, has_bias: bool) -> Settings:
     """Read what both kinds have, in either spelling."""
     noise_scale = fields.number(spelling("noise_scale"), 0, 1)
     context_scale = fields.number(spelling("vace_context_scale"), 0, 2)
-    _note_bias(fields, spelling("kv_cache_attention_bias"))
+    bias_key = spelling("kv_cache_attention_bias")
+    bias = fields.number(bias_key, 0.01, 1) if has_bias else None
+    if not has_bias:
+        _note_bias(fields, bias_key)
     return Settings(
         input_mode=fields.choice(spelling("input_mode"), MODES),
         seed=_read_seed(fields, spelling("seed")),
@@ -134,12 +138,13 @@ def _read_common(fields: Fields, spelling: Spelling) -> Settings:
         vace_enabled=fields.boolean(spelling("vace_enabled")),
         vace_use_input_video=fields.boolean(spelling("vace_use_input_video")),
         vace_context_scale=None if context_scale is None else float(context_scale),
+        attention_bias=None if bias is None else float(bias),
     )
 
 
-def _read_parameters(fields: Fields) -> Settings:
+def _read_parameters(fields: Fields, has_bias: bool) -> Settings:
     vae_type = fields.choice("vae_type", VAE_TYPES)
-    return replace(_read_common(fields, snake), vae_type=vae_type)
+    return replace(_read_common(fields, snake, has_bias), vae_type=vae_type)
 
 
 def _read_seed(fields: Fields, key: str) -> int | None:
@@ -173,7 +178,9 @@ def _with_size(settings: Settings, fields: Fields) -> Settings:
     return replace(settings, height=height, width=width)
 
 
-def _with_overrides(settings: Settings, overrides: Fields | None, nearby: Nearby) -> Settings:
+def _with_overrides(
+    settings: Settings, overrides: Fields | None, nearby: Nearby, has_bias: bool
+) -> Settings:
     """Lay the pipeline's own parameters over the page's settings."""
     if overrides is None:
         return settings
@@ -181,7 +188,9 @@ def _with_overrides(settings: Settings, overrides: Fields | None, nearby: Nearby
         if overrides.take(key) is not None:
             message = "is ignored, as in Scope; the size is settings.resolution"
             overrides.problems.note(overrides.path_of(key), message, overrides.data[key])
-    parameters = _with_pictures(_read_parameters(overrides), overrides, WORKFLOW_KEYS, nearby)
+    parameters = _with_pictures(
+        _read_parameters(overrides, has_bias), overrides, WORKFLOW_KEYS, nearby
+    )
     overrides.note_unread()
     given = {field.name: getattr(parameters, field.name) for field in field_names(parameters)}
     return replace(

@@ -277,6 +277,11 @@ class TestSettings:
         with pytest.raises(TimelineError, match="another architecture, not a Wan model"):
             load(document(pipelineId="ltx2")).require()
 
+    def test_the_bias_of_a_model_that_has_one_is_read(self) -> None:
+        loaded = load(document(pipelineId="krea-realtime-video", kvCacheAttentionBias=0.4))
+        assert not found(loaded, "warning")
+        assert loaded.require().settings.attention_bias == 0.4
+
     def test_another_pipeline_is_rendered_when_told_so(self) -> None:
         loaded = load(document(pipelineId="longlive"), pipeline="streamdiffusionv2")
         assert loaded.require()
