@@ -31,7 +31,7 @@ from rushes.text import printable, shortened
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.plan.versions import oldest_form
-from rushes.video.read.fit import Fit
+from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs.plan_document import check_plan, steering_names, unknown_fields
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
@@ -74,6 +74,7 @@ class JobRequest(_Data):
     plan: PlanOptions = PlanOptions()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     fit: Fit = "stretch"
+    deinterlace: Deinterlace = "auto"
     codec: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] | None = None
     crf: int | None = Field(default=None, ge=0, le=255)
     hardware_encoder: bool = False
@@ -91,6 +92,7 @@ class JobRequest(_Data):
             "plan": request.options.without_folders(),
             "dtype": request.dtype,
             "fit": request.fit,
+            "deinterlace": request.deinterlace,
             "codec": request.codec,
             "crf": request.crf,
             "hardware_encoder": request.hardware_encoder,
@@ -239,6 +241,7 @@ class JobDocument(_Data):
             device=device,
             dtype=self.request.dtype,
             fit=self.request.fit,
+            deinterlace=self.request.deinterlace,
             codec=self.request.codec,
             crf=self.request.crf,
             hardware_encoder=self.request.hardware_encoder,

@@ -127,6 +127,7 @@ class ChunkReader:
             fit=self._request.fit,
             at_end=at_end,
             one_to_one=self._plan.frames_one_to_one,
+            deinterlace=self._request.deinterlace,
         )
         return stack.enter_context(reader)
 

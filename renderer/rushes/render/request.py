@@ -11,7 +11,7 @@ from rushes.files.publish import require_folder
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
-from rushes.video.read.fit import Fit
+from rushes.video.read.fit import Deinterlace, Fit
 
 
 class RenderRequest(BaseModel):
@@ -31,6 +31,7 @@ class RenderRequest(BaseModel):
     device: str = "auto"
     dtype: str = "auto"
     fit: Fit = "stretch"
+    deinterlace: Deinterlace = "auto"
     codec: str | None = None
     crf: int | None = None
     hardware_encoder: bool = False

@@ -8,6 +8,7 @@ from rushes.presets.preset import Preset
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.job_settings import input_mode
 from rushes.timeline.plan.options import PlanOptions
+from rushes.video.read.fit import Deinterlace
 
 
 def named_input(
@@ -20,16 +21,19 @@ def named_input(
     return folder / named
 
 
-def with_input(options: PlanOptions, video: Path | None, folder: Path) -> PlanOptions:
+def with_input(
+    options: PlanOptions, video: Path | None, folder: Path, deinterlace: Deinterlace = "auto"
+) -> tuple[PlanOptions, tuple[str, ...]]:
     """Return options that know rate and length of the input video, or else of the control video.
 
+    What is done to its pictures beside decoding comes with them, for the plan's warnings.
     ``folder`` is where the timeline lies.
     Raises: MissingFileError, InputError.
     """
     control = folder / options.control if options.control is not None else None
     path = video or control
     if path is None:
-        return options
+        return options, ()
     from rushes.video.read.probe import probe_video  # late: it loads av
 
     info = probe_video(path)
@@ -38,4 +42,4 @@ def with_input(options: PlanOptions, video: Path | None, folder: Path) -> PlanOp
         "input_frames": info.num_frames,
         "input_duration": info.duration,
     }
-    return options.model_copy(update=facts)
+    return options.model_copy(update=facts), info.remarks(deinterlace)

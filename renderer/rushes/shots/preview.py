@@ -33,9 +33,10 @@ def preview_plan(
     named = None if video else named_input(timeline, file.parent, options, preset)
     is_missing = named is not None and not named.exists()
     video = video or (None if is_missing else named)
-    plan = plan_render(timeline, with_input(options, video, file.parent), preset)
+    known, input_remarks = with_input(options, video, file.parent)
+    plan = plan_render(timeline, known, preset)
     remarks = check_files(plan, file.parent, lora_folders, preset, only_this=False)
-    plan = replace(plan, warnings=(*plan.warnings, *remarks))
+    plan = replace(plan, warnings=(*plan.warnings, *input_remarks, *remarks))
     if is_missing:
         plan = replace(plan, warnings=(*plan.warnings, f"{file}: its input {named} is not here"))
     return plan, video

@@ -59,14 +59,14 @@ def plan_shots(
         what ``check_files`` raises.
     """
     video = video or named_input(timeline, file.parent, options[0], preset)
-    known = with_input(options[0], video, file.parent)
+    deinterlace = result.get("deinterlace", "auto")
+    known, remarks = with_input(options[0], video, file.parent, deinterlace)
     shots = []
-    remarks: tuple[str, ...] = ()
     for take, each in enumerate(options):
         each = known.model_copy(update={"seed": each.seed})
         plan = plan_render(timeline, each, preset)
         if take == 0:
-            remarks = check_files(plan, file.parent, lora_folders, preset)
+            remarks += check_files(plan, file.parent, lora_folders, preset)
         plan = replace(plan, warnings=(*plan.warnings, *remarks))
         name = name_output(output, file, plan, is_one_of_many=len(options) > 1)
         request = RenderRequest(

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
 from rushes.timeline.document import Ramp
 from rushes.timeline.plan.options import AtEnd, PlanOptions, make_options
-from rushes.video.read.fit import Fit
+from rushes.video.read.fit import Deinterlace, Fit
 
 Number = Fraction | float | str  # 24, 23.976 or "30000/1001"
 
@@ -57,6 +57,7 @@ class PictureValues(TypedDict, total=False):
     device: str
     dtype: str
     fit: Fit
+    deinterlace: Deinterlace
 
 
 class ResultValues(PictureValues, total=False):

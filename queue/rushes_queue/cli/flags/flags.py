@@ -14,7 +14,7 @@ import typer
 from rushes.errors import ConfigError
 from rushes.presets.kinds import CachePolicy, Method, Mode
 from rushes.timeline.plan.profiles import ProfileName
-from rushes.video.read.fit import Fit
+from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.cli.flags.choices import (
     complete_pipelines,
     complete_presets,
@@ -314,6 +314,9 @@ class ResultFlags:
         str, typer.Option(help="auto, float32, bfloat16 or float16; auto is float32 on a CPU.")
     ] = "auto"
     fit: Annotated[Fit, typer.Option(help="How the input meets the size.")] = "stretch"
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="Interlaced frames of the input: made whole, or left.")
+    ] = "auto"
     codec: Annotated[
         str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")
     ] = None
@@ -331,6 +334,7 @@ class ResultFlags:
             "device": self.device,
             "dtype": self.dtype,
             "fit": self.fit,
+            "deinterlace": self.deinterlace,
             "codec": self.codec,
             "crf": self.crf,
             "hardware_encoder": self.hardware,

@@ -38,6 +38,7 @@ ADDED: tuple[Added, ...] = (
     Added(2, "plan", "noise", "torch-cpu"),
     Added(2, "plan", "noise_device", None),
     Added(2, "plan", "normalise_latents", None),
+    Added(2, "request", "deinterlace", "auto"),
     Added(2, "request.plan", "noise", None),
     Added(2, "request.plan", "noise_device", None),
     Added(2, "request.plan", "normalise_latents", None),

@@ -10,6 +10,7 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
+from rushes.video.read.colour import Colour
 from rushes.video.read.fit import Fit
 
 Picture = NDArray[np.uint8]
@@ -18,6 +19,9 @@ DisplayMatrix = tuple[int, int, int, int]  # see `display_matrix`
 # libswscale's SWS_BILINEAR, with SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT (PyAV 17 does
 # not name them yet): without these colours are up to three levels off and differ by processor.
 EXACT = 0x2 | 0x2000 | 0x40000 | 0x80000
+# 16-bit RGB; swscale makes wrong colours of rgb48le with these flags (FFmpeg 8.0).
+_DEEP = "gbrp16le"
+_DEEP_WHITE = 65283  # what swscale makes of white, measured; 8 bits and YUV are only shifted
 # H.273 matrix coefficients that FFmpeg's scaler knows; untagged video is guessed from its size,
 # as players do.
 _BT709, _BT601 = 1, 6
@@ -25,7 +29,12 @@ _KNOWN_MATRICES = {_BT709, 4, 5, _BT601, 7, 9, 10}
 _HD_WIDTH, _HD_HEIGHT = 1280, 720
 
 
-def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, matrix: DisplayMatrix) -> Picture:
+def to_rgb(
+    frame: av.VideoFrame,
+    reformatter: VideoReformatter,
+    matrix: DisplayMatrix,
+    colour: Colour | None = None,
+) -> Picture:
     """Convert a decoded frame of any pixel format to upright RGB, transparent parts to black.
 
     The reformatter keeps its tables from frame to frame. The matrix is that of the video, not read
@@ -39,9 +48,10 @@ def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, matrix: DisplayM
         is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
         colors = _BT709 if is_hd else _BT601
     has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+    is_converted = colour is not None and not has_alpha
     picture = reformatter.reformat(
         frame,
-        format="rgba" if has_alpha else "rgb24",
+        format="rgba" if has_alpha else _DEEP if is_converted else "rgb24",
         src_colorspace=colors,
         dst_color_range=ColorRange.JPEG,
         interpolation=EXACT,
@@ -50,6 +60,10 @@ def to_rgb(frame: av.VideoFrame, reformatter: VideoReformatter, matrix: DisplayM
     if has_alpha:
         weighted = picture[..., :3].astype(np.uint16) * picture[..., 3:]
         picture = (weighted + 127) // 255
+    if colour is not None and is_converted:
+        is_deep_rgb = frame.format.is_rgb and max(part.bits for part in frame.format.components) > 8
+        white = 65535 if is_deep_rgb else _DEEP_WHITE
+        picture = colour.to_bt709(picture.astype(np.uint16, copy=False), white)
     return _upright(picture.astype(np.uint8, copy=False), matrix)
 
 

@@ -10,6 +10,8 @@ from itertools import chain
 import av
 
 from rushes.errors import InputError, VideoError
+from rushes.video.read.deinterlace import deinterlaced
+from rushes.video.read.fit import Deinterlace
 from rushes.video.read.input_file import decode_pictures, find_pictures, open_input
 from rushes.video.read.probe import VideoInfo
 
@@ -34,10 +36,14 @@ class FrameDecoder:
     stamps which the container rounds never show a frame too late.
     """
 
-    def __init__(self, info: VideoInfo) -> None:
+    def __init__(self, info: VideoInfo, deinterlace: Deinterlace = "auto") -> None:
         self._info = info
         self._container = open_input(info.path)
-        self.can_seek = info.has_timestamps and self._container.format.name in _INDEXED
+        self._deinterlaces = info.is_interlaced and deinterlace == "auto"
+        # What looks at frames and stamps before its own must have read those.
+        is_alone = not self._deinterlaces and not info.jumps
+        has_index = self._container.format.name in _INDEXED
+        self.can_seek = info.has_timestamps and has_index and is_alone
         self._frames = self._start(None)
 
     def seek(self, seconds: Fraction) -> None:
@@ -84,7 +90,10 @@ class FrameDecoder:
             if start_seconds is not None:
                 ticks = (start_seconds + self._info.start_seconds) / stream.time_base
                 self._container.seek(int(ticks), stream=stream)
-            for index, picture in enumerate(decode_pictures(self._container, stream)):
+            pictures = decode_pictures(self._container, stream)
+            if self._deinterlaces:
+                pictures = deinterlaced(pictures, stream)
+            for index, picture in enumerate(pictures):
                 if index == 0 and start_seconds is None:
                     seconds = Fraction(0)  # also where the frames before it cannot be decoded
                 elif not self._info.has_timestamps:

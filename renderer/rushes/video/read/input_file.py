@@ -15,12 +15,17 @@ from av.video import VideoStream
 from av.video.codeccontext import VideoCodecContext
 
 from rushes.errors import InputError, MissingFileError, VideoError
+from rushes.video.read.continuous import ContinuousClock
 
 # `file:` keeps a colon in a name from being read as a protocol, `pattern_type` a percent sign from
 # being read as an image sequence, the whitelist a playlist from reaching the network.
 _OPEN_OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}
 # Demuxers that FFmpeg offers for plain text and for lists of other files.
 _NOT_VIDEOS = {"tty", "hls", "dash", "sdp", "concat"}
+MOST_BYTES = 256 * 2**30
+MOST_PIXELS = 7680 * 4320 * 3 // 2  # one and a half times 8K
+# The flags of the extended WebP format (RFC 9649, section 2.7) and the one for animation.
+_WEBP_FLAGS, _WEBP_ANIMATION = 20, 2
 # Each thread holds a frame; more than these decode no faster than a model renders.
 _DECODING_THREADS = 4
 # FFmpeg's own decoders of these two leave the alpha plane out.
@@ -73,10 +78,22 @@ def open_input(path: Path) -> InputContainer:
 
     Raises: MissingFileError when it is not there; InputError when it is not a media file.
     """
-    if FileStamp.of(path).num_bytes == 0:
+    num_bytes = FileStamp.of(path).num_bytes
+    if num_bytes == 0:
         raise InputError(f"{path}: is empty; copy or export it again")
+    if num_bytes > MOST_BYTES:
+        raise InputError(
+            f"{path}: has {num_bytes / 2**30:,.0f} GiB, at most {MOST_BYTES // 2**30} are allowed; "
+            "cut it, or encode it smaller"
+        )
+    _refuse_animated_webp(path)
     try:
-        container = av.open(f"file:{path.absolute()}", "r", container_options=_OPEN_OPTIONS)
+        container = av.open(
+            f"file:{path.absolute()}",
+            "r",
+            container_options=_OPEN_OPTIONS,
+            metadata_errors="replace",
+        )
     except PermissionError as error:
         raise InputError(f"{path}: may not be read; change its permissions") from error
     except (av.FFmpegError, OSError) as error:
@@ -90,26 +107,62 @@ def open_input(path: Path) -> InputContainer:
 
 
 def find_pictures(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream, passing over the cover pictures of sound files.
+    """Return the video stream, the best of several, passing over cover pictures.
 
-    Raises: InputError when there is none, or no decoder for it.
+    Raises: InputError when there is none, no decoder for it, or its pictures are too large.
     """
-    for stream in container.streams.video:
-        if Disposition.attached_pic in stream.disposition:
-            continue
-        if stream.codec_context is None:
-            raise InputError(
-                f"{path}: this build of FFmpeg cannot decode its pictures; convert it to H.264"
-            )
-        return stream
-    raise InputError(f"{path}: holds no pictures; name a video or an image")
+    streams = [
+        stream
+        for stream in container.streams.video
+        if Disposition.attached_pic not in stream.disposition
+    ]
+    if not streams:
+        raise InputError(f"{path}: holds no pictures; name a video or an image")
+    stream = max(streams, key=_rank)  # the first of equal ones
+    if stream.codec_context is None:
+        raise InputError(
+            f"{path}: this build of FFmpeg cannot decode its pictures; convert it to H.264"
+        )
+    refuse_size(path, stream.codec_context.width, stream.codec_context.height)
+    return stream
+
+
+def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
+    """Rank as FFmpeg does: what can be decoded, the default, the largest."""
+    context = stream.codec_context
+    if context is None:
+        return False, False, 0
+    return True, Disposition.default in stream.disposition, context.width * context.height
+
+
+def refuse_size(path: Path, width: int, height: int) -> None:
+    """Refuse pictures that would fill the memory.
+
+    Raises: InputError.
+    """
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"{path}: is {width} x {height}, more than {MOST_PIXELS // 10**6} million pixels; "
+            "make it smaller"
+        )
+
+
+def _refuse_animated_webp(path: Path) -> None:
+    with path.open("rb") as file:
+        start = file.read(_WEBP_FLAGS + 1)
+    is_extended = start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X"
+    if is_extended and len(start) > _WEBP_FLAGS and start[_WEBP_FLAGS] & _WEBP_ANIMATION:
+        raise InputError(
+            f"{path}: is an animated WebP, which FFmpeg does not read; convert it to MP4 or GIF"
+        )
 
 
 def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     """Decode from the container's position to its end, frames in order of presentation."""
     context = _decoding_context(stream)
     has_keyframe = False
-    for packet in container.demux(stream):
+    clock = ContinuousClock(stream, container.format.name)
+    for packet in clock.moved(container.demux(stream)):
         has_keyframe = has_keyframe or packet.is_keyframe
         if not packet.size:
             continue
@@ -134,4 +187,5 @@ def _decoding_context(stream: VideoStream) -> VideoCodecContext:
     if not context.is_open:  # else it goes on after a seek
         context.thread_type = av.codec.context.ThreadType.AUTO
         context.thread_count = _DECODING_THREADS
+        context.options = {"max_pixels": str(MOST_PIXELS)}
     return context

@@ -1,10 +1,11 @@
-"""What a video is: its size, rate, length and timing, found by decoding one frame only."""
+"""What a video is: its size, rate, length and timing, found by decoding a few frames only."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -12,9 +13,19 @@ from av.container import InputContainer
 from av.video import VideoStream
 
 from rushes.errors import InputError
+from rushes.video.read.colour import Colour, unknown_transfer
 from rushes.video.read.convert import DisplayMatrix, display_matrix
-from rushes.video.read.input_file import decode_pictures, find_pictures, open_input
+from rushes.video.read.fit import Deinterlace
+from rushes.video.read.input_file import (
+    decode_pictures,
+    find_pictures,
+    open_input,
+    refuse_size,
+)
 from rushes.video.read.timing import scan_timing
+
+# Whether a video is interlaced shows in some of its first frames, not always in the very first.
+_FRAMES_LOOKED_AT = 8
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,27 @@ class VideoInfo:
     is_variable_rate: bool
     has_timestamps: bool
     start_seconds: Fraction  # the container's time of the first frame
+    jumps: tuple[Fraction, ...] = ()  # seconds at which its time stamps start anew or jump
+    colour: Colour | None = None  # of the first frame, where it is not that of BT.709
+    unknown_transfer: int | None = None
+    is_interlaced: bool = False
+
+    def remarks(self, deinterlace: Deinterlace = "auto") -> tuple[str, ...]:
+        """Return what is done to the pictures beside decoding, for who looks at a plan."""
+        found = []
+        if self.colour is not None:
+            found.append(str(self.colour))
+        if self.unknown_transfer is not None:
+            code = self.unknown_transfer
+            found.append(f"transfer function {code} (H.273) is not known; taken for BT.709")
+        if self.is_interlaced:
+            done = "deinterlaced" if deinterlace == "auto" else "left as it is, as asked"
+            found.append(f"interlaced: {done}")
+        if self.jumps:
+            first = f"{float(self.jumps[0]):.2f} s"
+            more = f" and {len(self.jumps) - 1} more times" * (len(self.jumps) > 1)
+            found.append(f"time stamps jump at {first}{more}; taken as going on there")
+        return tuple(f"{self.path}: {remark}" for remark in found)
 
     def one_to_one(self) -> VideoInfo:
         """Return the clip as if its frames lay at the constant rate `fps`, whatever their times."""
@@ -57,7 +89,7 @@ class VideoInfo:
 
 
 def probe_video(path: Path) -> VideoInfo:
-    """Describe a video; reads the whole file, decodes only its first frame.
+    """Describe a video; reads the whole file, decodes only its first frames.
 
     Raises: MissingFileError when it is not there; InputError when it is empty, cut short, damaged
         at its start, or holds no pictures.
@@ -67,7 +99,9 @@ def probe_video(path: Path) -> VideoInfo:
         timing = scan_timing(container, stream, path)
     with open_input(path) as container:
         stream = find_pictures(container, path)
-        frame = _first_frame(container, stream, path)
+        frames = _first_frames(container, stream, path)
+        frame = frames[0]
+        refuse_size(path, frame.width, frame.height)
         matrix = display_matrix(frame)
         rotation = _rotation(matrix)
         width, height = frame.width, frame.height
@@ -90,6 +124,10 @@ def probe_video(path: Path) -> VideoInfo:
             is_variable_rate=timing.is_variable_rate,
             has_timestamps=timing.has_timestamps,
             start_seconds=timing.start_seconds,
+            jumps=timing.jumps,
+            colour=Colour.of(frame),
+            unknown_transfer=unknown_transfer(frame),
+            is_interlaced=any(each.interlaced_frame for each in frames),
         )
 
 
@@ -98,10 +136,21 @@ def _rotation(matrix: DisplayMatrix) -> int:
     return {(0, 1): 0, (1, 0): 90, (0, -1): 180, (-1, 0): 270}[b, d]
 
 
-def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+def _first_frames(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> list[av.VideoFrame]:
+    """Decode the first frame, and a few more where they can be."""
+    frames: list[av.VideoFrame] = []
     try:
-        return next(decode_pictures(container, stream))
-    except (av.FFmpegError, StopIteration) as error:
-        raise InputError(
-            f"{path}: is damaged: its first frame cannot be decoded; export it again"
-        ) from error
+        for frame in islice(decode_pictures(container, stream), _FRAMES_LOOKED_AT):
+            frames.append(frame)
+    except av.FFmpegError as error:
+        if not frames:
+            raise _undecodable(path) from error
+    if not frames:
+        raise _undecodable(path)
+    return frames
+
+
+def _undecodable(path: Path) -> InputError:
+    return InputError(f"{path}: is damaged: its first frame cannot be decoded; export it again")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rushes.errors import ConfigError, InputError, RushesError
 from rushes.video.read.convert import Picture, fit_picture, to_rgb
 from rushes.video.read.decoder import FrameDecoder, TimedFrame
-from rushes.video.read.fit import Fit
+from rushes.video.read.fit import Deinterlace, Fit
 from rushes.video.read.input_file import FileStamp
 from rushes.video.read.probe import probe_video
 
@@ -31,6 +31,7 @@ class VideoReader:
     input's own constant rate, frame n is input frame n. After the end, `loop` goes on with the
     first frame, `hold` repeats the last, `stop` returns fewer frames. `one_to_one` takes the frames
     one by one, whatever the rates (start_seconds then counts at the input's average rate).
+    Interlaced frames are deinterlaced unless ``deinterlace`` is off; colours become BT.709's.
     A jump, forward or back, gives the same frames as reading up to there.
 
     Shapes:
@@ -49,6 +50,7 @@ class VideoReader:
         at_end: AtEnd = "loop",
         start_seconds: Fraction = Fraction(0),
         one_to_one: bool = False,
+        deinterlace: Deinterlace = "auto",
     ) -> None:
         _check_options(fps, height, width, fit, at_end, start_seconds)
         self._stamp = FileStamp.of(path)
@@ -58,7 +60,7 @@ class VideoReader:
         self._start_seconds = start_seconds
         self._size = height, width
         self._fit, self._at_end = fit, at_end
-        self._decoder = FrameDecoder(self._clip)
+        self._decoder = FrameDecoder(self._clip, deinterlace)
         self._reformatter = VideoReformatter()
         self._shown: TimedFrame | None = None
         self._following: TimedFrame | None = None
@@ -114,7 +116,9 @@ class VideoReader:
             self._shown = shown
             aspect = self.info.sample_aspect
             self._picture = fit_picture(
-                to_rgb(shown.picture, self._reformatter, self.info.display_matrix),
+                to_rgb(
+                    shown.picture, self._reformatter, self.info.display_matrix, self.info.colour
+                ),
                 *self._size,
                 self._fit,
                 aspect,

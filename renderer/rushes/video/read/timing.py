@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from av.stream import Stream
 from av.video import VideoStream
 
 from rushes.errors import InputError
+from rushes.video.read.continuous import ContinuousClock
 
 # The rate of an image, which states none: FFmpeg's own default.
 _DEFAULT_RATE = Fraction(25)
@@ -35,6 +36,7 @@ class Timing:
     is_variable_rate: bool
     has_timestamps: bool
     start_seconds: Fraction
+    jumps: tuple[Fraction, ...] = ()
 
 
 def scan_timing(container: InputContainer, stream: VideoStream, path: Path) -> Timing:
@@ -45,8 +47,9 @@ def scan_timing(container: InputContainer, stream: VideoStream, path: Path) -> T
     assert stream.time_base is not None
     pictures = _Pictures(stream)
     ending = _Ending()
+    clock = ContinuousClock(stream, container.format.name)
     try:
-        for ordered in _in_order(pictures.of(ending.watch(container.demux()))):
+        for ordered in _in_order(pictures.of(clock.moved(ending.watch(container.demux())))):
             pictures.time(*ordered)
     except av.FFmpegError as error:
         raise InputError(
@@ -60,7 +63,7 @@ def scan_timing(container: InputContainer, stream: VideoStream, path: Path) -> T
             f"{path}: is cut short: it holds {float(ending.seconds):.1f} s "
             f"({pictures.num_frames} frames), less than its header states; copy or export it again"
         )
-    return timing
+    return replace(timing, jumps=tuple(clock.jumps))
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> Fraction:
