@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -34,8 +36,10 @@ def optical_flow(frames: Tensor) -> Tensor:
     return flow
 
 
-def warp(frames: Tensor, flow: Tensor) -> Tensor:
+def warp(frames: Tensor, flow: Tensor, *, outside: Literal["border", "zeros"] = "border") -> Tensor:
     """Fetch every pixel from where the flow says it comes from.
+
+    What comes from ``outside`` is the nearest pixel of the border, or zeros.
 
     Shapes:
         frames: [T, C, H, W]
@@ -47,7 +51,7 @@ def warp(frames: Tensor, flow: Tensor) -> Tensor:
     x = (columns + flow[:, 0]) * 2 / max(1, width - 1) - 1
     y = (rows + flow[:, 1]) * 2 / max(1, height - 1) - 1
     grid = torch.stack((x, y), dim=-1)  # [T, H, W, 2]
-    return functional.grid_sample(frames, grid, padding_mode="border", align_corners=True)
+    return functional.grid_sample(frames, grid, padding_mode=outside, align_corners=True)
 
 
 def _correction(before: Tensor, after: Tensor, flow: Tensor) -> Tensor:

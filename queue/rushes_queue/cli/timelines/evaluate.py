@@ -10,19 +10,32 @@ import typer
 from rushes.errors import ConfigError
 from rushes_queue.cli.show.console import print_json, print_table, say
 
+Fit = Literal["stretch", "crop", "pad"]
+
 
 def evaluate(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Video to measure.")],
     reference: Annotated[Path, typer.Option(help="Input video that it was made from.")],
-    fit: Annotated[
-        Literal["stretch", "crop", "pad"], typer.Option(help="How the input met the size.")
-    ] = "stretch",
+    fit: Annotated[Fit, typer.Option(help="How the input met the size.")] = "stretch",
     plot: Annotated[Path | None, typer.Option(help="Picture of the curves to make (.png).")] = None,
+    clip: Annotated[
+        Path | None, typer.Option(help="Folder with a CLIP model: consistency and prompt score.")
+    ] = None,
+    raft: Annotated[
+        Path | None, typer.Option(help="Weights of RAFT: warp error, right and as published.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Whose prompts count; by default the one beside OUT.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Of CLIP and RAFT: auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print means and the value of every frame as JSON.")
     ] = False,
 ) -> None:
-    """Measure a result: likeness to its input, warp error, flicker, drift."""
+    """Measure a result: likeness to its input, warp error, flicker, drift.
+
+    With weights of CLIP and RAFT also in the terms of the paper's tables; see docs/reproduce.md.
+    """
     if plot is not None and plot.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise ConfigError(f"--plot {plot}: ends in {plot.suffix!r}; use .png, .jpg or .webp")
     from rushes.files.publish import require_folder
@@ -35,8 +48,46 @@ def evaluate(
     if plot is not None:
         save_plot(plot, curves)
         say(f"plot  {plot}")
+    by_paper = _measure_as_paper(output, reference, fit, clip, raft, manifest, device)
+    answer = curves.to_dict()
+    answer["frames"] |= by_paper
+    answer["means"] |= {name: sum(each) / len(each) for name, each in by_paper.items() if each}
     if as_json:
-        print_json(curves.to_dict())
+        print_json(answer)
     else:
-        rows = [(name, f"{mean:.5g}") for name, mean in curves.means().items()]
+        rows = [(name, f"{mean:.5g}") for name, mean in answer["means"].items()]
         print_table(("measure", "mean"), rows)
+
+
+def _measure_as_paper(
+    output: Path,
+    reference: Path,
+    fit: Fit,
+    clip: Path | None,
+    raft: Path | None,
+    manifest: Path | None,
+    device: str,
+) -> dict[str, list[float]]:
+    """Return the measures that need weights, as far as these were given."""
+    if clip is None and raft is None:
+        return {}
+    from rushes.metrics.clip_score import ClipScorer
+    from rushes.metrics.paper import measure_as_paper, prompts_of_frames
+    from rushes.metrics.raft import RaftFlow
+    from rushes.video.names import name_beside
+    from rushes.weights.device import choose_device
+
+    place = choose_device(device)
+    beside = name_beside(output, ".json")
+    if manifest is None and beside.exists():
+        manifest = beside
+    if clip is not None and manifest is None:
+        say(f"note: there is no manifest {beside}, so no prompt score; name one with --manifest")
+    return measure_as_paper(
+        output,
+        reference,
+        clip=None if clip is None else ClipScorer(clip, place),
+        flow=None if raft is None else RaftFlow(raft, place),
+        prompts=None if clip is None or manifest is None else prompts_of_frames(manifest),
+        fit=fit,
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from renders.tiny_clip import write_clip_model
 from rushes.files.resources import data_folder
 from rushes_queue.cli import app
 
@@ -72,3 +73,27 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], code: int, word
     found, _, err = run(*arguments)
     assert found == code
     assert words in err
+
+
+def test_scores_of_clip_stand_beside_the_others(small: Path, tmp_path: Path) -> None:
+    clip = write_clip_model(tmp_path / "clip")
+    arguments = (str(small), "--reference", str(MEADOW), "--clip", str(clip), "--json")
+    code, out, err = run(*arguments)
+    answer = json.loads(out)
+    assert code == 0
+    assert len(answer["frames"]["clip_consistency"]) == 11
+    assert "clip_prompt" not in answer["means"]
+    assert "no prompt score" in err
+    plan = {
+        "prompts": {"0": [{"text": "a meadow", "weight": 1}]},
+        "chunks": [{"prompt_block": 0, "num_frames": 12}],
+    }
+    (tmp_path / "other.json").write_text(json.dumps({"plan": plan}))
+    code, out, _ = run(*arguments, "--manifest", str(tmp_path / "other.json"))
+    assert len(json.loads(out)["frames"]["clip_prompt"]) == 12
+
+
+def test_a_folder_that_is_no_model_is_refused(small: Path, tmp_path: Path) -> None:
+    code, _, err = run(str(small), "--reference", str(MEADOW), "--clip", str(tmp_path))
+    assert code != 0
+    assert "rushes models download eval" in err
