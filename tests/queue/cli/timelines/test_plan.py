@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from renders.shots import write_clip
@@ -183,6 +184,8 @@ def test_the_autoencoder_is_part_of_the_plan(file: Path, flag: str, vae_type: st
 
 def test_what_steers_a_render_is_part_of_the_plan(file: Path) -> None:
     folder = file.parent
+    for name in ("mask", "a", "b", "end"):
+        Image.new("RGB", (64, 64)).save(folder / f"{name}.png")
     made = as_data(
         file,
         *("--mode", "text", "--fps", "16", "--mask", str(folder / "mask.png")),
