@@ -91,4 +91,21 @@ def _load(name: str, panel: str, module: str) -> Any:
         command = typer.main.get_command(alone)
     command.name = name
     command.rich_help_panel = panel
+    for each in (command, *getattr(command, "commands", {}).values()):
+        _show_switches_without_a_value(each)
     return command
+
+
+def _show_switches_without_a_value(command: Any) -> None:
+    """Leave out the <bool> behind switches in the help: it looks as if they took a value."""
+    make_help_option = command.get_help_option
+
+    def get_help_option(context: Any) -> Any:
+        option = make_help_option(context)
+        option.metavar = ""
+        return option
+
+    command.get_help_option = get_help_option
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False):
+            parameter.metavar = ""

@@ -20,9 +20,18 @@ def test_a_command_has_its_name_its_panel_and_a_help(name: str) -> None:
     assert command.name == name
     assert command.rich_help_panel in ("Timelines", "Jobs", "Farm", "This machine")
     assert command.help
-    result = CliRunner().invoke(app, [name, "--help"])
+    result = CliRunner().invoke(app, [name, "-h"])
     assert result.exit_code == 0, result.output
     assert name in result.stdout
+    assert "<bool>" not in result.stdout
+    assert CliRunner().invoke(app, [name, "--help"]).stdout == result.stdout
+
+
+def test_the_options_of_render_stand_in_panels() -> None:
+    shown = CliRunner().invoke(app, ["render", "-h"]).stdout
+    panels = [line.split()[1] for line in shown.splitlines() if line.startswith("╭─")]
+    assert panels[:2] == ["Arguments", "Options"]
+    assert {"Plan", "Steering", "Result", "Reading", "Folders"} <= set(panels)
 
 
 def test_the_help_lists_all_commands() -> None:

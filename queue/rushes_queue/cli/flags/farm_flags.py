@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class FarmFlags:
     """Broker and storage; what is not given comes from the settings."""
+
+    panel: ClassVar = "Farm"
 
     broker: Annotated[
         str | None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
 
 import typer
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from rushes.shots.values import ResultValues
     from rushes.timeline.plan.options import AtEnd, PlanOptions
     from rushes.timeline.read.load import LoadedTimeline
+
+STEERING = "Steering (VACE)"  # panel of the help
 
 
 def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -52,7 +54,11 @@ def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters_of(group: Any) -> list[inspect.Parameter]:
+    """Return the fields of a group as parameters; its ``panel`` is their part of the help."""
     hints = get_type_hints(group, include_extras=True)
+    for field in fields(group):
+        for info in hints[field.name].__metadata__:
+            info.rich_help_panel = info.rich_help_panel or group.panel
     return [
         inspect.Parameter(
             field.name,
@@ -67,6 +73,8 @@ def _parameters_of(group: Any) -> list[inspect.Parameter]:
 @dataclass(frozen=True)
 class LoadFlags:
     """How timeline files are read."""
+
+    panel: ClassVar = "Reading"
 
     strict: Annotated[
         bool, typer.Option("--strict", help="Unknown keys and sizes to be rounded are errors.")
@@ -146,6 +154,8 @@ _VAE_TYPES = {"wan": "wan", "light": "lightvae", "tae": "tae", "tiny-light": "li
 class PlanFlags:
     """What decides the chunks of a render."""
 
+    panel: ClassVar = "Plan"
+
     input_video: Annotated[
         Path | None,
         typer.Option(
@@ -200,19 +210,34 @@ class PlanFlags:
         typer.Option(help="Keep the large layers in fp8: half the memory, a little less exact."),
     ] = None
     control: Annotated[
-        Path | None, typer.Option(help="Video, or image, that steers the render through VACE.")
+        Path | None,
+        typer.Option(
+            rich_help_panel="Steering (VACE)",
+            help="Video, or image, that steers the render through VACE.",
+        ),
     ] = None
     mask: Annotated[
         Path | None,
-        typer.Option(help="Video or image: white where the control video is made anew."),
+        typer.Option(
+            rich_help_panel="Steering (VACE)",
+            help="Video or image: white where the control video is made anew.",
+        ),
     ] = None
     reference: Annotated[
-        list[Path] | None, typer.Option(help="Image to begin from; may be repeated.")
+        list[Path] | None,
+        typer.Option(rich_help_panel=STEERING, help="Image to begin from; may be repeated."),
     ] = None
-    first_frame: Annotated[Path | None, typer.Option(help="Image that it begins with.")] = None
-    last_frame: Annotated[Path | None, typer.Option(help="Image that it ends with.")] = None
+    first_frame: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=STEERING, help="Image that it begins with."),
+    ] = None
+    last_frame: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=STEERING, help="Image that it ends with."),
+    ] = None
     control_scale: Annotated[
-        float | None, typer.Option(help="How strongly VACE steers, 0 to 2; usually 1.")
+        float | None,
+        typer.Option(rich_help_panel=STEERING, help="How strongly VACE steers, 0 to 2; usually 1."),
     ] = None
     on_prompt_change: Annotated[
         CachePolicy | None,
@@ -279,6 +304,8 @@ class PlanFlags:
 class FolderFlags:
     """Where this machine keeps weights, and what can be made again."""
 
+    panel: ClassVar = "Folders"
+
     models_dir: Annotated[
         Path | None,
         typer.Option(help="Folder with the public weights. Also RUSHES_MODELS_DIR."),
@@ -299,6 +326,8 @@ class FolderFlags:
 @dataclass(frozen=True)
 class ResultFlags:
     """Which network makes the pictures, and what file they become."""
+
+    panel: ClassVar = "Result"
 
     preset: Annotated[
         str | None,

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
 
 import typer
 
@@ -74,6 +74,8 @@ class Chosen:
 @dataclass(frozen=True)
 class ChoiceFlags:
     """A choice of many jobs at once."""
+
+    panel: ClassVar = "Which jobs"
 
     state: Annotated[
         list[State] | None, typer.Option(help="All jobs in this state; may be repeated.")
