@@ -96,18 +96,23 @@ class JobRecords:
 
     # For those who hand jobs in and watch them
 
-    def submit(self, document: JobDocument, document_key: str) -> Change:
+    def submit(
+        self, document: JobDocument, document_key: str, *, asked: JobDocument | None = None
+    ) -> Change:
         """Queue a job whose document lies in storage; the same one again changes nothing.
+
+        ``asked`` is the document as it was made this time, if the one that lies there is of an
+        earlier submission which got no further: its tags, priority and the like count.
 
         It fails at once if it is to wait for one that has failed or was cancelled.
         Raises: JobConflictError when there is a job of this id with another content;
             UnknownJobError when it is to wait for one that is unknown; BrokerFullError.
         """
-        record = new_record(document, document_key)
+        record = new_record(document, document_key, asked)
         fields = record.to_fields()
         for name in ("state", "document_sha256", "created_ms", "updated_ms"):
             del fields[name]  # the script's to write
-        after = json.dumps(document.after)
+        after = json.dumps((asked or document).after)
         reply = self._scripts.run(
             "submit", document.id, record.document_sha256, after, *_flat(fields)
         )
@@ -506,7 +511,7 @@ class JobRecords:
                 raise JobConflictError(f"job {job}: is {state}, so it cannot be {wish}", job=job)
             case ["vain", other, state, *_]:
                 cure = (
-                    "submit it again without it"
+                    "submit it with --new, without that one"
                     if state == "unknown"
                     else f"rushes retry {other} brings both back"
                 )

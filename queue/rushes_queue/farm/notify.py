@@ -43,7 +43,8 @@ def notify(
 ) -> tuple[str, ...]:
     """Tell everybody at once how a job ended; return what did not work, one line each.
 
-    ``document`` is missing where it could not be read. Never raises.
+    ``document`` is missing where it could not be read; who is told stands there, unless the record
+    says otherwise. Never raises.
     """
     try:
         return _notify(document, record, settings, budget_seconds)
@@ -68,9 +69,10 @@ def _notify(
     deadline = time.monotonic() + budget_seconds
     tasks: dict[str, Callable[[], None]] = {}
     own = {url.get_secret_value(): True for url in settings.notify}
-    asked = dict.fromkeys(
-        document.notify if document is not None else (), settings.allow_private_webhooks
-    )
+    urls = record.notify
+    if urls is None:
+        urls = document.notify if document is not None else ()
+    asked = dict.fromkeys(urls, settings.allow_private_webhooks)
     for number, (url, is_private_allowed) in enumerate((asked | own).items(), 1):
         name = f"{hide_path(url)} ({number})"
         tasks[name] = _poster(url, body, is_private_allowed, deadline)

@@ -18,7 +18,7 @@ from rushes.shots.names import timeline_name
 from rushes.shots.shot import Shot
 from rushes.timeline.loras import BESIDE, find_all
 from rushes.timeline.plan.options import bare_name
-from rushes_queue.archive.job_files import document_key, write_document
+from rushes_queue.archive.job_files import document_key, save_state, write_document
 from rushes_queue.broker.replies import Change
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import JobDocument, JobRequest, Submitter
@@ -114,17 +114,21 @@ def hand_in(
     pool = ThreadPoolExecutor(_STORED_AT_A_TIME, "submit")
     try:
         documents = pool.map(lambda shot: _store(links.storage, shot, options), shots)
-        for shot, document in zip(shots, documents, strict=True):
-            change = links.store.submit(document, document_key(document.id))
+        for shot, (document, asked) in zip(shots, documents, strict=True):
+            change = links.store.submit(document, document_key(document.id), asked=asked)
+            if change.is_change and asked is not document:  # which the document does not tell
+                save_state(links.store, links.storage, document.id)
             links.ring(change.bells)
             yield shot, document, change
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _store(storage: Storage, shot: Shot, options: JobOptions) -> JobDocument:
+def _store(storage: Storage, shot: Shot, options: JobOptions) -> tuple[JobDocument, JobDocument]:
+    """Return the document that counts, which may be an earlier one, and the one just made."""
     blobs = {path: put_blob(storage, path) for path in files_of(shot)}
-    return write_document(storage, make_document(shot, blobs, options))
+    asked = make_document(shot, blobs, options)
+    return write_document(storage, asked), asked
 
 
 def files_of(shot: Shot) -> Sequence[Path]:

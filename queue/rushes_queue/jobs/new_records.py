@@ -13,16 +13,23 @@ from rushes_queue.jobs.states import State
 _ID = re.compile(JOB_ID_PATTERN)
 
 
-def new_record(document: JobDocument, document_key: str) -> JobRecord:
-    """Return the record with which a job begins; its times are the broker's to set."""
+def new_record(
+    document: JobDocument, document_key: str, asked: JobDocument | None = None
+) -> JobRecord:
+    """Return the record with which a job begins; its times are the broker's to set.
+
+    ``asked`` says how urgent it is, who is told and so on, if that is not as in the document.
+    """
+    asked = asked or document
     return JobRecord(
         id=document.id,
         state=State.QUEUED,
         name=document.name,
         preset=document.preset,
-        queue=queue_name(document.preset, document.gpu_class, document.priority),
-        priority=document.priority,
-        tags=document.tags,
+        queue=queue_name(document.preset, asked.gpu_class, asked.priority),
+        priority=asked.priority,
+        tags=asked.tags,
+        notify=None if asked.notify == document.notify else asked.notify,
         schema=document.schema_version,
         version=document.submitter.version,
         seed=document.seed,

@@ -84,7 +84,8 @@ class JobRecord:
     ``losses_in_place`` counts attempts that were lost one after the other at chunk ``loss_chunk``;
     ``failures`` those for want of resources, ``hiccups`` those of the infrastructure. Save points
     of attempts below ``oldest_fence`` do not count. ``cancel`` and ``pause`` are requests that the
-    worker has not answered yet.
+    worker has not answered yet. ``notify`` is who is told of the end, None for whom the document
+    names.
     Units: ``_ms`` is the broker's clock, in milliseconds since 1970.
     """
 
@@ -95,6 +96,7 @@ class JobRecord:
     queue: str
     priority: Priority
     tags: tuple[str, ...] = ()
+    notify: tuple[str, ...] | None = None
     schema: int
     version: str
     seed: int
@@ -155,7 +157,11 @@ class JobRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe data from which ``from_dict`` builds an equal record."""
-        return asdict(self) | {"tags": list(self.tags), "waiting_for": list(self.waiting_for)}
+        return asdict(self) | {
+            "tags": list(self.tags),
+            "notify": None if self.notify is None else list(self.notify),
+            "waiting_for": list(self.waiting_for),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobRecord:
@@ -202,6 +208,7 @@ _READERS: dict[str, Any] = {
     **dict.fromkeys(("failures", "hiccups"), int),
     "fps": float,
     "tags": _read_list,
+    "notify": _read_list,
     "waiting_for": _read_list,
     "cancel": _read_flag,
     "pause": _read_flag,

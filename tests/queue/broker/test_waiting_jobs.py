@@ -123,7 +123,7 @@ def test_a_retry_names_the_job_to_retry(store: JobRecords) -> None:
         store.retry(second)
     store.forget(first)
     assert "unknown" in store.get(second).notes[f"waits_for {first}"]
-    with pytest.raises(JobConflictError, match="which is unknown; submit it again without it"):
+    with pytest.raises(JobConflictError, match="which is unknown; submit it with --new"):
         store.retry(second)
     assert states(store, second) == ["failed"]
 

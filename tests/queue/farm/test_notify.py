@@ -165,6 +165,16 @@ def test_a_command_that_fails_harms_nobody(
         assert fault in faults[0]
 
 
+def test_whom_the_record_names_is_told_instead_of_whom_the_document_names(
+    hook: Hook, record: JobRecord
+) -> None:
+    asked = document(notify=(f"{hook.url}/document",))
+    renamed = replace(record, notify=(f"{hook.url}/record",))
+    assert notify(asked, renamed, Settings(allow_private_webhooks=True)) == ()
+    assert notify(asked, replace(record, notify=()), Settings(allow_private_webhooks=True)) == ()
+    assert [path for path, *_ in hook.requests] == ["/record"]
+
+
 def test_all_are_told_at_the_same_time(hook: Hook, record: JobRecord) -> None:
     hook.delay_seconds = 0.4
     begin = time.monotonic()

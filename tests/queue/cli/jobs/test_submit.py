@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from farm.commands import Farm
 from renders.shots import timeline, write_clip, write_timeline
+from rushes_queue.archive.job_files import read_state
 from rushes_queue.cli import app
 
 
@@ -62,3 +64,20 @@ def test_what_no_job_can_have_is_said_in_one_line_before_anything_is_stored(
     assert result.exit_code == 3
     assert result.stderr.startswith("error: this cannot be a job: ")
     assert not (tmp_path / "storage").exists()
+
+
+def test_after_a_submission_that_failed_half_way_the_next_one_counts(farm: Farm) -> None:
+    first = farm.submit()
+    shot = write_timeline(farm.folder / "shot.json", timeline())
+    command = ("submit", "--preset", "tiny", shot)
+    failed = farm.run(*command, "--tag", "a", "--broker", "redis://127.0.0.1:1/0")
+    assert failed.exit_code == 5, failed.output
+    wishes = ("--priority", "high", "--tag", "b", "--after", first, "--notify", "http://x.org/")
+    result = farm.run(*command, *wishes)
+    assert result.exit_code == 0, result.output
+    record = farm.store.get(result.stdout.strip())
+    assert (record.tags, record.priority, record.waiting_for) == (("b",), "high", (first,))
+    assert record.queue == "tiny.any.high"
+    assert record.notify == ("http://x.org/",)
+    assert farm.document(record.id).tags == ("a",)
+    assert read_state(farm.storage, record.id).tags == ("b",)
