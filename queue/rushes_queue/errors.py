@@ -71,5 +71,11 @@ class BrokerError(TransientError):
     exit_code = 5
 
 
+class BrokerAnswerError(BrokerError):
+    """The broker gives an answer that nobody expects; asking again is of little use."""
+
+    retryable = False
+
+
 class BrokerFullError(TransientError):
     """The broker has no memory left for another job."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rushes.errors import ConfigError
-from rushes_queue.errors import BrokerError, BrokerFullError
+from rushes_queue.errors import BrokerAnswerError, BrokerError, BrokerFullError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -95,6 +95,6 @@ def broker_errors(client: Redis) -> Iterator[None]:
             raise BrokerError(f"{where} cannot save to its disk; make room there") from error
         if text.startswith(_LOADING):
             raise BrokerError(f"{where} is not ready: {text}") from error
-        raise BrokerError(
+        raise BrokerAnswerError(
             f"{where} gave an unexpected answer: {text}; rushes doctor looks at it"
         ) from error

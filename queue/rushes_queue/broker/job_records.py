@@ -349,14 +349,15 @@ class JobRecords:
         failure = _failure_text(kind, message)
         return self._end("fail", job, fence, kind, failure, "quarantine", 0, "", 0)
 
-    def release(self, job: str, fence: int, reason: str, *, delay_ms: int = 0) -> Change:
+    def release(self, job: str, fence: int, reason: str, *, is_refused: bool = False) -> Change:
         """Give a job back that is not to blame, as when a worker drains.
 
-        With ``delay_ms`` it is offered again after that time only, with the reason as a note.
+        ``is_refused``: this worker cannot take it, and does not get it again for a minute, longer
+        each time, up to an hour; the reason becomes a note.
 
         Raises: FencedError when another attempt may hold the job.
         """
-        return self._end("release", job, fence, _line(reason), delay_ms)
+        return self._end("release", job, fence, _line(reason), int(is_refused))
 
     def lose(
         self,

@@ -31,6 +31,7 @@ class WorkerInfo:
     status: WorkerStatus = "idle"
     preset: str | None = None
     note: str = ""
+    tags: tuple[str, ...] = ()  # of which a job must have one, if there are any
 
     def to_json(self) -> str:
         """Return the worker as JSON."""

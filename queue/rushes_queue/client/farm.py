@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.broker.preview import wait_for_frame
 from rushes_queue.broker.replies import Change
+from rushes_queue.broker.waiting import with_reasons
 from rushes_queue.client.answers import FarmStats, FetchedJob, JobLine, JobStatus, Submitted
 from rushes_queue.client.changes import Act, change_jobs, open_links
 from rushes_queue.client.choosing import select_jobs
@@ -28,11 +30,12 @@ from rushes_queue.client.submitting import with_files
 from rushes_queue.client.watch import ChangedRecords, Watch
 from rushes_queue.errors import JobTimeoutError, UnknownJobError
 from rushes_queue.farm.connections import FarmLinks
+from rushes_queue.farm.presets import preset_for_farm
 from rushes_queue.farm.submit import JobOptions, check_shot, hand_in
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import FINISHED, State
-from rushes_queue.local.machine_settings import load_settings
+from rushes_queue.local.machine_settings import read_settings
 
 
 class Farm:
@@ -49,7 +52,8 @@ class Farm:
 
     def __init__(self, broker: str | None = None, storage: str | None = None) -> None:
         flags = {"broker_url": broker, "storage_url": storage}
-        self._settings = load_settings(flags)
+        self._loaded = read_settings(flags)
+        self._settings = self._loaded.settings
         self._links = FarmLinks.open(self._settings)
         self._quick_links = open_links(self._settings)
 
@@ -116,6 +120,7 @@ class Farm:
             output=output,
             takes=takes,
             seeds=seeds,
+            choose=lambda pipeline: self._choose_preset(pipeline, folders or machine),
         )
         with with_files(asked) as shots:
             for shot in shots:
@@ -124,6 +129,12 @@ class Farm:
                 Submitted.of(shot.request.timeline, document, change)
                 for shot, document, change in hand_in(links, shots, chosen)
             ]
+
+    def _choose_preset(self, pipeline: str | None, folders: Folders) -> str:
+        name, note = preset_for_farm(self._loaded, self._links.store, folders, pipeline)
+        if note is not None:
+            warnings.warn(note, stacklevel=5)
+        return name
 
     def jobs(
         self,
@@ -136,22 +147,23 @@ class Farm:
     ) -> list[JobRecord]:
         """Return the jobs in one of the states and with one of the tags, the newest first.
 
-        ``name`` is a pattern such as ``shot-*``. Units: milliseconds since 1970.
+        ``name`` is a pattern such as ``shot-*``. The note ``waits`` of a queued job says why no
+        live worker takes it, if none does. Units: milliseconds since 1970.
         """
-        return list(
-            select_jobs(
-                self._links.store,
-                states=[State(state) for state in states],
-                tags=tags,
-                name=name,
-                since_ms=since_ms,
-            )[:limit]
+        store = self._links.store
+        found = select_jobs(
+            store,
+            states=[State(state) for state in states],
+            tags=tags,
+            name=name,
+            since_ms=since_ms,
         )
+        return with_reasons(store, found[:limit])
 
     def status(self, job: str) -> JobStatus:
         """Return all that is known about a job."""
         store = self._links.store
-        record = store.get(store.find(job))
+        (record,) = with_reasons(store, [store.get(store.find(job))])
         return JobStatus(record, store.attempts(record.id))
 
     def watch(self, *jobs: str, timeout_seconds: float | None = None) -> Iterator[JobRecord]:

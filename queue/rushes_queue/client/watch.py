@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rushes_queue.broker.job_records import JobRecords
+from rushes_queue.broker.waiting import with_reasons
 from rushes_queue.errors import BrokerError
-from rushes_queue.jobs.record import JobRecord
+from rushes_queue.jobs.record import WAITS, JobRecord
 from rushes_queue.jobs.states import FINISHED, State
 
 _SECONDS_BETWEEN_LOOKS = 0.4
@@ -83,10 +84,11 @@ class Watch:
         """Read the records of jobs that have not ended; returns False while the broker is away."""
         left = self.left
         try:
-            found = self._store.get_many(left)
+            known = with_reasons(self._store, self._store.get_many(left).values())
         except BrokerError:
             self._gone.clear()
             return False
+        found = {record.id: record for record in known}
         now = time.monotonic()
         for job in left:
             if job in found:
@@ -106,7 +108,8 @@ class ChangedRecords:
     def of(self, records: Iterable[JobRecord]) -> Iterator[JobRecord]:
         """Yield those in another state, or that have come further."""
         for record in records:
-            now = (record.state, record.chunk, record.cancel, record.pause, record.attempts)
+            asked = (record.cancel, record.pause)
+            now = (record.state, record.chunk, *asked, record.attempts, record.notes.get(WAITS))
             if self._seen.get(record.id) != now:
                 self._seen[record.id] = now
                 yield record

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import rushes
 from rushes.text import printable
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import LiveWorker
+from rushes_queue.broker.waiting import with_reasons
 from rushes_queue.doctor.finding import Check, Finding, fault, ok, warning
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.document import SCHEMA_VERSION
+from rushes_queue.jobs.queue_names import split_queue_name
+from rushes_queue.jobs.record import WAITS
 from rushes_queue.jobs.states import State
 from rushes_queue.settings.loaded import LoadedSettings
 
@@ -30,7 +34,7 @@ def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
         yield warning("workers", "none", "rushes up, or rushes worker on the machines with GPUs")
     for worker in workers:
         yield _judge(worker)
-    yield from _unserved(depths, workers)
+    yield from _unserved(store, depths)
     yield from _overdue(store)
     yield from _waiting_in_vain(store)
     notices = store.notices()
@@ -56,18 +60,19 @@ def _judge(worker: LiveWorker) -> Finding:
     return ok(name, told)
 
 
-def _unserved(depths: dict[str, int], workers: tuple[LiveWorker, ...]) -> Iterator[Finding]:
-    served = {queue for worker in workers for queue in worker.info.queues}
-    for queue, depth in depths.items():
-        if queue not in served:
-            preset = queue.rsplit(".", 2)[0]
-            yield fault(
-                f"queue {queue}",
-                f"{depth} jobs wait, and no worker serves it",
-                f"start a worker that does: rushes worker --models {preset}",
-            )
-        else:
-            yield ok(f"queue {queue}", f"{depth} jobs wait")
+def _unserved(store: JobRecords, depths: dict[str, int]) -> Iterator[Finding]:
+    """Say of each queue how many jobs wait, and of those that no worker can take why."""
+    waiting = with_reasons(store, store.list(state=State.QUEUED))
+    stuck = Counter((each.queue, each.notes[WAITS]) for each in waiting if WAITS in each.notes)
+    for queue in sorted(depths.keys() - {queue for queue, _ in stuck}):
+        yield ok(f"queue {queue}", f"{depths[queue]} jobs wait")
+    for (queue, reason), number in sorted(stuck.items()):
+        preset = split_queue_name(queue)[0]
+        yield fault(
+            f"queue {queue}",
+            f"{number} jobs wait: {reason}",
+            f"start a worker that can: rushes worker --models {preset}; or cancel them",
+        )
 
 
 def _overdue(store: JobRecords) -> Iterator[Finding]:

@@ -15,6 +15,8 @@ from rushes_queue.errors import JobError
 from rushes_queue.jobs.queue_names import Priority
 from rushes_queue.jobs.states import State
 
+WAITS = "waits"  # name of the note that says why no worker takes a job; made when it is shown
+
 
 class FailureKind(StrEnum):
     """Whose fault a failure is, which decides whether trying again can help.

@@ -39,6 +39,7 @@ from rushes.files.machine_folders import (
 )
 from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, check_template
 from rushes_queue.jobs.limits import Limits
+from rushes_queue.jobs.queue_names import PRESET_PATTERN
 from rushes_queue.storage.url import FolderPlace, parse_storage_url
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
     storage_patience_seconds: PositiveFloat = 60.0
     s3_endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     s3_region: str | None = None
+    preset: Annotated[str, StringConstraints(pattern=rf"^{PRESET_PATTERN}$")] | None = None
     models_dir: Folder = Field(default_factory=default_models_dir)
     cache_dir: Folder = Field(default_factory=default_cache_dir)
     work_dir: Folder = Field(default_factory=lambda: user_cache_path("rushes") / "work")

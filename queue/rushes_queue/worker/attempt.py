@@ -22,6 +22,7 @@ from rushes_queue.archive.saved_work import SavedWork, work_key
 from rushes_queue.broker import preview
 from rushes_queue.broker.replies import Change
 from rushes_queue.errors import (
+    BrokerAnswerError,
     BrokerError,
     DocumentError,
     FencedError,
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 300.0  # with a broker that is away when an attempt has ended
 _SECONDS_BETWEEN_TRIES = 2.0
-_UNREADABLE_DELAY_MS = 60_000  # before a job that could not be read here is offered again
+_PATIENCE_WITH_ANSWERS_SECONDS = 10.0  # that are unexpected: waiting longer helps nobody
 _DONE_TRACEBACK_LINES = 30
 
 
@@ -287,18 +288,17 @@ class AttemptRun:
             )
 
     def _leave_to_others(self, message: str) -> None:
-        """Give back a job that a newer worker can read; this one asks for it again much later."""
+        """Give back a job that a newer worker can read; this one gets it again much later."""
         self._log.say(f"left to other workers: {message}", "warning")
         self._end(
-            lambda: self._farm.store.release(
-                self._job, self._fence, message, delay_ms=_UNREADABLE_DELAY_MS
-            )
+            lambda: self._farm.store.release(self._job, self._fence, message, is_refused=True)
         )
 
     def _end(self, change: Callable[[], Change]) -> None:
         """End the attempt in the store, waiting for a broker that is away; then what follows."""
         farm = self._farm
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        begin = time.monotonic()
+        deadline = begin + _PATIENCE_SECONDS
         while True:
             try:
                 done = change()
@@ -310,6 +310,8 @@ class AttemptRun:
                 self._log.say(str(error), "warning")
                 return
             except BrokerError as error:
+                if isinstance(error, BrokerAnswerError):
+                    deadline = min(deadline, begin + _PATIENCE_WITH_ANSWERS_SECONDS)
                 if time.monotonic() > deadline or self._board.is_draining:
                     logger.error("job %s: its end cannot be reported: %s", self._job, error)
                     return  # the lease runs out, and the next attempt finds what was published

@@ -172,4 +172,5 @@ class Housekeeping:
             status=self.status,
             preset=self._board.read().preset,
             note=self._note(),
+            tags=self._options.tags,
         )

@@ -24,6 +24,15 @@ def preset_of(pipeline: str | None) -> str:
     return REAL_PRESET if not names or REAL_PRESET in names else names[0]
 
 
+def presets_of(pipeline: str | None) -> list[str]:
+    """Return the presets with real weights that render a pipeline, the one to choose first."""
+    from rushes.presets.preset import load_preset
+
+    first = preset_of(pipeline)
+    names = [preset.name for preset in _real_presets(load_preset(first).pipeline_id)]
+    return [first, *(name for name in names if name != first)]
+
+
 def choose_preset(models: Path, pipeline: str | None = None) -> tuple[str, str | None]:
     """Choose a preset that renders a pipeline and whose weights are below a folder.
 

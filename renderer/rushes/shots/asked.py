@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +42,12 @@ def make_shots(
     output: Path | str | None = None,
     takes: int | None = None,
     seeds: Sequence[int] | None = None,
+    choose: Callable[[str | None], str] | None = None,
 ) -> AskedFor:
     """Read and plan a timeline; without a preset it is that of its pipeline, or the stand-in.
 
-    The stand-in is a Python warning in the caller of the public function that calls this one.
+    ``choose`` returns the preset of a pipeline instead. The stand-in is a Python warning in the
+    caller of the public function that calls this one.
     Raises: TimelineError; ConfigError when options cannot be met; MissingFileError and InputError.
     """
     planned, result = split_values(options)
@@ -53,7 +55,10 @@ def make_shots(
     document = open_source(
         source, lora_folders=folders.loras, pipeline=planned.get("pipeline"), preset=given
     )
-    chosen = given or _choose_preset(pipeline_of(document, planned), folders)
+    pipeline = pipeline_of(document, planned)
+    chosen = given or (
+        load_preset(choose(pipeline)) if choose else _choose_preset(pipeline, folders)
+    )
     wanted: Sequence[int | None] = [planned.get("seed")]
     if seeds is not None:
         wanted = list(dict.fromkeys(seeds))

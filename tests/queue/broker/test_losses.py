@@ -159,3 +159,19 @@ def test_a_retry_forgets_the_losses(store: JobRecords) -> None:
     crash(store, "a")
     assert store.get(job).state is State.QUEUED
     assert store.get(job).losses_in_place == 1
+
+
+def test_a_job_that_a_worker_cannot_take_is_kept_from_it_longer_each_time(
+    timed: JobRecords,
+) -> None:
+    (job,) = submit(timed, 0)
+    for minutes in (1, 2, 4, 8, 16, 32, 60, 60):
+        record = claim(timed, "old")
+        timed.release(job, record.fence, "is of another version", is_refused=True)
+        assert timed.get(job).notes == {"refused_by": "old: is of another version"}
+        assert timed.waiting_for_worker(QUEUES, place="old") is None
+        move_clock(timed, 60 * minutes - 1)
+        assert timed.claim(QUEUES, "old", ttl_ms=30_000) is None
+        move_clock(timed, 1)
+    assert timed.claim(QUEUES, "new", ttl_ms=30_000) is not None
+    assert timed.get(job).notes == {}

@@ -176,7 +176,7 @@ def test_workers_and_queues_are_compared(server: RunningServer, tmp_path: Path) 
         waiting = run(farm.CHECKS, loaded)["queue tiny.any.normal"]
         assert (waiting.level, waiting.message) == (
             Level.FAULT,
-            "1 jobs wait, and no worker serves it",
+            "1 jobs wait: no worker lives",
         )
         for name, version, schema in (
             ("good", rushes.__version__, SCHEMA_VERSION),

@@ -57,7 +57,7 @@ for i = 9, #ARGV do
     for _, id in ipairs(page) do
       set_aside_broken(id)
       local schema = tonumber(redis.call('HGET', key('job', id), 'schema'))
-      if schema and not has_wanted_tag(id, wanted_tags) then
+      if schema and (is_refused_by(id, place) or not has_wanted_tag(id, wanted_tags)) then
         -- another worker's
       elseif schema and schema <= max_schema then
         if not has_crashed_at(id, place) then

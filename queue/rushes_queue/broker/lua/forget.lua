@@ -12,7 +12,8 @@ for _, other in ipairs(to_list(job.waiting_for)) do
   redis.call('SREM', key('dependents', other), id)
 end
 redis.call('SREM', UNTOLD, id)
-redis.call('DEL', key('job', id), key('attempts', id), key('events', id), key('losses', id))
+redis.call('DEL', key('job', id), key('attempts', id), key('events', id), key('losses', id),
+  key('refused', id))
 for _, set in ipairs({ 'jobs', 'ids', 'finished' }) do
   redis.call('ZREM', PREFIX .. set, id)
 end

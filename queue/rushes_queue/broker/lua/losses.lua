@@ -5,6 +5,7 @@
 
 local CRASHED, GONE = 2, 1
 local FIRST_REST_MS, LONGEST_REST_MS = 30000, 600000
+local FIRST_REFUSAL_MS, LONGEST_REFUSAL_MS = 60000, 3600000
 local MEMORY_MS = 86400000 -- of what a place did; nobody else would delete it
 local MOST_LOSSES_KEPT = 50
 
@@ -49,6 +50,20 @@ local function acquit(place, id, max_in_a_row)
   if redis.call('LLEN', key('lost_in_a_row', place)) < max_in_a_row then
     redis.call('DEL', key('rests', place))
   end
+end
+
+-- Keep a job from a place that cannot take it, longer each time.
+local function refuse(id, place)
+  local before = redis.call('HGET', key('refused', id), place)
+  local times = before and tonumber(string.match(before, '^%d+')) or 0
+  local delay = math.min(FIRST_REFUSAL_MS * 2 ^ math.min(times, 10), LONGEST_REFUSAL_MS)
+  redis.call('HSET', key('refused', id), place, string.format('%d %d', times + 1, now + delay))
+  redis.call('PEXPIRE', key('refused', id), MEMORY_MS)
+end
+
+local function is_refused_by(id, place)
+  local refusal = redis.call('HGET', key('refused', id), place)
+  return refusal and tonumber(string.match(refusal, '%d+$')) > now
 end
 
 local function read_losses(id)

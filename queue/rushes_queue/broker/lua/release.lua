@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
--- id, fence, reason, delay in ms. Gives a job back that is not to blame; after a delay, whoever
--- refused it is noted. ok | repeated | fenced | unknown
-local id, fence, reason, delay = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+-- id, fence, reason, 1 if the worker cannot take such a job. Gives a job back that is not to blame;
+-- whoever cannot take it is noted, and does not get it again for a while.
+-- ok | repeated | fenced | unknown
+local id, fence, reason, is_refused = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 
 local refusal, job = hold(id, fence, 'release')
 if refusal then
   return refusal
 end
-if delay > 0 then
-  redis.call('HSET', key('job', id), 'not_before_ms', now + delay)
+if is_refused then
+  refuse(id, place_of(id, job))
   note(id, 'refused_by', (job.owner or '') .. ': ' .. reason)
 end
 return end_attempt(id, job, 'release', 'release', reason)

@@ -9,7 +9,8 @@ end
 for i = 4, #ARGV do
   for _, id in ipairs(redis.call('ZRANGE', key('queued', ARGV[i]), 0, 199)) do
     local schema = has_record(id) and tonumber(redis.call('HGET', key('job', id), 'schema'))
-    if schema and schema <= max_schema and has_wanted_tag(id, wanted_tags) then
+    if schema and schema <= max_schema and has_wanted_tag(id, wanted_tags)
+      and not is_refused_by(id, place) then
       return id
     end
   end

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords
+    from rushes_queue.settings.loaded import LoadedSettings
     from rushes_queue.settings.model import Settings
     from rushes_queue.storage.storage import Storage
 
@@ -33,9 +34,16 @@ class FarmFlags:
 
         Raises: ConfigError.
         """
-        from rushes_queue.local.machine_settings import load_settings
+        return self.loaded().settings
 
-        return load_settings({"broker_url": self.broker, "storage_url": self.storage})
+    def loaded(self) -> LoadedSettings:
+        """Return the settings that count, and where each comes from.
+
+        Raises: ConfigError.
+        """
+        from rushes_queue.local.machine_settings import read_settings
+
+        return read_settings({"broker_url": self.broker, "storage_url": self.storage})
 
     def open_store(self) -> JobRecords:
         """Open the records of all jobs; the first call to them connects.

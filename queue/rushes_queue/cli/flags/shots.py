@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,9 +38,12 @@ def make_shots(
     *,
     takes: Takes,
     output: Path | None = None,
+    choose: Callable[[str | None], str] | None = None,
 ) -> tuple[Preset, list[Shot]]:
     """Load and plan a timeline: its preset, and what every take is to become.
 
+    ``choose`` returns the preset of a pipeline where none was named; by default it is that of the
+    settings, else one whose weights are here.
     Raises: TimelineError with all faults of the file; what its plan and the input raise.
     """
     from rushes.presets.preset import load_preset
@@ -50,7 +53,9 @@ def make_shots(
     chosen = load_preset(result.preset) if result.preset else None
     loaded = loading.load(timeline, chosen).require()
     pipeline = loading.pipeline or loaded.settings.pipeline_id
-    preset = chosen or load_preset(default_preset(folders, pipeline))
+    if chosen is None:
+        chosen = load_preset(choose(pipeline) if choose else default_preset(folders, pipeline))
+    preset = chosen
     say_proposal(propose(loaded, planned.profile))
     seeds = choose_seeds(loaded.settings.seed, takes)
     return preset, plan_shots(
@@ -77,12 +82,15 @@ def warn_of(plans: Sequence[RenderPlan]) -> None:
 
 @cache  # the note is for once
 def default_preset(folders: Folders, pipeline: str | None = None) -> str:
-    """Choose a preset of the pipeline whose weights are here, else say that a stand-in is used.
+    """Choose the settings' preset, else one of the pipeline whose weights are here, or a stand-in.
 
-    Raises: MissingFileError when there is none.
+    Raises: MissingFileError when there is none; ConfigError.
     """
     from rushes.presets.default import choose_preset
+    from rushes_queue.local.machine_settings import load_settings
 
+    if (wanted := load_settings().preset) is not None:
+        return wanted
     preset, note = choose_preset(folders.models, pipeline)
     if note is not None:
         say(f"note: {note}")

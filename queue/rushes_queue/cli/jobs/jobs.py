@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ from rushes_queue.cli.show.job_view import (
     shown_state,
 )
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
+from rushes_queue.jobs.record import WAITS
 
 if TYPE_CHECKING:
     from rushes_queue.jobs.record import Attempt, JobRecord
@@ -42,13 +44,14 @@ def jobs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List jobs, the newest first."""
+    from rushes_queue.broker.waiting import with_reasons
     from rushes_queue.client.json_forms import to_json
 
     store = farm.open_store()
     now_ms = store.now_ms()
     since_ms = None if since is None else parse_since(since, now_ms)
     found = choice.select(store, name=name, since_ms=since_ms)
-    shown = found[:limit]
+    shown = with_reasons(store, found[:limit])
     if as_json:
         print_json(
             {
@@ -65,6 +68,9 @@ def jobs(
     print_table(header, [_row(record, now_ms) for record in shown])
     if len(shown) < len(found):
         say(f"and {len(found) - len(shown):,} more")
+    reasons = Counter(record.notes[WAITS] for record in shown if WAITS in record.notes)
+    for reason, number in reasons.items():
+        say(f"{number:,} wait{'s' if number == 1 else ''}: {printable(reason)}")
 
 
 @takes_flags
@@ -75,12 +81,13 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show all that is known about jobs. Exit code 4 when one is unknown."""
+    from rushes_queue.broker.waiting import with_reasons
     from rushes_queue.client.answers import JobStatus
     from rushes_queue.client.json_forms import to_json
 
     store = farm.open_store()
     chosen = choice.choose(store, job)
-    records = store.get_many(chosen.jobs).values()
+    records = with_reasons(store, store.get_many(chosen.jobs).values())
     found = [JobStatus(record, store.attempts(record.id)) for record in records]
     if as_json:
         listed = list(map(to_json, found))

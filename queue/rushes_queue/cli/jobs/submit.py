@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,11 +22,13 @@ from rushes_queue.cli.jobs.choosing import complete_jobs
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.job_view import shown_reason
 from rushes_queue.jobs.queue_names import GpuClass, Priority
+from rushes_queue.jobs.record import WAITS
 from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.shots.shot import Shot
+    from rushes_queue.broker.job_records import JobRecords
     from rushes_queue.farm.connections import FarmLinks
     from rushes_queue.farm.submit import JobOptions
     from rushes_queue.jobs.limits import Limits
@@ -88,6 +93,7 @@ def submit(
         notify=tuple(notify or ()),
         nonce=secrets.token_hex(16) if new else None,
     )
+    links = FarmLinks.open(settings)
     wanted = Takes(seed, takes, seeds)
     shots, faults = _make_all(
         *(timelines, places.folders(), planned, result, loading),
@@ -95,6 +101,7 @@ def submit(
         output=output,
         limits=settings.limits,
         options=options,
+        choose=_preset_chooser(farm, links.store, places.folders()),
     )
     for fault in faults:
         say(f"error: {fault}")
@@ -102,9 +109,9 @@ def submit(
         say("nothing was queued")
         raise typer.Exit(max(fault.exit_code for fault in faults))
     warn_of([shot.plan for shot in shots])
-    links = FarmLinks.open(settings)
     options = replace(options, after=tuple(map(links.store.find, after or ())))
     jobs = _hand_in_all(links, shots, options, as_json)
+    _warn_of_waiting(links.store, jobs)
     if watch:
         from rushes_queue.cli.jobs.watching import watch_jobs
 
@@ -113,6 +120,34 @@ def submit(
             raise typer.Exit(code)
     if faults:
         raise typer.Exit(exit_codes.PARTIAL)
+
+
+def _preset_chooser(
+    farm: FarmFlags, store: JobRecords, folders: Folders
+) -> Callable[[str | None], str]:
+    """Return what chooses the preset of a pipeline where nobody has; the broker is asked once."""
+
+    @cache
+    def choose(pipeline: str | None) -> str:
+        from rushes_queue.farm.presets import preset_for_farm
+
+        preset, note = preset_for_farm(farm.loaded(), store, folders, pipeline)
+        if note is not None:
+            say(f"note: {note}")
+        return preset
+
+    return choose
+
+
+def _warn_of_waiting(store: JobRecords, jobs: list[str]) -> None:
+    """Say of jobs that no live worker can take why that is so."""
+    from rushes_queue.broker.waiting import with_reasons
+
+    records = with_reasons(store, store.get_many(jobs).values())
+    reasons = Counter(record.notes[WAITS] for record in records if WAITS in record.notes)
+    for reason, number in reasons.items():
+        what = f"job {jobs[0]} waits" if len(jobs) == 1 else f"{number:,} jobs wait"
+        say(f"warning: {what}: {reason}")
 
 
 def _make_all(
@@ -126,6 +161,7 @@ def _make_all(
     output: Path | None,
     limits: Limits,
     options: JobOptions,
+    choose: Callable[[str | None], str],
 ) -> tuple[list[Shot], list[RushesError]]:
     """Check and plan every file; return what can be rendered, and the faults of the others."""
     from rushes.shots.shot import refuse_contradictions
@@ -136,7 +172,10 @@ def _make_all(
     for timeline in dict.fromkeys(timelines):
         try:
             _, made = make_shots(
-                *(timeline, folders, planned, result, loading), takes=takes, output=output
+                *(timeline, folders, planned, result, loading),
+                takes=takes,
+                output=output,
+                choose=choose,
             )
             own = [_without_idle_input(shot, len(timelines)) for shot in made]
             for shot in own:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rushes.text import printable, shortened
 from rushes_queue.jobs.public_json import seconds_left
+from rushes_queue.jobs.record import WAITS
 from rushes_queue.jobs.states import FINISHED, State
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def shown_state(record: JobRecord) -> str:
         return f"queued, after {', '.join(job[:SHORT_ID] for job in record.waiting_for)}"
     if record.state is State.QUEUED and record.not_before_ms is not None:
         return "queued, to be tried again"
+    if record.state is State.QUEUED and WAITS in record.notes:
+        return "queued, no worker"
     return str(record.state)
 
 
