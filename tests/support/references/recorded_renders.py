@@ -75,7 +75,8 @@ class RecordedRender:
             "largest_side": None,
             "chunk": preset.chunk.model_dump() | chunk,
             "memory": preset.memory.model_dump() | self._memory(settings),
-            "schedule": preset.schedule.model_dump() | {"shift": settings["timestep_shift"]},
+            "schedule": preset.schedule.model_dump()
+            | {"shift": settings["timestep_shift"], "noise": "torch-cpu"},
             "dit": {name: dit[name] for name in type(preset.dit).model_fields if name in dit},
             "vae": {
                 "dim": vae["dim"],

@@ -19,7 +19,6 @@ from rushes.timeline.times import is_rate, show_rate
 
 MODEL_FPS = Fraction(16)  # the model's own rate; scope and sdv2 write it offline
 DEFAULT_SEED = 42
-_DRAW_CLIPS: tuple[Variant, ...] = ("clip", "step-window")
 
 T = TypeVar("T")
 
@@ -128,7 +127,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
         stream_batch=_stream_batch(timeline, options, profile, variant, is_steered),
         noise=noise,
-        noise_device=_noise_device(noise, timeline, options, preset, variant),
+        noise_device=_noise_device(noise, timeline, options, preset),
         normalise_latents=_first_or_none(
             options.normalise_latents, timeline.ext.normalise_latents, profile.normalise_latents
         ),
@@ -226,7 +225,7 @@ def _frame_rate(
 
 
 def _noise_device(
-    noise: NoiseKind, timeline: Timeline, options: PlanOptions, preset: Preset, variant: Variant
+    noise: NoiseKind, timeline: Timeline, options: PlanOptions, preset: Preset
 ) -> DeviceClass | None:
     """Return the class of GPU whose noise is drawn; none for a CPU's.
 
@@ -240,7 +239,7 @@ def _noise_device(
                 "cuda, or leave --noise-device out"
             )
         return None
-    if variant in _DRAW_CLIPS:
+    if preset.draws_whole_clips:
         raise ConfigError(
             f"preset {preset.name} draws the noise of whole clips, which --noise cuda does not "
             "offer; give --noise torch-cpu"

@@ -200,6 +200,16 @@ class TestNoise:
         made = plan(document(*chain(0, 2)), load_preset(name), profile=profile)
         assert (made.noise, made.noise_device) == ("cuda", "h100")
 
+    @pytest.mark.parametrize("name", ["longlive", "memflow", "reward-forcing", "krea-realtime-14b"])
+    def test_so_do_the_other_pipelines_of_scope(self, name: str) -> None:
+        made = plan(document(*chain(0, 2)), load_preset(name))
+        assert (made.noise, made.noise_device) == ("cuda", "h100")
+
+    @pytest.mark.parametrize("name", ["self-forcing", "causvid", "pocket", "tiny"])
+    def test_all_others_have_the_noise_of_a_cpu(self, name: str) -> None:
+        made = plan(document(*chain(0, 6), inputMode="text"), load_preset(name))
+        assert (made.noise, made.noise_device) == ("torch-cpu", None)
+
     def test_the_command_line_wins_over_ext_and_that_over_the_preset(self, preset: Preset) -> None:
         data = document(*chain(0, 2), ext={"noise": "cuda", "noise_device": "4090"})
         made = plan(data, preset)
