@@ -14,6 +14,7 @@ from checkout import ROOT
 
 ROOMS: dict[str, list[str]] = yaml.safe_load((ROOT / "tests" / "rooms.yaml").read_text())
 MOST_MODULES = 16  # of a folder
+UNTESTED: dict[str, str] = yaml.safe_load((ROOT / "tests" / "untested.yaml").read_text())
 SOURCE_ROOTS = (ROOT / "renderer", ROOT / "queue")
 
 
@@ -81,3 +82,16 @@ def test_rules_lead_downwards_only() -> None:
 def test_no_folder_is_crowded() -> None:
     counts = Counter(file.parent for name, file in MODULES.items() if name not in PACKAGES)
     assert not {str(folder): count for folder, count in counts.items() if count > MOST_MODULES}
+
+
+def test_every_module_of_the_queue_has_a_test_file_of_its_name_or_a_reason() -> None:
+    """``untested.yaml`` has the reasons; what has a file, or is gone, has none."""
+    source, tests = ROOT / "queue" / "rushes_queue", ROOT / "tests" / "queue"
+    without = {
+        str(module)
+        for module in (file.relative_to(source) for file in source.rglob("*.py"))
+        if module.name != "__init__.py"
+        and not (tests / module.parent / f"test_{module.name}").is_file()
+    }
+    assert without == set(UNTESTED)
+    assert all(reason.strip() for reason in UNTESTED.values())

@@ -1,0 +1,73 @@
+"""Doorbells: where they go, what they carry, and that losing one is no fault."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+
+import pytest
+from pydantic import SecretStr
+from redis import Redis
+
+from farm.servers import RunningServer
+from rushes_queue.broker.replies import Bell
+from rushes_queue.doorbell.app import Doorbell, broker_url_of, celery_settings
+from rushes_queue.settings.model import Settings
+
+JOB = "0123456789abcdef"
+
+
+def settings(url: str) -> Settings:
+    return Settings(broker_url=SecretStr(url), key_prefix="mine:")
+
+
+@pytest.mark.parametrize(
+    ("url", "spelling"),
+    [
+        ("redis://ann:secret@desk:7000/1", "redis://ann:secret@desk:7000/1"),
+        ("rediss://desk", "rediss://desk"),
+        ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
+        ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
+        ("unix://:secret@/run/r.sock?db=2", "redis+socket://:secret@/run/r.sock?virtual_host=2"),
+    ],
+)
+def test_a_socket_is_spelled_as_kombu_does(url: str, spelling: str) -> None:
+    assert broker_url_of(url) == spelling
+
+
+def test_nothing_but_json_is_read_and_no_result_is_kept() -> None:
+    found = celery_settings(settings("redis://desk"))
+    assert found["accept_content"] == ["json"]
+    assert (found["result_backend"], found["task_ignore_result"]) == (None, True)
+    assert found["broker_transport_options"]["global_keyprefix"] == "mine:bell:"
+
+
+def test_a_worker_holds_one_message_until_its_job_ends() -> None:
+    found = celery_settings(settings("redis://desk"))
+    assert found["task_acks_late"] is True
+    assert (found["worker_prefetch_multiplier"], found["worker_concurrency"]) == (1, 1)
+    assert found["task_reject_on_worker_lost"] is False
+
+
+def test_a_bell_lies_in_the_list_of_its_queue(
+    redis_server: RunningServer, redis_client: Redis
+) -> None:
+    bell = Doorbell(settings(redis_server.url))
+    assert bell.ring([Bell(JOB, "tiny.any.high"), Bell(JOB, "tiny.any.low")])
+    for queue in ("tiny.any.high", "tiny.any.low"):
+        (text,) = redis_client.lrange(f"mine:bell:{queue}", 0, -1)
+        message = json.loads(text)
+        assert message["headers"]["task"] == "rushes.render"
+        _, named, _ = json.loads(base64.b64decode(message["body"]))
+        assert named == {"job_id": JOB, "schema": 1}
+
+
+def test_without_bells_nothing_is_connected() -> None:
+    assert Doorbell(settings("redis://127.0.0.1:1")).ring([])
+
+
+def test_a_bell_that_cannot_be_rung_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert not Doorbell(settings("redis://127.0.0.1:1")).ring([Bell(JOB, "tiny.any.high")])
+    assert "the doorbell could not be rung" in caplog.text
