@@ -22,12 +22,27 @@ from rushes_queue.errors import BrokerError
 
 def test_the_server_names_itself_and_its_version(redis_client: Redis) -> None:
     name, version = read_version(redis_client)
-    assert name in ("redis", "valkey")
-    assert int(version.split(".")[0]) >= 6
     info = read_info(redis_client, "server")
-    assert version in (info.get("valkey_version"), info.get("redis_version"))
-    if name == "valkey":
-        assert version == info["valkey_version"]
+    assert version == info[f"{name}_version"]
+    assert (name == "valkey") == ("valkey_version" in info)
+
+
+@pytest.mark.parametrize(
+    ("says", "version"),
+    [
+        ({"redis_version": "7.4.1"}, ("redis", "7.4.1")),
+        ({"redis_version": "7.2.4", "valkey_version": "9.1.0"}, ("valkey", "9.1.0")),
+    ],
+    ids=["redis", "valkey"],
+)
+def test_valkey_also_says_which_redis_it_is_like(
+    redis_client: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    says: dict[str, str],
+    version: tuple[str, str],
+) -> None:
+    monkeypatch.setattr(redis_client, "info", lambda section: says)
+    assert read_version(redis_client) == version
 
 
 def test_a_round_trip_takes_a_moment(redis_client: Redis) -> None:
