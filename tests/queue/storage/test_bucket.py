@@ -19,7 +19,7 @@ from rushes_queue.storage.errors import (
 from rushes_queue.storage.url import BucketPlace
 
 Behave = Callable[[str, str, int], Behaviour]
-Open = Callable[[Behave], tuple[BucketStorage, Proxy]]
+Open = Callable[..., tuple[BucketStorage, Proxy]]
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def behind() -> Iterator[Open]:
     proxies: list[Proxy] = []
     server = running_s3_server()
 
-    def open_behind(behave: Behave) -> tuple[BucketStorage, Proxy]:
+    def open_behind(behave: Behave, patience_seconds: float = 10.0) -> tuple[BucketStorage, Proxy]:
         proxies.append(Proxy(server, behave))
         place = BucketPlace(server.new_bucket(), "farm")
-        return BucketStorage(place, proxies[-1].endpoint, None, 3.0), proxies[-1]
+        return BucketStorage(place, proxies[-1].endpoint, None, patience_seconds), proxies[-1]
 
     with s3_credentials():
         yield open_behind
@@ -67,7 +67,7 @@ def test_what_passes_is_tried_again(behind: Open, behaviour: Behaviour) -> None:
 def test_what_does_not_pass_is_told(
     behind: Open, behaviour: Behaviour, kind: type[Exception]
 ) -> None:
-    storage, _ = behind(lambda *_: behaviour)
+    storage, _ = behind(lambda *_: behaviour, patience_seconds=0.2)
     with pytest.raises(kind, match=r"storage s3://bucket-.*/farm: a/b: "):
         storage.put_bytes("a/b", b"content")
 

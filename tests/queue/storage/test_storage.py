@@ -418,6 +418,7 @@ def test_threads_share_a_storage(storage: Storage) -> None:
         assert list(pool.map(work, range(32))) == [b"%d" % number for number in range(32)]
 
 
+@pytest.mark.slow
 def test_large_files_do_not_travel_through_memory(storage: Storage, tmp_path: Path) -> None:
     size = 160 * 2**20
     path = tmp_path / "large"
