@@ -9,6 +9,7 @@ from rushes.errors import RushesError
 from rushes.presets.default import preset_of
 from rushes.presets.preset import Preset, load_preset
 from rushes.shots.at_hand import check_files
+from rushes.shots.prompt_length import warn_of_cut_prompts
 from rushes.timeline.document import Timeline
 from rushes.timeline.era import propose_profile
 from rushes.timeline.plan.options import PlanOptions
@@ -37,6 +38,7 @@ def find_problems(
         plan, found = plan_with_problems(loaded.timeline, options, wanted)
         is_chosen = preset is not None
         remarks = check_files(plan, folder, lora_folders, wanted, only_this=is_chosen)
+        remarks += warn_of_cut_prompts(plan, wanted)
     except RushesError as error:
         return [*loaded.problems, *problems_of(error)]
     warnings = [Problem("", remark, severity="warning") for remark in remarks]

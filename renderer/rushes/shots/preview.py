@@ -9,6 +9,7 @@ from pathlib import Path
 from rushes.presets.preset import Preset
 from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, with_input
+from rushes.shots.prompt_length import warn_of_cut_prompts
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
@@ -36,6 +37,7 @@ def preview_plan(
     known, input_remarks = with_input(options, video, file.parent)
     plan = plan_render(timeline, known, preset)
     remarks = check_files(plan, file.parent, lora_folders, preset, only_this=False)
+    remarks += warn_of_cut_prompts(plan, preset)
     plan = replace(plan, warnings=(*plan.warnings, *input_remarks, *remarks))
     if is_missing:
         plan = replace(plan, warnings=(*plan.warnings, f"{file}: its input {named} is not here"))

@@ -13,6 +13,7 @@ from rushes.render.request import RenderRequest, refuse_missing
 from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, with_input
 from rushes.shots.names import name_output
+from rushes.shots.prompt_length import warn_of_cut_prompts
 from rushes.shots.values import ResultValues
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
@@ -67,6 +68,7 @@ def plan_shots(
         plan = plan_render(timeline, each, preset)
         if take == 0:
             remarks += check_files(plan, file.parent, lora_folders, preset)
+            remarks += warn_of_cut_prompts(plan, preset)
         plan = replace(plan, warnings=(*plan.warnings, *remarks))
         name = name_output(output, file, plan, is_one_of_many=len(options) > 1)
         request = RenderRequest(
