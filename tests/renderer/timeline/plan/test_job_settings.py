@@ -223,11 +223,11 @@ class TestNoise:
         with pytest.raises(ConfigError, match="noise_device is 4090, but the noise is torch-cpu"):
             plan(document(*chain(0, 2)), preset, noise_device="4090")
 
-    @pytest.mark.parametrize("cache", ["clip", "step-window"])
-    def test_models_that_draw_whole_clips_refuse_it(self, preset: Preset, cache: str) -> None:
-        clips = preset.model_copy(update={"cache": cache})
+    @pytest.mark.parametrize("name", ["self-forcing", "causal-forcing-long"])
+    def test_models_that_draw_whole_clips_refuse_it(self, name: str) -> None:
+        data = document(*chain(0, 6), inputMode="text")
         with pytest.raises(ConfigError, match="draws the noise of whole clips"):
-            plan(document(*chain(0, 2)), clips, noise="cuda")
+            plan(data, load_preset(name), noise="cuda")
 
 
 class TestNormalisation:
