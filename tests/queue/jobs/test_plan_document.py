@@ -148,7 +148,7 @@ VALUE = "chunk 1 has a value that no plan has"
         (chunk(1, index=2), "chunk 1 does not follow|contradict"),
         (chunk(1, seed=-1), VALUE),
         (chunk(1, seed=2**64), VALUE),
-        (chunk(1, num_latent_frames=9), VALUE),
+        (chunk(1, num_latent_frames=99), VALUE),
         (chunk(1, position=-1), VALUE),
         (chunk(1, transition=1.5), VALUE),
         (chunk(1, noise_scale=2.0), VALUE),
@@ -189,3 +189,17 @@ def test_a_sound_is_a_file_with_a_name_or_is_none(source: Any, uri: str | None) 
     plan = replace(PLAN, audio=Audio(source=source, uri=uri))
     with pytest.raises(ValueError, match="audio names a file, or it does not"):
         check_plan(plan.to_dict())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [of_plan(noise="cuda"), of_plan(noise_device="h100")],
+    ids=["no GPU", "a GPU too many"],
+)
+def test_a_gpu_is_named_for_its_noise_and_for_no_other(
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    plan = data()
+    change(plan)
+    with pytest.raises(ValueError, match="noise is"):
+        check_plan(plan)

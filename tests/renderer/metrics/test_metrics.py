@@ -117,3 +117,22 @@ def test_the_plot_has_a_panel_a_measure(tmp_path: Path) -> None:
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.size == (900, 5 * 130)
         assert len(picture.getcolors(10_000) or []) > 3
+
+
+def test_ssim_of_flat_pictures_is_what_its_definition_says() -> None:
+    """Without any structure only the levels count: equation 6 of the paper, C1 = 0.0001."""
+    dark, light = torch.full((1, 3, 16, 16), 0.2), torch.full((1, 3, 16, 16), 0.6)
+    expected = (2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4)
+    assert ssim(dark, light).item() == pytest.approx(expected, abs=1e-3)
+
+
+def test_ssim_of_a_fainter_copy_is_what_its_definition_says() -> None:
+    """Half the contrast around the same mean: (2 s + C2) / (s^2 + 1 + ...) per window, here whole.
+
+    Every 11x11 window of the stripes has the same statistics up to its weights.
+    """
+    stripes = torch.tensor([0.3, 0.7]).repeat(16).expand(1, 3, 32, 32)
+    faint = 0.5 + (stripes - 0.5) / 2
+    variance = 0.04
+    expected = (2 * variance / 2 + 9e-4) / (variance + variance / 4 + 9e-4)
+    assert ssim(stripes, faint).item() == pytest.approx(expected, abs=0.01)

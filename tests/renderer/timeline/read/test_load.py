@@ -451,3 +451,11 @@ def test_what_cannot_be_read_is_a_problem(path: Path | str) -> None:
 def test_the_value_of_a_problem_is_short_and_json_safe(value: Any) -> None:
     loaded = load(document() | {"prompts": [value]})
     assert all(len(json.dumps(problem.to_dict())) < 1000 for problem in loaded.problems)
+
+
+@pytest.mark.parametrize(("given", "lacking"), [("height", "width"), ("width", "height")])
+def test_half_a_size_is_refused_by_the_side_that_is_there(given: str, lacking: str) -> None:
+    loaded = load(document(resolution={given: 512}))
+    (problem,) = [each for each in loaded.problems if each.severity == "error"]
+    assert f"names a {given} only; a size needs height and width" in str(problem)
+    assert f"names a {lacking}" not in str(problem)
