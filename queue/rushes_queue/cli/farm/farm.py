@@ -11,8 +11,9 @@ from rushes.errors import ConfigError
 from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.job_view import SHORT_ID, age, clock
+from rushes_queue.cli.show.table import Steps, print_table
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import State
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rushes_queue.broker.live_workers import LiveWorker
 
 DEFAULT_PORT = 9463
+_GIVES_WAY: Steps = (
+    *(("note", 16), ("loaded", 8), ("gpu", 8), ("version", 0), ("up", 0), ("worker", 12)),
+    *(("loaded", 0), ("gpu", 0), ("note", 0)),
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -38,7 +43,7 @@ def workers(farm: FarmFlags, as_json: AsJson = False) -> None:
         say("no workers; rushes worker starts one")
         return
     header = ("worker", "status", "gpu", "holds", "loaded", "up", "heard", "version", "note")
-    print_table(header, [_worker_row(worker, now_ms) for worker in found])
+    print_table(header, [_worker_row(worker, now_ms) for worker in found], _GIVES_WAY)
 
 
 @takes_flags

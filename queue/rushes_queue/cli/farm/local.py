@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.errors import ConfigError, RushesError
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.job_view import age
+from rushes_queue.cli.show.table import print_table
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords

@@ -12,7 +12,8 @@ from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.jobs.choosing import confirm
 from rushes_queue.cli.jobs.jobs import parse_duration
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.table import print_table
 from rushes_queue.errors import JobConflictError, UnknownJobError
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import FINISHED

@@ -13,8 +13,9 @@ from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with, faults_json
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.job_view import (
+    SHORT_ID,
     age,
     local_time,
     shown_name,
@@ -22,12 +23,18 @@ from rushes_queue.cli.show.job_view import (
     shown_reason,
     shown_state,
 )
+from rushes_queue.cli.show.table import Steps, print_table, terminal_width
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.record import WAITS
 
 if TYPE_CHECKING:
     from rushes_queue.jobs.record import Attempt, JobRecord
 
+_WIDE = 100  # characters; on narrower terminals ids are shortened
+GIVES_WAY: Steps = (
+    *(("tags", 8), ("worker", 8), ("name", 16), ("priority", 0), ("tags", 0), ("worker", 0)),
+    *(("name", 6), ("state", 12), ("age", 0), ("name", 0), ("state", 7)),
+)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -65,7 +72,8 @@ def jobs(
         say("no such jobs; rushes submit makes some")
         return
     header = ("job", "name", "state", "progress", "priority", "age", "worker", "tags")
-    print_table(header, [_row(record, now_ms) for record in shown])
+    is_narrow = (terminal_width() or _WIDE) < _WIDE
+    print_table(header, [_row(record, now_ms, is_narrow) for record in shown], GIVES_WAY)
     if len(shown) < len(found):
         say(f"and {len(found) - len(shown):,} more")
     reasons = Counter(record.notes[WAITS] for record in shown if WAITS in record.notes)
@@ -128,9 +136,9 @@ def parse_since(text: str, now_ms: int) -> int:
         ) from error
 
 
-def _row(record: JobRecord, now_ms: int) -> tuple[str, ...]:
+def _row(record: JobRecord, now_ms: int, is_narrow: bool) -> tuple[str, ...]:
     row = (
-        record.id,
+        record.id[:SHORT_ID] if is_narrow else record.id,
         shown_name(record),
         shown_state(record),
         shown_progress(record),

@@ -21,18 +21,25 @@ from rushes_queue.cli.show.job_view import (
     shown_state,
     state_style,
 )
+from rushes_queue.cli.show.table import Steps, fit_columns
 from rushes_queue.client.watch import ChangedRecords
 from rushes_queue.jobs.public_json import SCHEMA_VERSION, seconds_left, to_json
 from rushes_queue.jobs.states import FINISHED, State
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.live import Live
     from rich.table import Table
 
     from rushes_queue.jobs.record import JobRecord
 
 _LONGEST_PROMPT, _LONGEST_WORKER, _LONGEST_NAME = 40, 24, 24
+_BAR_WIDTH = 20
+_HEADER = ("job", "name", "state", "", "chunk", "fps", "left", "worker", "prompt")
+_GIVES_WAY: Steps = (
+    *(("prompt", 16), ("worker", 8), ("name", 12), ("", 8), ("prompt", 0), ("worker", 0)),
+    *(("", 4), ("name", 6), ("", 0), ("state", 8), ("name", 0)),
+)
 _LINES_AROUND_TABLE = 4
 # Which jobs are worth a line on a small screen: those that move, then those that need somebody.
 _ORDER = (State.RUNNING, State.FAILED, State.QUARANTINED, State.PAUSED, State.QUEUED)
@@ -138,34 +145,60 @@ class LiveTable(View):
     def show(self, records: Sequence[JobRecord], is_there: bool) -> None:
         if self._live is not None:
             most = max(self._console.height - _LINES_AROUND_TABLE, 1)
-            self._live.update(make_table(records, is_there, most), refresh=True)
+            table = make_table(records, is_there, most, self._console.width)
+            self._live.update(table, refresh=True)
 
 
-def make_table(records: Sequence[JobRecord], is_there: bool, most: int) -> Table:
-    """Return the table of at most so many jobs, those first that move, and a line for the rest."""
+def make_table(records: Sequence[JobRecord], is_there: bool, most: int, width: int) -> Table:
+    """Return the table of at most so many jobs, those first that move, and a line for the rest.
+
+    Prompt, worker, name and bar give way where the width in characters is not enough for all.
+    """
+    from rich.cells import cell_len
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
     caption = summary(records) + ("" if is_there else "; the broker is away, waiting for it")
-    table = Table(box=None, pad_edge=False, caption=Text(caption), caption_justify="left")
-    for name in ("job", "name", "state", "", "chunk", "fps", "left", "worker", "prompt"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis")
-    for record in sorted(records, key=_rank)[:most]:
-        is_running = record.state is State.RUNNING
-        last = record.prompt if is_running else shown_reason(record)
-        table.add_row(
-            record.id[:SHORT_ID],
-            Text(shown_name(record, _LONGEST_NAME)),
-            Text(shown_state(record), state_style(record)),
-            ProgressBar(total=1.0, completed=share_done(record), width=20),
-            f"{record.chunk}/{record.num_chunks}",
-            f"{record.fps:.1f}" if is_running else "",
-            clock(seconds_left(record)) if is_running else "",
-            Text(shortened(printable(record.owner or ""), _LONGEST_WORKER)),
-            Text(shortened(printable(last), _LONGEST_PROMPT)),
-        )
+    shown = sorted(records, key=_rank)[:most]
+    rows = [_cells(record) for record in shown]
+    columns = zip(_HEADER, *rows, strict=True)
+    wanted = {name: max(map(cell_len, (name, *cells))) for name, *cells in columns}
+    widths = fit_columns(wanted | {"": _BAR_WIDTH}, width, _GIVES_WAY)
+    table = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        caption=Text(caption),
+        caption_justify="left",
+    )
+    for name in filter(widths.get, _HEADER):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=widths[name])
+    for record, row in zip(shown, rows, strict=True):
+        cells: dict[str, RenderableType] = {
+            name: Text(text, state_style(record) if name == "state" else "")
+            for name, text in zip(_HEADER, row, strict=True)
+        }
+        cells[""] = ProgressBar(total=1.0, completed=share_done(record))
+        table.add_row(*(cells[name] for name in _HEADER if widths[name]))
     return table
+
+
+def _cells(record: JobRecord) -> tuple[str, ...]:
+    """Return the texts of a job's row; the bar has none."""
+    is_running = record.state is State.RUNNING
+    last = record.prompt if is_running else shown_reason(record)
+    return (
+        record.id[:SHORT_ID],
+        shown_name(record, _LONGEST_NAME),
+        shown_state(record),
+        "",
+        f"{record.chunk}/{record.num_chunks}",
+        f"{record.fps:.1f}" if is_running else "",
+        clock(seconds_left(record)) if is_running else "",
+        shortened(printable(record.owner or ""), _LONGEST_WORKER),
+        shortened(printable(last), _LONGEST_PROMPT),
+    )
 
 
 def summary(records: Iterable[JobRecord]) -> str:

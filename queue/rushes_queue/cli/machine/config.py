@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.table import print_table
 
 SCHEMA_VERSION = 1
 

@@ -13,7 +13,8 @@ from rushes.errors import MissingFileError
 from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.table import print_table
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 _COLUMNS = ("name", "state", "size", "licence", "commercial use", "repository", "what it is")
+_GIVES_WAY = (
+    *(("what it is", 20), ("repository", 20), ("what it is", 0), ("repository", 0)),
+    *(("licence", 10), ("size", 0), ("commercial use", 7), ("licence", 0), ("name", 16)),
+)
 _YES_NO = {True: "yes", False: "no", None: "unknown"}
 
 models = typer.Typer(
@@ -65,7 +70,7 @@ def list_models(places: FolderFlags, as_json: AsJson = False) -> None:
         )
         for name, entry in catalogue.items()
     ]
-    print_table(_COLUMNS, rows)
+    print_table(_COLUMNS, rows, _GIVES_WAY)
     say(f"models folder: {folders.models}")
 
 

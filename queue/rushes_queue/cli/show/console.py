@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -17,17 +16,6 @@ _SHARE_BETWEEN_LINES = 0.1
 def print_json(data: Any) -> None:
     """Print data for a script, on one line and in plain ASCII."""
     typer.echo(json.dumps(data))
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns, as plain text whatever the output is."""
-    columns = zip(*(header, *rows), strict=True)
-    widths = [max(map(len, column)) for column in columns]
-    lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in (header, *rows)
-    )
-    typer.echo("\n".join(lines))
 
 
 def say_error(error: Exception) -> None:

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from rushes.text import printable, shortened
 from rushes_queue.cli.show.console import is_line_due, say
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from rushes.render.loop import Progress as RenderProgress
 
 _PROMPT_WIDTH = 48
+_BAR_WIDTH = 20
+
+
+class _PromptColumn(ProgressColumn):
+    """The prompt, as much of it as there is room for."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields["prompt"], no_wrap=True, overflow="ellipsis")
 
 
 class ProgressDisplay:
@@ -37,9 +47,10 @@ class ProgressDisplay:
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.fields[where]}"),
-                BarColumn(),
-                TextColumn("{task.fields[speed]}  {task.fields[prompt]}", markup=False),
+                TextColumn("{task.fields[where]}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=_BAR_WIDTH),
+                TextColumn("{task.fields[speed]}", table_column=Column(no_wrap=True)),
+                _PromptColumn(),
                 console=self._console,
                 transient=True,
             )

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from rushes.errors import ConfigError
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.table import print_table
 
 Fit = Literal["stretch", "crop", "pad"]
 

@@ -12,7 +12,8 @@ from rushes.presets.default import preset_of
 from rushes_queue.cli.flags.choices import complete_presets
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
 from rushes_queue.cli.flags.shots import say_proposal
-from rushes_queue.cli.show.console import print_json, print_table, say
+from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.table import Steps, print_paragraph, print_table
 
 if TYPE_CHECKING:
     from rushes.memory.estimate import MemoryEstimate
@@ -32,6 +33,10 @@ HEADER = (
     "prompt",
 )
 PROMPT_WIDTH = 40
+GIVES_WAY: Steps = (
+    *(("prompt", 16), ("transition", 5), ("steps", 7), ("prompt", 8), ("seed", 5), ("steps", 0)),
+    *(("noise", 0), ("seed", 0)),
+)
 
 
 @takes_flags
@@ -79,9 +84,9 @@ def plan(
         print_json(render_plan.to_dict() | {"memory": memory.to_dict()})
     else:
         runs = list(_runs(render_plan, every_chunk=every_chunk))
-        print_table(HEADER, [_row(render_plan, first, last) for first, last in runs])
-        typer.echo(_totals(render_plan))
-        typer.echo(_memory_line(chosen, memory))
+        print_table(HEADER, [_row(render_plan, first, last) for first, last in runs], GIVES_WAY)
+        print_paragraph(_totals(render_plan))
+        print_paragraph(_memory_line(chosen, memory))
 
 
 def _runs(plan: RenderPlan, *, every_chunk: bool) -> Iterator[tuple[Chunk, Chunk]]:

@@ -9,7 +9,9 @@ import pytest
 from typer import BadParameter
 
 from farm.commands import Farm
+from rushes_queue.cli.jobs import jobs
 from rushes_queue.cli.jobs.jobs import parse_duration, parse_since
+from rushes_queue.cli.show import table
 from rushes_queue.jobs.record import FailureKind
 
 EVIL = "cat \x1b[31m\u202e\u2066 red"
@@ -24,12 +26,12 @@ def test_an_empty_farm_lists_nothing(farm: Farm) -> None:
 
 
 def test_jobs_are_listed_with_the_newest_first(farm: Farm) -> None:
-    jobs = [farm.submit(take) for take in range(3)]
+    made = [farm.submit(take) for take in range(3)]
     lines = farm.run("jobs").stdout.splitlines()
     assert lines[0].split() == [
         *("job", "name", "state", "progress", "priority", "age", "worker", "tags")
     ]
-    assert sorted(line.split()[0] for line in lines[1:]) == sorted(jobs)
+    assert sorted(line.split()[0] for line in lines[1:]) == sorted(made)
     assert farm.json("jobs")["num_jobs"] == 3
 
 
@@ -79,6 +81,21 @@ def test_the_json_of_a_job_has_all_fields(farm: Farm) -> None:
     assert found["error"] is None
     assert found["attempt_list"][0]["number"] == 1
     assert found["attempt_list"][0]["ended_at"] is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_list_fits_the_terminal(
+    farm: Farm, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = farm.submit(tags=("night", "second-unit"), name="a-cat-walks-into-the-distance")
+    farm.progress(farm.claim(), chunk=3)
+    monkeypatch.setattr(table, "terminal_width", lambda: width)
+    monkeypatch.setattr(jobs, "terminal_width", lambda: width)
+    lines = farm.run("jobs").stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[1].startswith(job if width == 140 else f"{job[:8]}  ")
+    for expected in (" running ", "3/", " fps, ", " left"):
+        assert expected in lines[1]
 
 
 def test_status_takes_several_short_ids(farm: Farm) -> None:

@@ -132,7 +132,7 @@ def test_jobs_are_counted_by_state(records: list[JobRecord], text: str) -> None:
 def test_a_table_obeys_nothing_that_a_user_wrote() -> None:
     text = io.StringIO()
     record = replace(RUNNING, name="[red]cat", prompt="a \x1b[31mcat", owner="[b]w0")
-    Console(file=text, width=200).print(make_table([record], is_there=True, most=5))
+    Console(file=text, width=200).print(make_table([record], is_there=True, most=5, width=200))
     for expected in ("[red]cat", r"a \x1b[31mcat", "[b]w0"):
         assert expected in text.getvalue()
 
@@ -143,7 +143,7 @@ def test_what_needs_somebody_comes_before_what_waits_and_what_ended() -> None:
         replace(RUNNING, id=f"{number:016}", state=state) for number, state in enumerate(states)
     ]
     text = io.StringIO()
-    Console(file=text, width=200).print(make_table(records, is_there=True, most=4))
+    Console(file=text, width=200).print(make_table(records, is_there=True, most=4, width=200))
     rows = [line.split()[2] for line in text.getvalue().splitlines()[1:5]]
     assert rows == ["running", "failed", "paused", "queued"]
 
@@ -155,8 +155,23 @@ def test_a_small_screen_shows_first_what_moves(farm: Farm) -> None:
     text = io.StringIO()
     console = Console(file=text, width=120)
     records = farm.store.list()
-    console.print(make_table(records, is_there=False, most=2))
+    console.print(make_table(records, is_there=False, most=2, width=120))
     lines = text.getvalue().splitlines()
     assert lines[1].startswith(running.id[:8])
     assert len(lines) <= 5
     assert "4 queued, 1 running; 1 worker; the broker is away" in lines[-1]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_what_matters_is_whole_on_every_terminal(width: int) -> None:
+    long = "a long text that nobody needs to read to its end"
+    record = replace(RUNNING, num_chunks=1200, num_frames=4800, name=long, prompt=long, owner=long)
+    text = io.StringIO()
+    Console(file=text, width=width).print(make_table([record, QUEUED], True, 9, width))
+    lines = text.getvalue().splitlines()
+    for expected in (record.id[:8], " running ", "3/1200", "8.0", "10:00"):
+        assert expected in lines[1]
+    assert len(lines) == 4
+    assert "a lon" in lines[1]
+    assert ("prompt" in lines[0]) is (width > 60)
+    assert max(map(len, lines)) <= width

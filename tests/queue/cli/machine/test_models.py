@@ -20,6 +20,7 @@ from rushes.presets.preset import load_preset
 from rushes.weights.networks import find_weights
 from rushes.weights.random_weights import save_weights
 from rushes_queue.cli import app
+from rushes_queue.cli.show import table
 
 TOKENIZER = load_catalogue()["tokenizer"]
 
@@ -182,3 +183,14 @@ def test_without_a_folder_it_is_scopes(tmp_path: Path) -> None:
     nothing = models("link", folder=tmp_path, DAYDREAM_SCOPE_MODELS_DIR=str(tmp_path / "none"))
     assert nothing.exit_code == 4
     assert str(tmp_path / "none") in nothing.stderr
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_list_fits_the_terminal_with_whole_names(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "terminal_width", lambda: width)
+    lines = CliRunner().invoke(app, ["models", "list"]).stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    assert {line.split()[0] for line in lines[1:]} == set(load_catalogue())
+    assert all(line.split()[1] in {"absent", "here", "partly", "state"} for line in lines)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rushes_queue.cli.show.console import is_line_due, print_json, print_table, say, say_error
+from rushes_queue.cli.show.console import is_line_due, print_json, say, say_error
 
 Capture = pytest.CaptureFixture[str]
 
@@ -18,26 +18,6 @@ def test_json_is_one_line_of_ascii_on_stdout(capsys: Capture) -> None:
     assert found.out.isascii()
     assert len(found.out.splitlines()) == 1
     assert json.loads(found.out) == {"name": "é\n\x1b[2J"}
-
-
-def test_columns_are_as_wide_as_their_longest_cell(capsys: Capture) -> None:
-    print_table(("job", "state"), [("a", "done"), ("abcdef", ""), ("b", "running")])
-    assert capsys.readouterr().out.splitlines() == [
-        "job     state",
-        "a       done",
-        "abcdef",
-        "b       running",
-    ]
-
-
-def test_a_table_without_rows_is_its_header(capsys: Capture) -> None:
-    print_table(("job", "state"), [])
-    assert capsys.readouterr().out == "job  state\n"
-
-
-def test_a_row_of_another_length_is_a_fault() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        print_table(("job", "state"), [("a",)])
 
 
 def test_messages_go_to_stderr(capsys: Capture) -> None:

@@ -85,3 +85,16 @@ def test_a_terminal_gets_a_bar_and_no_lines(capsys: Capture) -> None:
     assert "chunk 50/100, frame 201/401" in text.getvalue()
     assert "[red]a cat" in text.getvalue()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_place_and_speed_are_whole_on_every_terminal(width: int) -> None:
+    display = ProgressDisplay(nothing)
+    text = io.StringIO()
+    display._console = Console(file=text, force_terminal=True, color_system=None, width=width)
+    with display:
+        display(at(50, prompt="a cat that walks over a meadow " * 3))
+    last = text.getvalue().rsplit("chunk", 1)[1]
+    assert last.startswith(" 50/100, frame 201/401 ")
+    assert " 8.0 fps, 1:15 left a" in last
+    assert last.count("\n") <= 1

@@ -19,6 +19,7 @@ from rushes.files.resources import data_folder
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.read.probe import probe_video
 from rushes_queue.cli import app
+from rushes_queue.cli.show import table
 
 
 @pytest.fixture
@@ -262,3 +263,13 @@ def test_a_plan_with_an_input_needs_no_torch(file: Path) -> None:
         [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_table_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "terminal_width", lambda: width)
+    file = data_folder("timelines") / "evolution.json"
+    lines = plan(file, "--noise-scale", "0.8").stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    for name in ("chunk", "frames", "seconds", "block", "prompt"):
+        assert name in lines[0].split()

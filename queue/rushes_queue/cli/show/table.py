@@ -1,0 +1,89 @@
+"""Tables that fit the terminal: some columns give way, so that the others are always readable."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import typer
+from rich.cells import cell_len, set_cell_size
+
+_GAP = 2
+_MARK = "…"
+_NARROWEST = 20  # columns; a terminal that claims to be narrower is not believed
+
+Steps = Sequence[tuple[str, int]]
+"""Which columns give way, in this order, and down to which width; 0 leaves a column out."""
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], gives_way: Steps = ()
+) -> None:
+    """Print aligned columns: on a terminal as wide as it is, elsewhere whole."""
+    typer.echo("\n".join(table_lines(header, rows, terminal_width(), gives_way)))
+
+
+def print_paragraph(text: str) -> None:
+    """Print one long line: on a terminal broken between words, elsewhere whole."""
+    width = terminal_width()
+    typer.echo(text if width is None else textwrap.fill(text, width, break_on_hyphens=False))
+
+
+def terminal_width() -> int | None:
+    """Return how many characters a line of stdout has room for; ``None`` if it is no terminal."""
+    if not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, _NARROWEST)
+
+
+def table_lines(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int | None,
+    gives_way: Steps = (),
+) -> list[str]:
+    """Return the lines of a table that is at most so wide, if its columns can give way enough."""
+    columns = list(zip(header, *rows, strict=True))
+    widths = {column[0]: max(map(cell_len, column)) for column in columns}
+    if width is not None and table_width(widths) > width:
+        without_empty = {name: widths[name] if any(cells) else 0 for name, *cells in columns}
+        widths = fit_columns(without_empty, width, gives_way)
+    return [
+        (" " * _GAP)
+        .join(
+            _cell(cell, widths[name])
+            for name, cell in zip(header, row, strict=True)
+            if widths[name]
+        )
+        .rstrip()
+        for row in (header, *rows)
+    ]
+
+
+def fit_columns(wanted: Mapping[str, int], width: int, gives_way: Steps) -> dict[str, int]:
+    """Take from the columns, step by step, what is too much; a width of 0 leaves a column out.
+
+    >>> fit_columns({"job": 8, "prompt": 40}, 30, [("prompt", 10)])
+    {'job': 8, 'prompt': 20}
+    """
+    widths = dict(wanted)
+    for name, least in gives_way:
+        excess = table_width(widths) - width
+        if excess <= 0:
+            break
+        widths[name] = min(widths[name], max(widths[name] - excess, least))
+    return widths
+
+
+def table_width(widths: Mapping[str, int]) -> int:
+    """Return how wide columns and the gaps between them are."""
+    shown = [width for width in widths.values() if width]
+    return sum(shown) + _GAP * max(len(shown) - 1, 0)
+
+
+def _cell(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    return set_cell_size(text, width - 1) + _MARK
