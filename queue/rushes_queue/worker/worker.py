@@ -99,7 +99,7 @@ class Worker:
         if self._child_links is None:
             # A signal may be meant for a whole group of processes.
             signal.signal(signal.SIGTERM, self._on_signal)
-            self._child_links = FarmLinks.open(self._settings)
+            self._child_links = self.open_links()
         while not self._board.is_draining:
             try:
                 self._take_job(self._child_links)
@@ -108,6 +108,10 @@ class Worker:
                 # It keeps the one doorbell that it has, so that the others ring for others.
                 logger.error("%s", error)
                 self._wait(error.seconds)
+
+    def open_links(self) -> FarmLinks:
+        """Open the child's ways to the farm."""
+        return FarmLinks.open(self._settings)
 
     def _wait(self, seconds: float) -> None:
         """Wait, unless told to drain."""

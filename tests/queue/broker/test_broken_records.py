@@ -88,3 +88,20 @@ def test_readers_leave_a_broken_record_out(store: JobRecords, jobs: tuple[str, s
         store.get(broken)
     with pytest.raises(UnknownJobError):
         store.cancel(broken)
+
+
+def test_the_attempt_that_runs_puts_its_record_back(store: JobRecords, redis_client: Redis) -> None:
+    job = submit(store, 0)
+    record = store.claim([QUEUE], "worker", ttl_ms=60_000)
+    assert record is not None
+    spoil(redis_client, job)
+    assert store.adopt(record).is_change
+    assert store.get(job).state is State.RUNNING
+    assert redis_client.get(f"rushes:broken:{job}") == "x"
+
+
+def test_the_same_submission_again_puts_the_record_back(
+    store: JobRecords, jobs: tuple[str, str]
+) -> None:
+    assert submit(store, 0) == jobs[0]
+    assert store.get(jobs[0]).state is State.QUEUED

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from checkout import ROOT
-from farm.havoc import FAULTS, wreak_havoc
+from farm.havoc import ALL_FAULTS, CHUNKS, FAULTS, wreak_havoc
 from farm.long_form import VARIABLE
 from farm.s3_server import bucket_settings
 
@@ -47,6 +47,8 @@ class RandomRun:
     faults: int
     kinds: tuple[str, ...] = FAULTS
     on_bucket: bool = False
+    chunks: int = CHUNKS
+    with_enemies: bool = False
 
 
 RANDOM_RUNS = {
@@ -55,6 +57,7 @@ RANDOM_RUNS = {
     "freeze": RandomRun(60, 40, ("freeze",)),
     "mixed": RandomRun(20, 80),
     "bucket": RandomRun(20, 80, on_bucket=True),
+    "soak": RandomRun(300, 200, ALL_FAULTS, chunks=20, with_enemies=True),
 }
 
 
@@ -65,6 +68,8 @@ def run_at_random(run: RandomRun, seed: int, say: Callable[[str], None]) -> dict
             num_jobs=run.jobs,
             num_faults=run.faults,
             kinds=run.kinds,
+            chunks=run.chunks,
+            with_enemies=run.with_enemies,
             seed=seed,
             settings=settings,
             say=say,

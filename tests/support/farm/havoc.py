@@ -16,12 +16,17 @@ from pathlib import Path
 from farm.running import RunningFarm, WorkerProcess, running_farm
 from farm.timelines import write_shot
 from rushes_queue.broker.totals import read_totals
+from rushes_queue.doorbell.app import BELLS
 from rushes_queue.jobs.states import FINISHED, State
+from rushes_queue.worker.sweep import SECONDS_BETWEEN_SWEEPS
 
 FAULTS = ("kill child", "kill worker", "terminate", "freeze")
+ALL_FAULTS = (
+    *FAULTS,
+    *("kill parent", "kill broker", "double bells", "drop bells", "malformed bells"),
+    "spoil record",
+)
 CHUNKS = 60  # some seconds of rendering on a fast machine
-# Killed from outside so often, a job is not to blame: in a real farm three losses are enough.
-_MAX_LOSSES = 1000
 _LEASE_SECONDS = 5.0
 _LONGEST_SECONDS = 7200.0
 _LONGEST_START_SECONDS = 30.0
@@ -40,12 +45,16 @@ class Outcome:
     different_videos: int
     attempts: int
     ended: dict[str, int]  # attempts by what ended them
+    done_after_more: int  # jobs that were done at a later attempt than the first
+    quarantined: int  # the one included that crashes its workers, if there is one
+    is_poison_quarantined: bool  # or there was none
     seconds: float
 
     @property
     def is_good(self) -> bool:
         wrong = (self.lost, self.published_twice, self.different_frames, self.different_videos)
-        return self.done == self.jobs and not any(wrong)
+        is_only_poison = self.is_poison_quarantined and self.quarantined <= 1
+        return self.done == self.jobs and not any(wrong) and is_only_poison
 
 
 def wreak_havoc(
@@ -55,6 +64,7 @@ def wreak_havoc(
     kinds: Sequence[str] = FAULTS,
     num_workers: int = 2,
     chunks: int = CHUNKS,
+    with_enemies: bool = False,
     seed: int = 0,
     settings: Mapping[str, str] | None = None,
     cache: Path | None = None,
@@ -62,11 +72,11 @@ def wreak_havoc(
 ) -> Outcome:
     """Render jobs while workers are mistreated; the last fault comes before the last job ends.
 
-    ``settings`` are variables of the farm, such as those of a bucket.
+    ``with_enemies``: one more job crashes each worker that renders it, and one more worker crashes
+    with each job. ``settings`` are variables of the farm, such as those of a bucket.
     """
     chance = random.Random(seed)
     environment = {
-        "RUSHES_RETRIES__MAX_LOSSES": str(_MAX_LOSSES),
         "RUSHES_LEASE_SECONDS": str(_LEASE_SECONDS),
         **(settings or {}),
     }
@@ -79,8 +89,13 @@ def wreak_havoc(
         ]
         expected = [farm.render_here(shot) for shot in shots]
         say(f"{num_jobs} jobs rendered undisturbed in {time.monotonic() - begin:.0f} s")
+        poison = []
+        if with_enemies:
+            bad = write_shot(farm.folder / "poison.json", chunks=chunks, seed=num_jobs)
+            poison = farm.submit(bad)
+            farm.start_crashing_worker(is_sick=True)
         jobs = farm.submit(*shots)
-        workers = [farm.start_worker() for _ in range(num_workers)]
+        workers = [farm.start_crashing_worker() for _ in range(num_workers)]
         for number in range(num_faults):
             slot = _busy_slot(farm, workers, chance)
             time.sleep(chance.uniform(0.0, 1.0))
@@ -93,8 +108,8 @@ def wreak_havoc(
             if done == num_jobs:
                 say(f"all jobs have ended after {number + 1} faults; more jobs are needed")
                 break
-        farm.wait(jobs, timeout=_LONGEST_SECONDS)
-        return _judge(farm, jobs, expected, counts, time.monotonic() - begin)
+        farm.wait([*jobs, *poison], timeout=_LONGEST_SECONDS)
+        return _judge(farm, jobs, poison, expected, counts, time.monotonic() - begin)
 
 
 def _busy_slot(farm: RunningFarm, workers: Sequence[WorkerProcess], chance: random.Random) -> int:
@@ -119,6 +134,22 @@ def _mistreat(
             return worker
         case "kill worker":
             worker.kill()
+        case "kill parent":
+            worker.process.kill()
+            worker.process.wait()
+            time.sleep(chance.uniform(0, 2))
+            worker.signal_all(signal.SIGKILL)  # the child, if it has not noticed
+        case "kill broker":
+            farm.server.kill()
+            time.sleep(chance.uniform(0, 2))
+            farm.server.start()
+            return worker
+        case "double bells" | "drop bells" | "malformed bells":
+            _tamper_with_bells(farm, kind)
+            return worker
+        case "spoil record":
+            _spoil_a_record(farm, chance)
+            return worker
         case "terminate":
             worker.terminate()
             worker.wait()
@@ -127,12 +158,36 @@ def _mistreat(
             time.sleep(_LEASE_SECONDS + chance.uniform(1, 3))
             worker.signal_all(signal.SIGCONT)
             return worker
-    return farm.start_worker()
+    return farm.start_crashing_worker()
+
+
+def _tamper_with_bells(farm: RunningFarm, kind: str) -> None:
+    client = farm.store.client
+    key = f"{farm.store.prefix}{BELLS}tiny.any.normal"  # of all jobs here
+    bells: list[str] = client.lrange(key, 0, -1)  # type: ignore[assignment]
+    if kind == "drop bells":
+        client.delete(key)
+    elif kind == "malformed bells" or not bells:
+        client.lpush(key, "[]", "{", "5")
+    else:
+        client.lpush(key, *bells)
+
+
+def _spoil_a_record(farm: RunningFarm, chance: random.Random) -> None:
+    """Write nonsense over a record; whoever looks after the farm then runs reconcile."""
+    left = [record.id for record in farm.store.list() if record.state not in FINISHED]
+    if left:
+        job = chance.choice(left)
+        farm.store.client.set(f"{farm.store.prefix}job:{job}", "nonsense")
+        time.sleep(2 * SECONDS_BETWEEN_SWEEPS)
+        farm.store.client.delete(f"{farm.store.prefix}job:{job}")  # if no script has met it
+        assert farm.run("reconcile").exit_code == 0
 
 
 def _judge(
     farm: RunningFarm,
     jobs: Sequence[str],
+    poison: Sequence[str],
     expected: Sequence[tuple[str, bytes]],
     counts: dict[str, int],
     seconds: float,
@@ -157,4 +212,7 @@ def _judge(
         attempts=sum(record.attempts for record in records),
         ended=dict(read_totals(farm.store.client, farm.store.prefix).attempts),
         seconds=seconds,
+        done_after_more=sum(record.attempts > 1 for record in done),
+        quarantined=len(farm.store.list(state=State.QUARANTINED)),
+        is_poison_quarantined=all(farm.store.get(job).state is State.QUARANTINED for job in poison),
     )

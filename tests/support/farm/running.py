@@ -155,6 +155,13 @@ class RunningFarm:
         script = str(ROOT / "tests/support/farm/poison_worker.py")
         return self._start(name, [sys.executable, script, name, *sick], environment)
 
+    def start_crashing_worker(self, *, is_sick: bool = False) -> WorkerProcess:
+        """Start a worker that renders, and dies where a job's name says so; see its script."""
+        name = f"w{len(self.workers)}"
+        script = str(ROOT / "tests/support/farm/crash_worker.py")
+        sick = ["sick"] if is_sick else []
+        return self._start(name, [sys.executable, script, name, str(self.folder), *sick])
+
     def _start(
         self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
     ) -> WorkerProcess:

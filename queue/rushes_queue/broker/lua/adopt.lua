@@ -4,6 +4,7 @@
 -- created | exists
 local id, ttl, after = ARGV[1], tonumber(ARGV[2]), cjson.decode(ARGV[3])
 
+set_aside_broken(id)
 local state = get_state(id)
 if state then
   return answer('exists', state, state)

@@ -3,6 +3,7 @@
 -- created | exists | conflict | missing (with the id of the unknown one as state)
 local id, content, after = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 
+set_aside_broken(id)
 local job = load(id)
 if job then
   local outcome = job.document_sha256 == content and 'exists' or 'conflict'
