@@ -21,7 +21,9 @@ EXIT_CODES = {
     "JobConflictError": 6,
     "DocumentError": 3,
     "NewerDocumentError": 3,
+    "BrokerAnswerError": 5,
     "BrokerError": 5,
+    "JobTimeoutError": 8,
 }
 
 

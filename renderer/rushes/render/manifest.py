@@ -57,7 +57,7 @@ def build_manifest(
             **sources_sha256,
             "weights": pipeline.weights_sha256,
         },
-        "request": request.model_dump(mode="json"),
+        "request": request.to_dict(),
         "device": device_name(pipeline.models.device),
         "dtype": str(pipeline.models.dtype).removeprefix("torch."),
         "attention": chosen_kernel(pipeline.models.device, pipeline.models.dtype)[0],

@@ -141,12 +141,10 @@ def identity_of(
     pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
 ) -> str:
     """Return a hash of everything that decides the bytes of a result; an upgrade keeps it."""
-    apart = {"timeline", "input", "output", "device", "audio"}
+    apart = frozenset(("timeline", "input", "output", "device", "audio"))
     audio = _choose_audio(plan, request)
-    dumped = request.model_dump(mode="json", exclude=apart)
-    dumped["plan"] = dumped.pop("options")  # as job documents, and save points of before, call them
     parts = {
-        **oldest_form({"plan": plan.to_dict(), "request": dumped}),
+        **oldest_form({"plan": plan.to_dict(), "request": request.to_dict(exclude=apart)}),
         "audio": audio
         and (sources_sha256["input"] if audio.path == request.input else sha256_of(audio.path)),
         "kind": request.output.suffix.lower(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -36,6 +37,12 @@ class RenderRequest(BaseModel):
     crf: int | None = None
     hardware_encoder: bool = False
     audio: str | None = None
+
+    def to_dict(self, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """Return JSON-safe data; the options are called ``plan``, as in job documents."""
+        dumped = self.model_dump(mode="json", exclude=set(exclude))
+        dumped["plan"] = dumped.pop("options")
+        return dumped
 
     @property
     def manifest_path(self) -> Path:

@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 import io
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from rushes.files.atomic import give_name
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import SUFFIXES
 from rushes.timeline.nearby import Nearby, base_name, is_file_name
@@ -83,7 +83,7 @@ def _keep(
             return None
         kept = nearby.assets / hashed.hexdigest() / name
         kept.parent.mkdir(exist_ok=True)
-        os.replace(temporary, kept)
+        give_name(temporary, kept)
         return kept
     except (binascii.Error, ValueError):
         entry.problems.error(path, f"{name} is not base64; export the workflow again")
