@@ -20,7 +20,7 @@ def convert(
     fps: Annotated[str | None, typer.Option(help="Frame rate of the frame numbers.")] = None,
     length: Annotated[int | None, typer.Option(min=1, help="Length in frames.")] = None,
     kind: Annotated[
-        Literal["auto", "animatediff", "fizznodes", "deforum"],
+        Literal["auto", "animatediff", "fizznodes", "deforum", "parseq", "a1111"],
         typer.Option("--from", help="Which tool the file is for."),
     ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,

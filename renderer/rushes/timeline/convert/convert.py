@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from rushes.timeline.convert.parseq import is_parseq, read_parseq
 from rushes.timeline.convert.prompt_maps import (
-    READERS,
     MapKind,
     PromptMap,
     detect_kind,
     note_unread,
+    read_animatediff,
+    read_deforum,
+    read_fizznodes,
 )
+from rushes.timeline.convert.prompt_travel import is_prompt_travel, read_prompt_travel
 from rushes.timeline.document import MICROSECONDS
 from rushes.timeline.fields import Fields
 from rushes.timeline.problems import Problem, Problems, describe
@@ -28,6 +33,14 @@ from rushes.timeline.read.timeline_file import NEWEST_VERSION
 PIPELINE = "streamdiffusionv2"  # that what is converted is made for
 LONE_PROMPT_FRAMES = 81
 LATEST_ENTRY_FRAMES = 3  # a block may begin that late; its way must still end before the next key
+
+
+READERS: dict[MapKind, Callable[[Fields], PromptMap]] = {
+    "animatediff": read_animatediff,
+    "fizznodes": read_fizznodes,
+    "deforum": read_deforum,
+    "parseq": read_parseq,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +75,21 @@ def convert_prompt_map(
 
 def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMap | None:
     text = data.removeprefix(BOM_UTF8).strip()
+    if kind in (None, "a1111"):
+        words = text.decode("utf-8", "replace")
+        if kind or is_prompt_travel(words):
+            return read_prompt_travel(words, problems)
     if text.startswith(b'"'):  # FizzNodes takes its schedule without the braces
         text = b"{%s}" % text.rstrip(b", \r\n")
     document = read_json(text, problems)
     if document is MALFORMED:
         return None
+    for key in _doubled_keys(text):
+        problems.error(key, "stands twice in one object; keep one", key)
     if not isinstance(document, dict):
         problems.error("", f"must be an object, is {describe(document)}", document)
         return None
-    kind = kind or detect_kind(document)
+    kind = kind or ("parseq" if is_parseq(document) else detect_kind(document))
     if kind is None:
         message = f"is not a prompt map of {', '.join(READERS)}; say with --from which it is"
         problems.error("", message, document)
@@ -79,6 +98,18 @@ def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMa
     prompt_map = READERS[kind](fields)
     note_unread(fields)
     return prompt_map
+
+
+def _doubled_keys(text: bytes) -> list[str]:
+    """Return the keys that an object has more than once: a reader would see the last one only."""
+    doubled: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        counts = Counter(name for name, _ in pairs)
+        doubled.extend(name for name, count in counts.items() if count > 1)
+
+    json.loads(text.decode("utf-8-sig"), object_pairs_hook=look)
+    return doubled
 
 
 def _to_document(
@@ -119,7 +150,7 @@ def _to_blocks(prompt_map: PromptMap, fps: Fraction, length: int) -> list[dict[s
     for before, key in pairwise(keys):
         ratio = prompt_map.hold_ratio
         hold = key - before if ratio is None else max(1, round((key - before) * ratio))
-        starts.append(before + hold)
+        starts.append(max(before + 1, prompt_map.starts.get(key, before + hold)))
     blocks: list[dict[str, Any]] = []
     for key, start, end in zip(keys, starts, [*starts[1:], length], strict=True):
         text = prompt_map.prompts[key]
@@ -144,6 +175,7 @@ def _to_ext(prompt_map: PromptMap, fps: Fraction) -> dict[str, Any]:
         ("prefix", prompt_map.prefix),
         ("suffix", prompt_map.suffix),
         ("audio", prompt_map.audio),
+        ("inputs", prompt_map.input and [{"uri": prompt_map.input}]),
     ):
         if value:
             ext[key] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -11,13 +11,15 @@ from typing import Any, Literal
 
 from rushes.presets.kinds import Method, Mode
 from rushes.text import shortened
+from rushes.timeline.convert.frame_numbers import read_frame
 from rushes.timeline.fields import Fields, as_integer
+from rushes.timeline.nearby import base_name
 from rushes.timeline.plan.lengths import MOST_FRAMES
 from rushes.timeline.problems import ITEM_LIMIT
 from rushes.timeline.read.schedules import parse_deforum
 from rushes.timeline.times import exact_rate
 
-MapKind = Literal["animatediff", "fizznodes", "deforum"]
+MapKind = Literal["animatediff", "fizznodes", "deforum", "parseq", "a1111"]
 
 _FRAME = re.compile(r"\s*([0-9]{1,9})\s*")
 
@@ -43,6 +45,8 @@ class PromptMap:
     noise_scale: list[tuple[int, float]] = field(default_factory=list)
     crf: int | None = None
     audio: Any = None
+    input: str | None = None
+    starts: Mapping[int, int] = field(default_factory=dict)  # where the way to a key begins
 
 
 def detect_kind(document: dict[str, Any]) -> MapKind | None:
@@ -70,7 +74,7 @@ def read_animatediff(document: Fields) -> PromptMap:
     prompts = document.object("prompt_map") or Fields({}, "prompt_map", problems)
     return PromptMap(
         prompts=_read_prompts(prompts, list(prompts.data)),
-        fps=_rate(fps, 8, document, "output.fps"),
+        fps=read_rate(fps, 8, document, "output.fps"),
         hold_ratio=Fraction(1, 2) if ratio is None else Fraction(ratio),
         method="slerp",
         seed=_read_seed(document),
@@ -89,7 +93,7 @@ def read_fizznodes(document: Fields) -> PromptMap:
     frames = [key for key in document.data if key not in options]
     return PromptMap(
         prompts=_read_prompts(document, frames),
-        fps=_rate(document.number("fps"), 16, document, "fps"),
+        fps=read_rate(document.number("fps"), 16, document, "fps"),
         hold_ratio=Fraction(0),
         length=document.integer("max_frames", 1, MOST_FRAMES),
         prefix=document.text("pre_text") or "",
@@ -104,52 +108,73 @@ def read_deforum(document: Fields) -> PromptMap:
     """
     prompts = document.object("prompts") or Fields({}, "prompts", document.problems)
     is_video = document.take("animation_mode") == "Video Input"
+    length = document.integer("max_frames", 1, MOST_FRAMES)
+    if document.take("animation_prompts_negative"):
+        message = "negative prompts are not offered (no guidance); left out"
+        document.problems.warn("animation_prompts_negative", message)
     width, height = (document.integer(key, 1, 100_000) for key in ("W", "H"))
     return PromptMap(
-        prompts=_read_prompts(prompts, list(prompts.data)),
-        fps=_rate(document.number("fps"), 15, document, "fps"),
-        length=document.integer("max_frames", 1, MOST_FRAMES),
+        prompts=_read_prompts(prompts, list(prompts.data), length and length - 1),
+        fps=read_rate(document.number("fps"), 15, document, "fps"),
+        length=length,
         seed=_read_seed(document),
         size=(width, height) if width and height else None,
         mode="video" if is_video else "text",
         noise_scale=_read_strength(document, is_video),
         audio=_read_soundtrack(document),
+        prefix=document.text("animation_prompts_positive") or "",
+        input=_read_video(document, is_video),
     )
 
 
-READERS: dict[MapKind, Callable[[Fields], PromptMap]] = {
-    "animatediff": read_animatediff,
-    "fizznodes": read_fizznodes,
-    "deforum": read_deforum,
-}
+def _read_video(document: Fields, is_video: bool) -> str | None:
+    """Return the input video by its name; it is looked for beside the timeline."""
+    path = document.text("video_init_path")
+    if not path:
+        return None
+    name = base_name(path)
+    if not is_video:
+        document.problems.warn("video_init_path", "is not used in this mode; left out", path)
+        return None
+    message = f"{name} is looked for beside the timeline; copy it there"
+    document.problems.note("video_init_path", message, path)
+    return name or None
 
 
-def _read_prompts(fields: Fields, keys: list[str]) -> dict[int, str]:
+def _read_prompts(fields: Fields, keys: list[str], last_frame: int | None = None) -> dict[int, str]:
     """Read frame numbers and texts; what the model cannot follow is reported and left out."""
     prompts: dict[int, str] = {}
     for key in keys:
         text = fields.text(key)
-        match = _FRAME.fullmatch(key)
+        frame = read_frame(key, last_frame)
         if text is None:
             continue
-        if match is None:
-            message = "is an expression, no frame number; this prompt is left out"
+        if frame is None:
+            message = "is neither a frame number nor a sum of numbers; this prompt is left out"
             fields.problems.warn(fields.path_of(key), message, key)
             continue
-        positive, negative, _ = text.partition("--neg")
-        if negative:
-            message = "negative prompts are not offered (no guidance); the part is left out"
-            fields.problems.warn(fields.path_of(key), message, text)
-        if "`" in positive:
-            message = "holds an expression in backticks, which is kept as text; edit it"
-            fields.problems.warn(fields.path_of(key), message, text)
-        prompts[int(match[1])] = positive.strip()
+        if frame in prompts:
+            message = f"names frame {frame} a second time; keep one"
+            fields.problems.error(fields.path_of(key), message, key)
+        prompts[frame] = without_negative(fields, key, text)
     if not prompts and not fields.problems.has_errors:
         fields.problems.error(fields.path, "names no prompt at a frame number; write one at 0")
     return dict(sorted(prompts.items()))
 
 
-def _rate(fps: Any, default: int, document: Fields, path: str) -> Fraction:
+def without_negative(fields: Fields, key: str, text: str) -> str:
+    """Return a prompt without its negative part, which is reported, as expressions in it are."""
+    positive, mark, _ = text.partition("--neg")
+    if mark and text.partition("--neg")[2].strip():
+        message = "negative prompts are not offered (no guidance); the part is left out"
+        fields.problems.warn(fields.path_of(key), message, text)
+    if "`" in positive:
+        message = "holds an expression in backticks, which is kept as text; edit it"
+        fields.problems.warn(fields.path_of(key), message, text)
+    return positive.strip()
+
+
+def read_rate(fps: Any, default: int, document: Fields, path: str) -> Fraction:
     """Return the frame rate, or the other tool's default with a note."""
     rate = exact_rate(fps) if fps is not None else None
     if rate is None:

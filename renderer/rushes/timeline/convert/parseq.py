@@ -1,0 +1,134 @@
+"""Files of Parseq: prompts with spans that overlap, and values by keyframe.
+
+Source: rewbs/sd-parseq: README, src/ParseqUI.tsx (prompts v2, rendered_frames)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from rushes.timeline.convert.prompt_maps import PromptMap, read_rate, without_negative
+from rushes.timeline.fields import Fields
+from rushes.timeline.plan.lengths import MOST_FRAMES
+
+_DEFAULT_FPS = 20
+
+
+def is_parseq(document: dict[str, Any]) -> bool:
+    """Say whether a document is one of Parseq's."""
+    meta, prompts = document.get("meta"), document.get("prompts")
+    named = isinstance(meta, dict) and "parseq" in str(meta.get("generated_by"))
+    return named or (isinstance(prompts, dict) and "promptList" in prompts)
+
+
+def read_parseq(document: Fields) -> PromptMap:
+    """Read the prompts of a Parseq file; where two overlap, one becomes the other.
+
+    What moves other values is listed and left out.
+    """
+    for key in ("meta", "keyframeLock", "reverseRender"):
+        document.take(key)
+    options = document.object("options")
+    prompts = document.object("prompts")
+    starts: dict[int, int] = {}
+    length: int | None = None
+    prefix = suffix = ""
+    if prompts is None or "promptList" not in prompts.data:
+        texts = _rendered(document)
+        if not texts and prompts is not None:
+            text = prompts.text("positive")
+            texts = {0: without_negative(prompts, "positive", text)} if text else {}
+    else:
+        texts, starts, length = _listed(prompts)
+        prefix, suffix = _common(prompts)
+        document.take("rendered_frames")  # made from the above
+    frames = [fields.integer("frame", 0, MOST_FRAMES) for fields in _objects(document, "keyframes")]
+    last = max((frame for frame in frames if frame is not None), default=None)
+    if document.data.get("keyframes"):
+        message = "strength, noise, seeds and movement by keyframe have no counterpart; left out"
+        document.problems.warn("keyframes", message)
+    if document.take("timeSeries"):
+        document.problems.warn("timeSeries", "is left out")
+    if not texts and not document.problems.has_errors:
+        document.problems.error("prompts", "holds no prompt")
+    return PromptMap(
+        prompts=dict(sorted(texts.items())),
+        fps=_fps(options, document),
+        hold_ratio=None,
+        length=last + 1 if last else length,
+        prefix=prefix,
+        suffix=suffix,
+        starts=starts,
+    )
+
+
+def _fps(options: Fields | None, document: Fields) -> Fraction:
+    if options is None:
+        return read_rate(None, _DEFAULT_FPS, document, "options.output_fps")
+    value = options.take("output_fps")
+    for key in options.unread():
+        options.take(key)
+    return read_rate(value, _DEFAULT_FPS, document, "options.output_fps")
+
+
+def _listed(prompts: Fields) -> tuple[dict[int, str], dict[int, int], int | None]:
+    """Return texts by the frame at which they hold alone, where the ways there begin, the end."""
+    texts: dict[int, str] = {}
+    starts: dict[int, int] = {}
+    ends: list[int] = []
+    for index, entry in enumerate(_objects(prompts, "promptList")):
+        text = entry.text("positive")
+        if entry.text("negative"):
+            message = "negative prompts are not offered (no guidance); left out"
+            entry.problems.warn(entry.path_of("negative"), message)
+        is_all = entry.boolean("allFrames")
+        start = 0 if is_all else entry.integer("from", 0, MOST_FRAMES) or 0
+        end = entry.integer("to", 0, MOST_FRAMES)
+        overlap = entry.object("overlap")
+        way = overlap.integer("inFrames", 0, MOST_FRAMES) if overlap else 0
+        key = start + (way or 0 if index else 0)
+        if end is not None and not is_all:
+            ends.append(end)
+        if not text or not text.strip():
+            entry.problems.warn(entry.path_of("positive"), "holds no words; left out")
+        elif key in texts:
+            message = f"begins at frame {start} like another; blends are not converted"
+            entry.problems.error(entry.path, f"{message}; keep one", start)
+        else:
+            texts[key] = without_negative(entry, "positive", text)
+            starts[key] = start
+    return texts, starts, max(ends, default=None)
+
+
+def _common(prompts: Fields) -> tuple[str, str]:
+    common = prompts.object("commonPrompt")
+    position = prompts.take("commonPromptPos") or "append"
+    text = (common.text("positive") or "") if common else ""
+    if common and common.text("negative"):
+        message = "negative prompts are not offered (no guidance); left out"
+        prompts.problems.warn(common.path_of("negative"), message)
+    if position == "prepend":
+        return text, ""
+    if text and position != "append":
+        message = f"stands {position!s:.40}, not before or after; left out"
+        prompts.problems.warn(prompts.path_of("commonPrompt"), message, text)
+        return "", ""
+    return "", text
+
+
+def _rendered(document: Fields) -> dict[int, str]:
+    """Return the texts of the rendered frames at which they change."""
+    texts: dict[int, str] = {}
+    before = None
+    for entry in _objects(document, "rendered_frames"):
+        frame, text = entry.integer("frame", 0, MOST_FRAMES), entry.text("deforum_prompt")
+        if frame is not None and text and text != before:
+            texts[frame] = without_negative(entry, "deforum_prompt", text)
+            before = text
+    return texts
+
+
+def _objects(fields: Fields, key: str) -> Iterator[Fields]:
+    yield from (entry for entry in fields.objects(key) if entry is not None)

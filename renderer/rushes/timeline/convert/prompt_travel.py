@@ -1,0 +1,49 @@
+"""Prompt travel of the web UI: lines of ``frame: words`` between lines for all frames.
+
+Source: continue-revolution/sd-webui-animatediff: docs/features.md, Prompt Travel
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from rushes.timeline.convert.prompt_maps import PromptMap
+from rushes.timeline.problems import Problems
+
+_LINE = re.compile(r"\s*([0-9]{1,9})\s*:\s*(.*)")
+_DEFAULT_FPS = 8
+
+
+def is_prompt_travel(text: str) -> bool:
+    """Say whether a text is of this kind: no JSON, and with a line that begins with a frame."""
+    return text[:1] not in ("{", "[", '"') and any(map(_LINE.fullmatch, text.splitlines()))
+
+
+def read_prompt_travel(text: str, problems: Problems) -> PromptMap:
+    """Read the lines; those before and after the numbered ones hold for all frames."""
+    before: list[str] = []
+    after: list[str] = []
+    prompts: dict[int, str] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            if line.strip():
+                (after if prompts else before).append(line.strip().strip(","))
+            continue
+        frame, words = int(match[1]), match[2].strip()
+        if after:
+            problems.error(f"line {number}", "a frame stands behind words for all frames; move it")
+        if frame in prompts:
+            problems.error(f"line {number}", f"names frame {frame} twice; keep one", frame)
+        if not words:
+            problems.error(f"line {number}", f"frame {frame} has no words", frame)
+        prompts[frame] = words
+    problems.note("", f"read as {_DEFAULT_FPS} frames a second, unless --fps says otherwise")
+    return PromptMap(
+        prompts=dict(sorted(prompts.items())),
+        fps=Fraction(_DEFAULT_FPS),
+        hold_ratio=Fraction(0),
+        prefix=", ".join(before),
+        suffix=", ".join(after),
+    )

@@ -1,0 +1,157 @@
+"""Files of Deforum, Parseq and prompt travel: no word, video, number or key is lost in silence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rushes.errors import TimelineError
+from rushes.timeline.convert.convert import Converted, convert_prompt_map
+from rushes.timeline.convert.frame_numbers import read_frame
+
+
+def convert(document: dict[str, Any] | str) -> Converted:
+    text = document if isinstance(document, str) else json.dumps(document)
+    return convert_prompt_map(text.encode())
+
+
+def said(converted: Converted) -> str:
+    return "\n".join(map(str, converted.problems))
+
+
+def blocks(converted: Converted) -> list[tuple[float, str]]:
+    return [
+        (block["startTime"], block["prompts"][0]["text"]) for block in converted.document["prompts"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "frame"),
+    [
+        ("0", 0),
+        (" 12 ", 12),
+        ("max_f", 119),
+        ("max_f/2", 59),
+        ("max_f - 10", 109),
+        ("2*(3+4)", 14),
+        ("7//2", 3),
+        ("-1", None),
+        ("t*2", None),
+        ("__import__('os')", None),
+        ("9**9**9", None),
+        ("1/0", None),
+        ("(" * 60 + "1" + ")" * 60, None),
+        ("9" * 90, None),
+    ],
+)
+def test_frame_numbers_are_evaluated_without_running_anything(text: str, frame: int | None) -> None:
+    assert read_frame(text, 119) == frame
+
+
+DEFORUM = {
+    "W": 512,
+    "H": 512,
+    "fps": 15,
+    "max_frames": 121,
+    "animation_mode": "Video Input",
+    "video_init_path": "C:\\clips\\in.mp4",
+    "prompts": {"0": "a cat", "max_f/2": "a dog --neg blurry"},
+    "animation_prompts_positive": "film grain",
+    "animation_prompts_negative": "nsfw",
+}
+
+
+def test_deforums_words_and_video_are_kept() -> None:
+    converted = convert(DEFORUM)
+    assert blocks(converted) == [(0, "a cat"), (4, "a dog")]
+    assert converted.document["ext"]["prefix"] == "film grain"
+    assert converted.document["ext"]["inputs"] == [{"uri": "in.mp4"}]
+    for part in ("in.mp4 is looked for", "animation_prompts_negative", "prompts.max_f/2: negative"):
+        assert part in said(converted)
+
+
+def test_a_key_that_cannot_be_evaluated_is_said() -> None:
+    converted = convert({"prompts": {"0": "a", "sin(3)": "b"}, "max_frames": 9})
+    assert "prompts.sin(3): is neither a frame number nor a sum of numbers" in said(converted)
+
+
+def test_a_video_that_is_not_used_is_said() -> None:
+    converted = convert(DEFORUM | {"animation_mode": "2D"})
+    assert "inputs" not in converted.document["ext"]
+    assert "video_init_path: is not used" in said(converted)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"prompts": {"0": "a", "0": "b"}}', "stands twice in one object"),
+        ('{"0": "a", "0": "b"}', "stands twice in one object"),
+        ('{"max_frames": 121, "prompts": {"60": "a", "max_f/2": "b"}}', "frame 60 a second time"),
+        ("0: a cat\n0: a dog", "names frame 0 twice"),
+        ("0: a cat\nend\n8: a dog", "behind words for all frames"),
+        ("0: a cat\n8:", "frame 8 has no words"),
+    ],
+)
+def test_what_would_lose_words_is_refused(text: str, says: str) -> None:
+    with pytest.raises(TimelineError, match=says):
+        convert(text)
+
+
+PARSEQ: dict[str, Any] = {
+    "meta": {"generated_by": "sd_parseq"},
+    "prompts": {
+        "format": "v2",
+        "commonPrompt": {"positive": "film", "negative": ""},
+        "commonPromptPos": "append",
+        "promptList": [
+            {"positive": "a cat", "negative": "", "from": 0, "to": 60, "overlap": {"inFrames": 0}},
+            {
+                "positive": "a dog",
+                "negative": "x",
+                "from": 50,
+                "to": 120,
+                "overlap": {"inFrames": 10},
+            },
+        ],
+    },
+    "options": {"output_fps": "20"},
+    "keyframes": [{"frame": 0, "strength": 0.6}, {"frame": 119}],
+}
+
+
+def test_parseqs_overlaps_become_transitions() -> None:
+    converted = convert(PARSEQ)
+    assert blocks(converted) == [(0, "a cat"), (2.5, "a dog")]
+    first, second = converted.document["prompts"]
+    assert second["endTime"] == 6
+    assert "ext" not in first
+    assert 0 < second["ext"]["transition"]["seconds"] <= 0.5
+    assert converted.document["ext"]["suffix"] == "film"
+    assert converted.document["ext"]["output"]["fps"] == 20
+    for part in ("negative prompts", "by keyframe have no counterpart"):
+        assert part in said(converted)
+
+
+def test_a_common_prompt_may_stand_before() -> None:
+    prompts = PARSEQ["prompts"] | {"commonPromptPos": "prepend"}
+    assert convert(PARSEQ | {"prompts": prompts}).document["ext"]["prefix"] == "film"
+
+
+def test_parseqs_rendered_frames_are_read_where_there_is_no_list() -> None:
+    frames = [
+        {"frame": 0, "deforum_prompt": "a cat --neg "},
+        {"frame": 1, "deforum_prompt": "a cat --neg "},
+        {"frame": 40, "deforum_prompt": "a dog --neg x"},
+    ]
+    converted = convert({"meta": {"generated_by": "sd_parseq"}, "rendered_frames": frames})
+    assert [text for _, text in blocks(converted)] == ["a cat", "a dog"]
+
+
+def test_prompt_travel_keeps_the_words_for_all_frames() -> None:
+    converted = convert("1girl, meadow,\n\n0: closed mouth\n8: open mouth\n16: (smile:0.8)\nbest")
+    assert [text for _, text in blocks(converted)] == ["closed mouth", "open mouth", "(smile:0.8)"]
+    ext = converted.document["ext"]
+    assert (ext["prefix"], ext["suffix"]) == ("1girl, meadow", "best")
+    assert '"(smile:0.8)" means nothing here' in said(converted)
