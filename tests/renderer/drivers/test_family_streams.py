@@ -1,0 +1,216 @@
+"""Streams of the model family on tiny networks: saved anywhere, and with one rule left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from renders.streams import FIRST, HEIGHT, PROMPTS, WIDTH, embed, models
+from rushes.drivers.tail import Tail
+from rushes.drivers.variants import DriverOptions
+from rushes.models.caches.snapshot import Snapshot
+from rushes.stream.conditioning import Conditioning
+from rushes.stream.noise_controller import FixedNoiseScale
+from rushes.stream.stage_clock import StageClock
+from rushes.stream.stream import ChunkInputs, ClipSpan, Stream
+from rushes.timeline.plan.render_plan import Chunk
+
+SIZE = 3  # latent frames a chunk
+RECACHE = DriverOptions(window=9, sinks=3, variant="recache", chunk_frames=SIZE)
+BANK = replace(RECACHE, variant="bank", bank_frames=2, record_every=1)
+EMA = replace(RECACHE, variant="ema-sink", sink_kept=0.5)
+REBUILT = DriverOptions(
+    window=6, sinks=0, variant="rebuilt", chunk_frames=SIZE, context_frames=3, context_bias=0.3
+)
+CLIP = DriverOptions(window=9, sinks=0, variant="clip", chunk_frames=SIZE, context_frames=3)
+STEPS = DriverOptions(window=24, sinks=3, variant="step-window", chunk_frames=SIZE, attended=21)
+KINDS = {
+    "recache": RECACHE,
+    "bank": BANK,
+    "ema-sink": EMA,
+    "rebuilt": REBUILT,
+    "clip": CLIP,
+    "step-window": STEPS,
+}
+CLIP_FRAMES = 9
+
+
+def chunks_of(
+    options: DriverOptions, count: int, resets: Sequence[int] = (), blocks: Sequence[int] = ()
+) -> list[Chunk]:
+    """Chunks of three latent frames; clips of nine go on from the end of the one before."""
+    chunks: list[Chunk] = []
+    position = 0
+    for index in range(count):
+        is_over = options.variant == "clip" and position >= CLIP_FRAMES
+        is_reset = index == 0 or index in resets or is_over
+        position = 0 if is_reset else position
+        seed = 42 if options.variant in ("clip", "step-window") else 42 + position
+        chunks.append(
+            replace(
+                FIRST,
+                index=index,
+                num_frames=4 * SIZE - 3 * is_reset,
+                num_latent_frames=SIZE,
+                position=position,
+                prompt_block=blocks[index] if blocks else 0,
+                reset=is_reset,
+                seed=seed,
+                denoising_steps=(1000, 500),
+                is_carried_over=is_over and index not in resets,
+            )
+        )
+        position += SIZE
+    return chunks
+
+
+def spans_of(options: DriverOptions, chunks: Sequence[Chunk]) -> dict[int, ClipSpan] | None:
+    if options.variant not in ("clip", "step-window"):
+        return None
+    frames = CLIP_FRAMES if options.variant == "clip" else SIZE * len(chunks)
+    return {chunk.index: ClipSpan(0, frames) for chunk in chunks if chunk.reset}
+
+
+def open_stream(options: DriverOptions, chunks: Sequence[Chunk], **parts: Any) -> Stream:
+    return Stream(
+        replace(models(), **parts),
+        height=HEIGHT,
+        width=WIDTH,
+        driver=options,
+        prompts=PROMPTS,
+        conditioning=Conditioning(embed),
+        noise_controller=FixedNoiseScale(),
+        clock=StageClock(),
+        clips=spans_of(options, chunks),
+    )
+
+
+def frames_of(stream: Stream, chunks: Sequence[Chunk]) -> list[Tensor]:
+    return list(stream.render((chunk, ChunkInputs()) for chunk in chunks))
+
+
+def render(options: DriverOptions, chunks: Sequence[Chunk], **parts: Any) -> Tensor:
+    return torch.cat(frames_of(open_stream(options, chunks, **parts), chunks))
+
+
+def copy_of(snapshot: Snapshot) -> Snapshot:
+    tensors = {name: tensor.clone() for name, tensor in snapshot.tensors.items()}
+    return Snapshot(tensors, snapshot.values)
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+@given(
+    blocks=st.lists(st.integers(0, 1), min_size=7, max_size=7),
+    resets=st.sets(st.integers(1, 6), max_size=2),
+    saved=st.integers(1, 6),
+)
+@settings(deadline=None, max_examples=6)
+def test_a_stream_goes_on_from_where_it_was_saved(
+    options: DriverOptions, blocks: list[int], resets: set[int], saved: int
+) -> None:
+    """The same bytes, whatever the prompts, the new beginnings and the place of the save."""
+    chunks = chunks_of(options, 7, sorted(resets), blocks)
+    whole = render(options, chunks)
+    first = open_stream(options, chunks)
+    made: list[Tensor] = []
+    rendering = first.render((chunk, ChunkInputs()) for chunk in chunks)
+    for _ in range(saved):
+        made.append(next(rendering))
+    point = copy_of(first.snapshot())
+    second = open_stream(options, chunks)
+    second.restore(point)
+    made += frames_of(second, chunks[saved:])
+    assert torch.equal(torch.cat(made), whole)
+
+
+def after_a_switch(options: DriverOptions, **parts: Any) -> Tensor:
+    """The frames of a stream from a change of the prompt on; there the window is full."""
+    chunks = chunks_of(options, 7, blocks=(0, 0, 0, 0, 1, 1, 1))
+    return torch.cat(frames_of(open_stream(options, chunks, **parts), chunks)[4:])
+
+
+WITHOUT = {
+    "sinks": (RECACHE, replace(RECACHE, sinks=0)),
+    "re-cache": (RECACHE, replace(RECACHE, variant="rolling")),
+    "spared sinks": (RECACHE, replace(RECACHE, keeps_sinks=False)),
+    "bank": (BANK, replace(BANK, record_every=None)),
+    "average": (EMA, replace(EMA, sink_kept=1.0)),
+    "bias": (REBUILT, replace(REBUILT, context_bias=1.0)),
+    "sinks of the long member": (STEPS, replace(STEPS, attended=15)),
+}
+
+
+@pytest.mark.parametrize(("with_rule", "without"), WITHOUT.values(), ids=WITHOUT)
+def test_without_a_rule_there_are_other_frames_after_a_switch(
+    with_rule: DriverOptions, without: DriverOptions
+) -> None:
+    assert not torch.equal(after_a_switch(with_rule), after_a_switch(without))
+
+
+def test_an_empty_bank_is_the_rule_of_longlive() -> None:
+    empty = replace(BANK, record_every=None)
+    assert torch.equal(after_a_switch(empty), after_a_switch(RECACHE))
+
+
+@pytest.mark.parametrize("options", [REBUILT, CLIP], ids=["rebuilt", "clip"])
+def test_without_an_anchor_encoded_anew_there_are_other_frames(
+    options: DriverOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_anchor = after_a_switch(options)
+    anchor = Tail.anchor
+    monkeypatch.setattr(Tail, "anchor", lambda tail: torch.zeros_like(anchor(tail)))
+    assert not torch.equal(with_anchor, after_a_switch(options))
+
+
+@pytest.mark.parametrize("options", [RECACHE, BANK], ids=["recache", "bank"])
+def test_each_chunk_of_a_transition_fills_the_cache_again(options: DriverOptions) -> None:
+    chunks = chunks_of(options, 6, blocks=(0, 0, 0, 1, 1, 1))
+    moving = [
+        replace(chunk, transition=weight)
+        for chunk, weight in zip(chunks[3:], (0.0, 0.5, 1.0), strict=True)
+    ]
+    stream = open_stream(options, chunks)
+    passes: list[int] = []
+    begin = stream.driver.kv_cache.begin_recache
+
+    def note(start: int, count: int, text_keys: Sequence[Tensor]) -> int:
+        passes.append(start)
+        return int(begin(start, count, text_keys))
+
+    stream.driver.kv_cache.begin_recache = note
+    frames_of(stream, [*chunks[:3], *moving])
+    assert passes == [0, 3, 6]
+
+
+def test_a_clip_begins_with_the_end_of_the_one_before() -> None:
+    chunks = chunks_of(CLIP, 4)
+    stream = open_stream(CLIP, chunks)
+    rendered = stream.render((chunk, ChunkInputs()) for chunk in chunks)
+    before = [next(rendered) for _ in range(3)]
+    tail = stream.driver.snapshot().part("tail")
+    carried = next(rendered)
+    assert carried.shape[0] == 9
+    kept = stream.driver.snapshot().part("tail").tensors["latents"]
+    assert torch.equal(kept, tail.tensors["latents"])
+    assert len(before) == 3
+
+
+def test_an_image_is_shown_as_the_first_latent() -> None:
+    options = replace(CLIP, chunk_frames=1, window=5)
+    first = replace(chunks_of(CLIP, 1)[0], num_frames=1, num_latent_frames=1)
+    later = [replace(first, index=n, position=n, num_frames=4, reset=False) for n in (1, 2)]
+    stream = open_stream(options, [first])
+    image = torch.full((1, HEIGHT, WIDTH, 3), 200, dtype=torch.uint8)
+    inputs = [ChunkInputs(given=image), ChunkInputs(), ChunkInputs()]
+    frames = list(stream.render(zip([first, *later], inputs, strict=True)))
+    alone = stream._encode_alone(torch.full((1, 1, 3, HEIGHT, WIDTH), 200 / 255 * 2 - 1))
+    shown = stream.models.vae.decode(alone, type(stream.decoder_cache)()).clamp(-1, 1)
+    assert [len(each) for each in frames] == [1, 4, 4]
+    assert (frames[0].float() / 127.5 - 1 - shown[0].permute(0, 2, 3, 1)).abs().max() < 0.02
