@@ -321,6 +321,7 @@ def tiny_form(preset: Preset) -> Preset:
         "licence": tiny.licence,
         "random_weights_seed": tiny.random_weights_seed,
         "weights_folder": None,
+        "schedule": preset.schedule.model_copy(update={"noise": tiny.schedule.noise}),
         "dit": tiny.dit,
         "vae": tiny.vae.model_copy(update={"normalise_encoded": preset.vae.normalise_encoded}),
         "text_encoder": tiny.text_encoder,
