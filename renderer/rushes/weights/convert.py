@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rushes.errors import CheckpointError, ConflictError
 from rushes.files.publish import PendingOutput, make_folder
 from rushes.models import text_encoder
+from rushes.models.adapters.lora import place_lora, targets_of
 from rushes.models.checkpoint import read_state_dict, refuse_misfit
 from rushes.models.dit import CausalDit
 from rushes.models.vace import VaceBranch
@@ -22,7 +23,7 @@ from rushes.presets.catalogue import imported
 from rushes.presets.preset import Preset
 from rushes.weights.autoencoders import empty_autoencoder
 from rushes.weights.download import Record
-from rushes.weights.networks import dit_config, text_encoder_config
+from rushes.weights.networks import LORA_ENTRY, dit_config, text_encoder_config
 
 _DTYPE_NAMES = {
     torch.float32: "F32",
@@ -49,7 +50,8 @@ def import_weights(
     Raises: MissingFileError; CheckpointError when the file does not hold exactly the weights of one
         of the preset's networks; ConflictError when the result is there, unless ``force``.
     """
-    state = read_state_dict(source)
+    is_lora = source.name in {Path(name).name for name in preset.weights.lora}
+    state = read_state_dict(source, LORA_ENTRY if is_lora else preset.dit_entry)
     part = _part_of(state, preset, source)
     _refuse_other_weights(part, preset, state, str(source))
     names = dict((*preset.weights, *preset.extras))[part]
@@ -124,6 +126,8 @@ def _part_of(state: Mapping[str, Tensor], preset: Preset, source: Path) -> str:
     """Say which part of a preset some weights are; TAE and LightTAE differ in the name only."""
     if "patch_embedding.weight" in state:
         return "dit"
+    if any(name.endswith(".lora_A.weight") for name in state):
+        return "lora"
     if "vace_patch_embedding.weight" in state:
         return "vace"
     if "token_embedding.weight" in state or "shared.weight" in state:
@@ -147,6 +151,9 @@ def _refuse_other_weights(
         match part:
             case "text_encoder":
                 text_encoder.refuse_other_weights(text_encoder_config(preset), state, origin)
+                return
+            case "lora":
+                place_lora(state, targets_of(CausalDit(dit_config(preset))), origin)
                 return
             case "dit":
                 network = CausalDit(dit_config(preset))

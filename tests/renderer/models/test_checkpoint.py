@@ -290,3 +290,39 @@ def test_missing_unexpected_and_misshaped_weights_are_all_listed() -> None:
 def test_a_long_list_of_names_is_cut() -> None:
     with pytest.raises(CheckpointError, match=r"missing: extra\.0\.weight, .* and 4 more$"):
         load_strictly(network(num_extra=12), WEIGHTS, "origin")
+
+
+# --- entries and wrappers ------------------------------------------------------------------------
+
+
+def test_the_entry_that_is_asked_for_is_taken(tmp_path: Path) -> None:
+    other = {name: tensor + 1 for name, tensor in WEIGHTS.items()}
+    torch.save({"generator": other, "generator_ema": WEIGHTS}, tmp_path / "model.pt")
+    assert_holds_weights(read_state_dict(tmp_path / "model.pt", "generator_ema"))
+
+
+def test_another_entry_is_never_taken_for_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    torch.save({"generator": WEIGHTS}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="lacks generator_ema"):
+        read_state_dict(tmp_path / "model.pt", "generator_ema")
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "model._fsdp_wrapped_module.{}",
+        "_fsdp_wrapped_module.model.{}",
+        "model._orig_mod._checkpoint_wrapped_module.{}",
+    ],
+)
+def test_what_wrappers_put_into_names_is_taken_out(wrapped: str, tmp_path: Path) -> None:
+    state = {wrapped.format(name): tensor for name, tensor in WEIGHTS.items()}
+    torch.save({"generator_ema": state}, tmp_path / "model.pt")
+    assert_holds_weights(read_state_dict(tmp_path / "model.pt", "generator_ema"))
+
+
+def test_two_names_that_become_one_are_refused(tmp_path: Path) -> None:
+    twice = {"model.x": torch.zeros(1), "model._orig_mod.x": torch.zeros(1)}
+    torch.save(twice, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="holds x twice"):
+        read_state_dict(tmp_path / "model.pt")

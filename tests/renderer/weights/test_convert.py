@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from renders.tiny_models import normal
 from rushes.errors import CheckpointError, ConflictError, MissingFileError
 from rushes.models.checkpoint import read_state_dict
-from rushes.presets.preset import Preset
+from rushes.presets.preset import TINY, Preset, load_preset
 from rushes.render.pipeline import Pipeline
 from rushes.weights.convert import import_weights, write_safetensors
 from rushes.weights.networks import find_weights, load_models
@@ -160,3 +160,25 @@ def test_nothing_is_left_of_a_write_that_failed(tmp_path: Path) -> None:
             tmp_path / "x.safetensors", {"a": torch.zeros(2, dtype=torch.complex64)}, None
         )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["longlive", "causal-forcing-framewise"])
+def test_the_files_of_the_family_are_imported(name: str, tmp_path: Path) -> None:
+    """Two halves, and an average of a training run beside what it is the average of."""
+    tiny = load_preset(name + TINY)
+    given = find_weights(tiny, tmp_path, tmp_path / "cache")
+    mine = tiny.model_copy(update={"random_weights_seed": None, "name": "mine"})
+    models_dir = tmp_path / "models"
+    for part, source in given.files().items():
+        import_weights(source, mine, models_dir)
+        imported = load_file(
+            (models_dir / getattr(mine.weights, part)[0]).with_suffix(".safetensors")
+        )
+        assert imported
+    tokenizer = models_dir / mine.weights.tokenizer[0]
+    tokenizer.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.symlink_to(given.tokenizer)
+    before = load_models(tiny, given, CPU, torch.float32).dit
+    after = load_models(mine, find_weights(mine, models_dir, tmp_path), CPU, torch.float32).dit
+    for key, weight in before.named_parameters():
+        assert torch.equal(after.get_parameter(key), weight)
