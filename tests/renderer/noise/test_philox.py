@@ -81,6 +81,7 @@ def test_the_slow_implementation_gives_the_published_numbers_too() -> None:
     np.testing.assert_allclose(slowly_drawn(0, 12, 512), PUBLISHED, rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "count", "threads"),
     [
