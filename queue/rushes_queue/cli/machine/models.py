@@ -133,7 +133,8 @@ def download(
 def verify(places: FolderFlags, names: Names = None, as_json: AsJson = False) -> None:
     """Read files whole and compare their hashes with those published or recorded.
 
-    Without a name it is every file of the catalogue that is here. Exit code 1 when one is wrong.
+    Says which revision of which repository a file was downloaded from. Without a name it is every
+    file of the catalogue that is here. Exit code 1 when one is wrong.
     """
     from rushes.presets.catalogue import PICKLED, imported, load_catalogue
 
@@ -155,8 +156,10 @@ def verify(places: FolderFlags, names: Names = None, as_json: AsJson = False) ->
     if as_json:
         print_json(_document(folders, files=reports))
     else:
-        rows = [(each["name"], each["verdict"], each["path"]) for each in reports]
-        print_table(("name", "verdict", "file"), rows)
+        rows = [
+            (each["name"], each["verdict"], each["path"], each["origin"] or "") for each in reports
+        ]
+        print_table(("name", "verdict", "file", "repository@revision"), rows)
     if any(each["verdict"] == "wrong" for each in reports):
         say("error: files marked wrong are not what was published; fetch them with --force")
         raise typer.Exit(exit_codes.FAILED)

@@ -106,10 +106,20 @@ def test_a_download_is_verified_until_the_file_changes(hub: Hub, tmp_path: Path)
     path.write_bytes(b"wEights")
     result = models("verify", folder=tmp_path)
     assert result.exit_code == 1
-    assert ["tae", "wrong", str(path)] in [line.split() for line in result.stdout.splitlines()]
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["tae", "wrong", str(path), report["origin"]] in lines
+    assert report["origin"].startswith("lightx2v/Autoencoders@")
     assert "--force" in result.stderr
     assert models("download", "tae", "--force", "--json", folder=tmp_path).exit_code == 0
     assert models("verify", folder=tmp_path).exit_code == 0
+
+
+def test_one_publisher_can_be_asked_first(hub: Hub, tmp_path: Path) -> None:
+    hub.add("daydreamlive/Autoencoders", "taew2_1.pth", b"weights")
+    wanted = ("tae", "--prefer", "daydreamlive")
+    assert models("download", *wanted, folder=tmp_path).exit_code == 0
+    (report,) = as_data(models("verify", "tae", "--json", folder=tmp_path))["files"]
+    assert report["origin"].startswith("daydreamlive/Autoencoders@")
 
 
 def test_a_file_with_a_known_hash_needs_no_record(tmp_path: Path) -> None:
