@@ -1,4 +1,4 @@
-"""What can be wrong with a job, and with the broker that keeps its record."""
+"""Errors of a job, and of the broker that keeps its record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rushes.errors import RushesError, TransientError
 
 
 class JobError(RushesError):
-    """Something about one job; ``job`` is its id where there is one."""
+    """An error of one job; ``job`` is its id where known."""
 
     def __init__(self, message: str, *, job: str = "") -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class UnknownJobError(JobError):
 
 
 class AmbiguousJobError(JobError):
-    """The start of an id is too short, or fits several jobs."""
+    """The prefix of an id is too short, or fits several jobs."""
 
     exit_code = 2
 
@@ -38,11 +38,11 @@ class JobTimeoutError(JobError):
 
 
 class FencedError(JobError):
-    """The attempt is no longer the one that holds the job; nothing it does counts any more."""
+    """The attempt no longer holds the job; it can change nothing any more."""
 
 
 class DocumentError(JobError):
-    """A job document cannot be read, or says what no document of ours says."""
+    """A job document cannot be read, or is not valid."""
 
     exit_code = 3
 
@@ -58,7 +58,7 @@ class NewerDocumentError(JobError):
 
 
 class WorkerRestsError(JobError):
-    """A worker has lost too many jobs in a row, so it gets none for a while."""
+    """A worker has lost too many jobs in a row and gets no more for a while."""
 
     def __init__(self, message: str, *, job: str = "", seconds: float = 0.0) -> None:
         super().__init__(message, job=job)

@@ -11,7 +11,7 @@ LONGEST_FILE_NAME = 255  # bytes, of common file systems
 
 
 def check_line(text: str) -> str:
-    """Refuse what is not text on one line: control characters, halves of surrogate pairs.
+    """Refuse text that is not on one line: control characters, halves of surrogate pairs.
 
     Raises: ValueError.
     """
@@ -21,7 +21,7 @@ def check_line(text: str) -> str:
 
 
 def check_file_name(name: str) -> str:
-    """Refuse what is not the name of a file in a folder.
+    """Refuse text that is not a file name.
 
     Raises: ValueError.
     """

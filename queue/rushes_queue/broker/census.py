@@ -1,4 +1,4 @@
-"""The farm counted: jobs by state, what waits and for how long, and what got done lately."""
+"""Counts of the farm: jobs by state, waiting times, and recent throughput."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Census:
-    """Numbers of one instant.
+    """Counts at one instant.
 
     Units: ``_ms`` by the broker's clock; ``fps`` of all jobs that run together.
     """
@@ -35,7 +35,7 @@ class Census:
 
     @property
     def waiting_seconds(self) -> float | None:
-        """How long the first in line has been waiting since it was submitted."""
+        """How long the oldest waiting job has been waiting since it was submitted."""
         if self.waiting_since_ms is None:
             return None
         return max(self.now_ms - self.waiting_since_ms, 0) / 1000

@@ -1,4 +1,4 @@
-"""The connection to the broker, and its faults in our words."""
+"""The connection to the broker, and its errors as ours."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LOADING = ("LOADING", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "BUSY ")
 def connect(url: str) -> Redis:
     """Return a client for ``redis://``, ``rediss://`` or ``unix://``; the first call connects.
 
-    A call whose connection broke is sent again; the scripts bear that. One that gets no answer in
-    time is not: whoever waits can decide better what to do.
-    Raises: ConfigError when this is no such URL.
+    A call whose connection broke is sent again; the scripts allow for that. A call that gets no
+    answer in time is not sent again: the caller can decide better what to do.
+    Raises: ConfigError when this is not a broker's URL.
     """
     from redis import Redis, exceptions
     from redis.backoff import ExponentialBackoff
@@ -66,9 +66,9 @@ def hide_password(url: str) -> str:
 
 @contextmanager
 def broker_errors(client: Redis) -> Iterator[None]:
-    """Turn what can go wrong on the way to the broker, and in it, into errors of ours.
+    """Turn the errors of the broker and of the connection to it into ours.
 
-    Raises: BrokerError, BrokerFullError; ConfigError when trying again is of no use.
+    Raises: BrokerError, BrokerFullError; ConfigError when trying again cannot help.
     """
     from redis import exceptions
 
@@ -84,7 +84,7 @@ def broker_errors(client: Redis) -> Iterator[None]:
         ) from error
     except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
         raise BrokerError(
-            f"{where} cannot be reached: {error}; start it, check the broker's URL, or have a "
+            f"{where} cannot be reached: {error}; start it, check the broker's URL, or start a "
             "farm on this machine: rushes up"
         ) from error
     except exceptions.ReadOnlyError as error:
@@ -92,7 +92,7 @@ def broker_errors(client: Redis) -> Iterator[None]:
     except exceptions.ResponseError as error:
         text = str(error)
         if text.startswith("MISCONF"):
-            raise BrokerError(f"{where} cannot save to its disk; make room there") from error
+            raise BrokerError(f"{where} cannot save to its disk; free some space there") from error
         if text.startswith(_LOADING):
             raise BrokerError(f"{where} is not ready: {text}") from error
         raise BrokerAnswerError(

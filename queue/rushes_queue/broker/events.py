@@ -1,4 +1,4 @@
-"""What happens to a job, line by line, and messages that nobody could read."""
+"""The events of a job, and notices about messages that cannot be read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLACE = re.compile(r"[0-9]{1,20}(-[0-9]{1,20})?|\$")
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """One entry of a stream; ``id`` is its place, to read on from.
+    """One entry of a stream; ``id`` is its position, from which reading can continue.
 
     Events of kind ``state`` are written by the broker at each change: event, state, ms, fence,
     worker, reason.
@@ -53,9 +53,9 @@ def to_event(entry: tuple[str, Mapping[str, str]]) -> JobEvent:
 
 
 def check_place(after: str) -> str:
-    """Return a place to read on from.
+    """Return a position from which reading can continue.
 
-    Raises: JobError when it is none.
+    Raises: JobError when it is not one.
     """
     if not _PLACE.fullmatch(after):
         raise JobError(f"{after!r} is not a place in the events; write one that was read, or 0")

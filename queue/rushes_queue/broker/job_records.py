@@ -1,7 +1,7 @@
-"""The record of every job: the truth about it, kept in the broker.
+"""The record of every job, kept in the broker: it is authoritative.
 
-Each method that changes a job is one script, so one atomic step. Times are the broker's. An answer
-that got lost on the way can be asked for again: a repeated call changes nothing.
+Each method that changes a job is one script, so one atomic step. Times are the broker's. A call
+whose answer was lost can be repeated: it changes nothing the second time.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _COUNTERS = {  # kinds of failure that are worth another try: counter in the rec
 }
 _LONGEST_MESSAGE = 2000  # characters
 _LONGEST_PROMPT = 100
-_RECORDS_PER_CALL = 500  # some milliseconds of the broker's time
+_RECORDS_PER_CALL = 500  # takes the broker a few milliseconds
 _MOST_NOTICES = 1000
 _LONGEST_BLOCK_MS = 4000  # redis-py itself gives up after 5 s
 _ID_START = re.compile(r"[0-9a-f]{1,16}")
@@ -94,7 +94,7 @@ class JobRecords:
         """
         return cls(connect(url), prefix)
 
-    # For those who hand jobs in and watch them
+    # For those who submit and watch jobs
 
     def submit(
         self, document: JobDocument, document_key: str, *, asked: JobDocument | None = None
@@ -125,15 +125,15 @@ class JobRecords:
                 )
             case ["missing", other, *_]:
                 raise UnknownJobError(
-                    f"job {document.id}: is to wait for job {other}, which is unknown", job=other
+                    f"job {document.id}: depends on job {other}, which is unknown", job=other
                 )
         return to_change(document.id, reply)
 
     def adopt(self, record: JobRecord, *, ttl_ms: int = 60_000) -> Change:
-        """Put back a record that the broker lost; one that is there stays as it is.
+        """Restore a record that the broker lost; an existing one stays as it is.
 
-        A job that runs keeps its fence, and has ``ttl_ms`` to renew its lease.
-        Raises: JobError when the record is none that could be; BrokerFullError.
+        A running job keeps its fence, and has ``ttl_ms`` to renew its lease.
+        Raises: JobError when the record is not valid; BrokerFullError.
         """
         check_adopted(record)
         bare = replace(record, waiting_for=(), notes={}, not_before_ms=None, lease_until_ms=None)
@@ -155,9 +155,9 @@ class JobRecords:
         return {record.id: record for record in self._read(jobs)}
 
     def find(self, prefix: str) -> str:
-        """Return the id that starts so.
+        """Return the id that starts with a prefix.
 
-        Raises: AmbiguousJobError when it is too short or several start so; UnknownJobError.
+        Raises: AmbiguousJobError when it is too short or fits several ids; UnknownJobError.
         """
         if not _ID_START.fullmatch(prefix):
             _refuse_unknown(prefix)
@@ -173,7 +173,7 @@ class JobRecords:
         return found[0]
 
     def ids(self, prefix: str, limit: int) -> Sequence[str]:
-        """Return the first ids that start so."""
+        """Return the first ids that start with a prefix."""
         lowest, highest = f"[{prefix}", f"[{prefix}\xff"
         with broker_errors(self.client):
             return _texts(
@@ -195,7 +195,7 @@ class JobRecords:
         return tuple(found)
 
     def attempts(self, job: str) -> tuple[Attempt, ...]:
-        """Return the latest attempts at a job, in their order."""
+        """Return the latest attempts at a job, in order."""
         with broker_errors(self.client):
             texts = _texts(self.client.lrange(f"{self.prefix}attempts:{job}", 0, -1))
         return tuple(map(Attempt.from_json, texts))
@@ -219,23 +219,23 @@ class JobRecords:
     # For users who change a job
 
     def cancel(self, job: str) -> Change:
-        """End a job; one that runs is asked to stop. Raises: JobConflictError when it is done."""
+        """Cancel a job, or ask it to stop. Raises: JobConflictError when it is done."""
         return self._ask("set_aside", job, "cancelled", "cancel")
 
     def pause(self, job: str) -> Change:
-        """Set a job aside, or ask it to. Raises: JobConflictError when it has ended."""
+        """Pause a job, or ask it to pause. Raises: JobConflictError when it has ended."""
         return self._ask("set_aside", job, "paused", "pause")
 
     def resume(self, job: str) -> Change:
-        """Queue a paused job, or withdraw the pause. Raises: JobConflictError when it ended."""
+        """Queue a paused job, or withdraw the request. Raises: JobConflictError when it ended."""
         return self._ask("resume", job, "resumed")
 
     def retry(self, job: str, *, from_start: bool = False) -> Change:
-        """Queue a job that failed, was cancelled or quarantined, with its budget of faults renewed.
+        """Queue a job that failed, was cancelled or quarantined; its failures no longer count.
 
-        It goes on from its save points, unless ``from_start``.
-        Jobs that gave up because of it come back with it.
-        Raises: JobConflictError when it runs, is paused or done, or waits for one that failed.
+        It continues from its save points, unless ``from_start``. Jobs that failed because of it
+        are queued again too.
+        Raises: JobConflictError when it runs, is paused or done, or depends on one that failed.
         """
         return self._ask("retry", job, "retried", int(from_start))
 
@@ -268,13 +268,13 @@ class JobRecords:
     ) -> JobRecord | None:
         """Take the first due job of these queues, in their order, if there is one.
 
-        The lease holds for ``ttl_ms``; the record's ``fence`` tells this attempt from all others.
-        A job whose document is newer than ``max_schema`` is left there, with a note; so is, without
-        one, a job that has none of the ``tags``, if there are any. ``place`` is where losses are
-        counted, whichever worker runs there; by default it is the worker. A job that crashed there
-        is left until it has got another one done. ``request`` names this call: the same one again
-        gets the same job.
-        Raises: WorkerRestsError when the place has lost too many jobs in a row.
+        The lease is valid for ``ttl_ms``; the record's ``fence`` identifies this attempt. A job
+        whose document is newer than ``max_schema`` stays queued, with a note; with ``tags``, so
+        does a job that has none of them, without a note. Losses are counted by ``place``, whichever
+        worker runs there; by default it is the worker. A job that crashed there is not claimed
+        again before another one is done. ``request`` identifies this call: repeated, it returns the
+        same job.
+        Raises: WorkerRestsError when this place has lost too many jobs in a row.
         """
         request = request or uuid.uuid4().hex
         limits = (ttl_ms, max_schema, request, json.dumps(list(tags)))
@@ -306,7 +306,7 @@ class JobRecords:
     def renew(
         self, job: str, fence: int, ttl_ms: int, progress: JobProgress | None = None
     ) -> RenewAnswer:
-        """Prolong a lease, report progress, and hear what is asked for."""
+        """Renew a lease, report progress, and return what the attempt is asked to do."""
         reported: tuple[str | float, ...] = ()
         if progress is not None:
             prompt = shortened(printable(progress.prompt), _LONGEST_PROMPT)
@@ -314,7 +314,7 @@ class JobRecords:
         return RenewAnswer(self._scripts.run("renew", job, fence, ttl_ms, *reported))
 
     def finish(self, job: str, fence: int, result: Mapping[str, Any]) -> Change:
-        """Say that the result is published; what waited for the job is queued.
+        """Report that the result is published; the jobs that waited for it are queued.
 
         Raises: FencedError when another attempt may hold the job.
         """
@@ -331,7 +331,7 @@ class JobRecords:
         max_failures: int = MAX_FAILURES,
         max_hiccups: int = MAX_HICCUPS,
     ) -> Change:
-        """Report a failure: for good, or to try again after ``delay_ms``, as the kind has it.
+        """Report a failure: final, or to be retried after ``delay_ms``, depending on its kind.
 
         Raises: FencedError when another attempt may hold the job.
         """
@@ -342,7 +342,7 @@ class JobRecords:
         return self._end("fail", job, fence, kind, failure, event, delay_ms, counter, cap)
 
     def quarantine(self, job: str, fence: int, kind: FailureKind, message: str) -> Change:
-        """Set a job aside that no worker should try again, such as one that cannot be read.
+        """Quarantine a job that no worker should try again, such as one that cannot be read.
 
         Raises: FencedError when another attempt may hold the job.
         """
@@ -370,18 +370,18 @@ class JobRecords:
         max_hiccups: int = MAX_HICCUPS,
         max_in_a_row: int = MAX_LOSSES_IN_A_ROW,
     ) -> Change:
-        """Report that the process died which rendered the job.
+        """Report that the process that rendered the job has died.
 
         A job that crashes wherever it is tried is quarantined (see ``losses.lua``), and a worker
-        that loses whatever it tries has to rest. ``is_from_outside``: somebody ended the process;
-        that is neither's fault, and counts like a failure of the infrastructure.
+        that loses every job has to rest. ``is_from_outside``: somebody ended the process; that is
+        nobody's fault, and counts as an infrastructure failure.
         Raises: FencedError when another attempt may hold the job.
         """
         caps = (max_losses, max_hiccups, max_in_a_row)
         return self._end("lose", job, fence, _line(message), int(is_from_outside), *caps)
 
     def settle(self, job: str, fence: int, to: Literal["cancelled", "paused"]) -> Change:
-        """Answer what ``renew`` asked for; what was taken back meanwhile leaves the job queued.
+        """Do what ``renew`` asked for; if the request was withdrawn, the job is queued.
 
         Raises: FencedError when another attempt may hold the job; JobConflictError when nobody
             asked to cancel it.
@@ -389,7 +389,7 @@ class JobRecords:
         return self._end("settle", job, fence, to)
 
     def begin_sweep(self, worker: str, *, pause_ms: int) -> bool:
-        """Say that a worker sweeps; returns False when one did so less than the pause ago."""
+        """Begin a sweep; returns False when the last one was less than the pause ago."""
         with broker_errors(self.client):
             return bool(self.client.set(f"{self.prefix}sweeper", worker, nx=True, px=pause_ms))
 
@@ -402,20 +402,20 @@ class JobRecords:
         ring_after_ms: int = RING_AFTER_MS,
         bell_lists: str | None = None,
     ) -> Reaped:
-        """Sweep: end the attempts whose lease is over, and find jobs that nobody rang for lately.
+        """Sweep: end the attempts whose lease has expired, and find jobs that need another bell.
 
-        Of each queue only the first ``limit`` jobs are rung: any bell makes a worker take the best.
-        ``bell_lists`` is what the names of the lists start with, in the same database, in which
-        bells wait for workers; no more are rung than are missing there. Without it a queue that
-        is not served collects bells. The answer names each ``untold`` job once.
+        Only the first ``limit`` jobs of each queue are rung: any bell makes a worker take the best
+        job. ``bell_lists`` is the prefix of the lists in which bells wait for workers, in the same
+        database; only bells that are missing there are rung. Without it, bells pile up in a queue
+        that no worker serves. Each ``unannounced`` job is returned once.
         """
         lists = () if bell_lists is None else (bell_lists,)
         caps = (limit, max_losses, max_in_a_row)
-        lost, bells, untold = self._scripts.run("reap", *caps, ring_after_ms, *lists)
+        lost, bells, unannounced = self._scripts.run("reap", *caps, ring_after_ms, *lists)
         return Reaped(
             tuple((job, State(state)) for job, state in pair_up(lost)),
             to_bells(bells),
-            tuple(untold),
+            tuple(unannounced),
         )
 
     # Events, notices, workers
@@ -423,7 +423,7 @@ class JobRecords:
     def add_event(
         self, job: str, kind: str, fields: Mapping[str, object], *, fence: int | None = None
     ) -> bool:
-        """Write down what happened; return False if ``fence`` has no say any more.
+        """Log an event; return False if ``fence`` is out of date.
 
         Raises: BrokerFullError.
         """
@@ -436,10 +436,10 @@ class JobRecords:
     def read_events(
         self, job: str, after: str = "0", *, block_ms: int = 0, limit: int = 1000
     ) -> tuple[JobEvent, ...]:
-        """Return what happened after a place, waiting up to ``block_ms`` for the first of it.
+        """Return the events after a position, waiting up to ``block_ms`` for the first one.
 
-        A long wait ends early, before the connection takes it for a fault.
-        Raises: JobError when ``after`` is not a place.
+        A long wait ends early, before the connection times out.
+        Raises: JobError when ``after`` is not a position.
         """
         stream = {f"{self.prefix}events:{job}": check_place(after)}
         with broker_errors(self.client):
@@ -453,7 +453,7 @@ class JobRecords:
     def add_notice(
         self, kind: str, message: str, fields: Mapping[str, object] | None = None
     ) -> None:
-        """Keep something that belongs to no job: a message or document that cannot be read.
+        """Keep a notice that belongs to no job: a message or document that cannot be read.
 
         Raises: BrokerFullError.
         """
@@ -468,13 +468,13 @@ class JobRecords:
         return tuple(map(to_event, entries))
 
     def beat(self, worker: WorkerInfo, *, ttl_ms: int, place: str | None = None) -> Rest:
-        """Say that a worker lives; hear whether its place has to rest."""
+        """Report that a worker is alive; return whether its place has to rest."""
         what = (worker.name, worker.to_json(), ttl_ms, place or worker.name)
         num_lost, rest_ms = self._scripts.run("beat", *what)
         return Rest(num_lost, rest_ms / 1000)
 
     def leave(self, worker: str) -> None:
-        """Say that a worker is gone."""
+        """Report that a worker has ended."""
         with broker_errors(self.client):
             pipeline = self.client.pipeline()
             pipeline.delete(f"{self.prefix}worker:{worker}")
@@ -482,7 +482,7 @@ class JobRecords:
             pipeline.execute()
 
     def live_workers(self) -> tuple[LiveWorker, ...]:
-        """Return the workers that were heard of lately, by name, with the jobs they hold."""
+        """Return the live workers by name, with the jobs they hold."""
         workers = [
             LiveWorker(WorkerInfo.from_json(info), int(beat), tuple(holds))
             for _, info, beat, *holds in self._scripts.run("workers")
@@ -490,7 +490,7 @@ class JobRecords:
         return tuple(sorted(workers, key=lambda worker: worker.info.name))
 
     def _read(self, jobs: Iterable[str], state: State | None = None) -> Iterator[JobRecord]:
-        """Yield the records that exist; one that cannot be read does not hide the others."""
+        """Yield the records that exist; records that cannot be read are skipped."""
         jobs = tuple(jobs)
         for start in range(0, len(jobs), _RECORDS_PER_CALL):
             page = jobs[start : start + _RECORDS_PER_CALL]
@@ -509,7 +509,7 @@ class JobRecords:
             case ["unknown", *_]:
                 _refuse_unknown(job)
             case ["refused", state, *_]:
-                raise JobConflictError(f"job {job}: is {state}, so it cannot be {wish}", job=job)
+                raise JobConflictError(f"job {job}: is {state} and cannot be {wish}", job=job)
             case ["vain", other, state, *_]:
                 cure = (
                     "submit it with --new, without that one"
@@ -529,7 +529,7 @@ class JobRecords:
                 _refuse_unknown(job)
             case ["fenced", state, *_]:
                 raise FencedError(
-                    f"job {job}: is {state}, and not held by the attempt with fence {fence}",
+                    f"job {job}: is {state} and no longer held by the attempt with fence {fence}",
                     job=job,
                 )
             case ["refused", state, *_]:

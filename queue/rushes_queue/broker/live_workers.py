@@ -1,4 +1,4 @@
-"""What live workers say of themselves."""
+"""What live workers report about themselves."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class WorkerInfo:
 
 @dataclass(frozen=True, slots=True)
 class LiveWorker:
-    """A worker that was heard of lately, and the jobs that it holds."""
+    """A live worker, and the jobs that it holds."""
 
     info: WorkerInfo
     beat_ms: int

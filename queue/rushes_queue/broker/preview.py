@@ -1,7 +1,7 @@
-"""The last frame of a running job, for whoever looks at it; without one it costs nothing.
+"""The last frame of a running job, made only while somebody wants it.
 
-Who looks says so in the broker, for a while. The worker asks when it renews its lease, and only
-then makes a picture.
+Viewers register in the broker for a short time. The worker looks for them when it renews its lease,
+and only then makes a picture.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from rushes_queue.broker.job_records import JobRecords
 
-LOOK_SECONDS = 30  # for which one look counts
-FRAME_SECONDS = 10  # for which a picture is kept; the worker renews it while somebody looks
+LOOK_SECONDS = 30  # for which a viewer stays registered
+FRAME_SECONDS = 10  # for which a picture is kept; the worker renews it while there are viewers
 
 _LONGEST_SIDE = 960  # pixels
 _JPEG_QUALITY = 85
@@ -31,13 +31,13 @@ _SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class NoFrameError(JobError):
-    """A worker has sent no picture in time."""
+    """A worker has not sent a picture in time."""
 
     exit_code = 8
 
 
 def ask(client: Redis, prefix: str, job: str) -> None:
-    """Say that somebody looks at a job.
+    """Register a viewer of a job.
 
     Raises: BrokerError.
     """
@@ -46,7 +46,7 @@ def ask(client: Redis, prefix: str, job: str) -> None:
 
 
 def is_wanted(client: Redis, prefix: str, job: str) -> bool:
-    """Say whether somebody looks at a job.
+    """Say whether a job has viewers.
 
     Raises: BrokerError.
     """
@@ -70,7 +70,7 @@ def to_jpeg(frame: NDArray[np.uint8]) -> bytes:
 
 
 def store_frame(client: Redis, prefix: str, job: str, jpeg: bytes) -> None:
-    """Keep the last frame of a job for a while.
+    """Keep the last frame of a job for a short time.
 
     Raises: BrokerError, BrokerFullError.
     """
@@ -102,7 +102,7 @@ def wait_for_frame(store: JobRecords, job: str, timeout_seconds: float) -> bytes
         state = store.get(job).state
         if state is not State.RUNNING:
             hint = "; rushes fetch brings its video" if state is State.DONE else ""
-            raise JobConflictError(f"job {job}: is {state}, so there is no new frame{hint}")
+            raise JobConflictError(f"job {job}: is {state} and has no new frame{hint}")
         if time.monotonic() >= deadline:
             raise NoFrameError(f"job {job}: its worker sent no frame within {timeout_seconds:g} s")
         time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -1,4 +1,4 @@
-"""What the store answers to those who change a job."""
+"""The answers of the store to changes of a job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rushes_queue.jobs.states import State
 
 @dataclass(frozen=True, slots=True)
 class Bell:
-    """A doorbell to ring: in this queue there is a job to be claimed."""
+    """A doorbell to ring: this queue has a job to claim."""
 
     job: str
     queue: str
@@ -19,10 +19,10 @@ class Bell:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of a job.
+    """The states of a job before and after a change.
 
-    ``before`` is ``None`` for a new job, ``after`` for one that is forgotten. Unless
-    ``is_change`` it was so already. ``bells`` are for the job itself and those that waited for it.
+    ``before`` is ``None`` for a new job, ``after`` for a forgotten one. Without ``is_change`` there
+    was nothing to change. ``bells`` are for the job itself and those that waited for it.
     """
 
     job: str
@@ -33,11 +33,11 @@ class Change:
 
 
 class RenewAnswer(StrEnum):
-    """What an attempt is told when it renews its lease.
+    """What an attempt is asked to do when it renews its lease.
 
     ``cancel`` and ``pause``: stop at the next chunk and settle; the lease is renewed. ``fenced``:
     another attempt may hold the job, so nothing may be published. ``unknown``: the broker has lost
-    the record; the job may go on, and be adopted.
+    the record; the job may continue, and be restored.
     """
 
     OK = "ok"
@@ -49,7 +49,7 @@ class RenewAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """How many jobs in a row a worker's place has lost, and for how long it gets none."""
+    """How many jobs in a row a worker's place has lost, and for how long it gets no more."""
 
     num_lost: int
     seconds: float
@@ -62,14 +62,14 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What a sweep found: jobs whose lease was over, with their state now, and bells to ring.
+    """The findings of a sweep: jobs whose lease has expired with their new state, bells to ring.
 
-    ``untold`` are jobs that ended while no worker had them; nobody else hears of these.
+    ``unannounced`` are jobs that ended while no worker held them, so nobody was notified.
     """
 
     lost: tuple[tuple[str, State], ...]
     bells: tuple[Bell, ...]
-    untold: tuple[str, ...]
+    unannounced: tuple[str, ...]
 
 
 def to_change(job: str, reply: list[Any]) -> Change:
@@ -89,5 +89,5 @@ def to_bells(flat: list[str]) -> tuple[Bell, ...]:
 
 
 def pair_up(flat: list[str]) -> list[tuple[str, str]]:
-    """Return the pairs of a flat list, as the scripts answer them."""
+    """Return the pairs of a flat list, as the scripts return them."""
     return list(zip(flat[::2], flat[1::2], strict=True))

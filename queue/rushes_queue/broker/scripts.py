@@ -30,7 +30,7 @@ class Scripts:
         self._scripts: dict[str, Script] = {}
 
     def run(self, name: str, *args: str | int | float) -> Any:
-        """Run a script; the head of its file says what it takes and answers.
+        """Run a script; the head of its file lists its arguments and answers.
 
         Raises: BrokerError, BrokerFullError, ConfigError as ``broker_errors`` says.
         """
@@ -43,7 +43,7 @@ class Scripts:
 
 @cache
 def script_text(name: str) -> str:
-    """Return a script as it is sent: its flags, the table of states, what all share, itself."""
+    """Return a script as it is sent: flags, table of states, shared prelude, the script itself."""
     flags, _, body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8").partition("\n")
     shared = [(_FOLDER / f"{each}.lua").read_text(encoding="utf-8") for each in _SHARED]
     return "\n".join((flags, _state_tables(), *shared, body))

@@ -1,4 +1,4 @@
-"""What the broker's server says of itself."""
+"""Facts about the broker's server."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_version(client: Redis) -> tuple[str, str]:
 
 
 def read_setting(client: Redis, name: str) -> str | None:
-    """Return a setting of the server, None where its provider does not tell."""
+    """Return a setting of the server, None where its provider hides it."""
     from redis.exceptions import ResponseError
 
     try:

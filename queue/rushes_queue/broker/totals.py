@@ -1,7 +1,7 @@
-"""What the farm has done since it began: sums in the broker, which outlive workers and jobs.
+"""Totals since the farm began, kept in the broker, where they outlive workers and jobs.
 
-The scripts count jobs that end, attempts that end, and chunks and frames as they are reported;
-workers add how long their chunks took.
+The scripts count jobs and attempts that end, and chunks and frames as they are reported; workers
+add the time of their chunks.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _BUCKET, _SUM = "chunk_seconds ", "chunk_seconds_sum"
 
 @dataclass(frozen=True)
 class Totals:
-    """All sums; a server that loses its memory starts again from zero."""
+    """All totals; a server that loses its data starts again from zero."""
 
     jobs: Mapping[str, int]  # that ended, by state
     attempts: Mapping[str, int]  # that ended, by how
     num_chunks: int
-    num_frames: int  # that workers made, those included that were made twice
+    num_frames: int  # that workers made, including those made twice
     chunk_seconds: tuple[int, ...]  # chunks by bucket, the last for those that took longer
     chunk_seconds_sum: float
 
@@ -48,7 +48,7 @@ def add_chunk_seconds(client: Redis, prefix: str, seconds: Iterable[float]) -> N
 
 
 def read_totals(client: Redis, prefix: str) -> Totals:
-    """Return all sums.
+    """Return all totals.
 
     Raises: BrokerError.
     """

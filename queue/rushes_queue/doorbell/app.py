@@ -1,7 +1,7 @@
 """The Celery application: doorbells that say "there is work", and nothing else.
 
-A message carries the id of a job, and losing it loses nothing: the truth is the job's record
-(``broker.job_records``), from which every worker can claim, and for which the sweep rings again.
+A message carries the id of a job, and losing one does no harm: the job's record
+(``broker.job_records``) is authoritative, any worker can claim it, and the sweep rings again.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     return {
         "broker_url": broker_url_of(settings.broker_url.get_secret_value()),
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # a broker may be away for long; by default 100
+        "broker_connection_max_retries": None,  # a broker may be down for long; the default is 100
         "broker_transport_options": {
-            # Messages come again after this time; the claim drops them, so it may be any.
+            # Messages are redelivered after this time; a claim ignores them, so any value works.
             "visibility_timeout": settings.visibility_seconds,
             "unacked_restore_interval": 10,
             "unacked_restore_throttle": 1,
-            # Without a time-out a dead connection is waited for, for ever.
+            # Without a time-out a dead connection blocks for ever.
             "socket_timeout": 30,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
@@ -53,16 +53,16 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
             "queue_order_strategy": "priority",  # queues are served in the order they are named
             "global_keyprefix": f"{settings.key_prefix}{BELLS}",
         },
-        # A job holds its message until it ends, and the worker reserves no other one: what waits
-        # stays where priority, cancellation and other workers can see it.
+        # A job holds its message until it ends, and the worker reserves no other: waiting jobs stay
+        # visible to priorities, cancellation and other workers.
         "task_acks_late": True,
         "worker_prefetch_multiplier": 1,
         "worker_concurrency": 1,
         "worker_pool": "prefork",  # a crash in native code kills the child, not the worker
-        # Redelivery knows no bound; the sweep does (and counts).
+        # Celery redelivers without limit; the sweep counts and limits.
         "task_reject_on_worker_lost": False,
         "task_acks_on_failure_or_timeout": True,
-        # True kills the job and forgets its message when the broker is away for a moment.
+        # True would kill the job when the broker is briefly unreachable.
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_proc_alive_timeout": 600,  # a slow start of a child is not a fault
         "worker_max_tasks_per_child": None,  # the networks stay loaded
@@ -86,7 +86,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
 
 def broker_url_of(url: str) -> str:
-    """Return a URL in kombu's spelling, in which a socket's is redis+socket."""
+    """Return a URL as kombu spells it: redis+socket for a socket."""
     if not url.startswith("unix://"):
         return url
     parts = urlsplit(url)
@@ -102,15 +102,15 @@ class Doorbell:
         self._app = make_app(settings)
 
     def ring(self, bells: Iterable[Bell]) -> bool:
-        """Send the messages for these bells; return False when the broker did not take them all.
+        """Send the messages for these bells; return False when the broker did not take all of them.
 
-        Losing some does no harm: the sweep rings again for whatever waits.
+        Losing some does no harm: the sweep rings again for waiting jobs.
         """
         bells = tuple(bells)
         if not bells:
             return True
         try:
-            # of connections that stay open
+            # its connections stay open
             with self._app.producer_pool.acquire(block=True) as producer:
                 for bell in bells:
                     body = {"job_id": bell.job, "schema": MESSAGE_SCHEMA}

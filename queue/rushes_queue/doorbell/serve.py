@@ -31,7 +31,7 @@ class Callbacks:
 
 def serve(settings: Settings, name: str, queues: Sequence[str], callbacks: Callbacks) -> int:
     """Listen until ``stop`` is called; return the exit code."""
-    # About pickle, which no message of ours may be.
+    # It is about pickle, which we do not accept.
     warnings.simplefilter("ignore", SecurityWarning)
     app = make_app(settings)
     # Only here: a process that only sends messages needs no protection from them.

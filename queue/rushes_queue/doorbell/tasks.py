@@ -23,7 +23,7 @@ _SECONDS_TO_DIE = 5.0
 def install_task(app: Celery, take_job: Callable[[], None]) -> None:
     """Let ``take_job`` run in the child for every doorbell.
 
-    The message names a job, but means "there is work": what is taken is decided by the records.
+    The message names a job, but only means "there is work": the records decide which job is taken.
     """
 
     @app.task(name=RENDER_TASK, ignore_result=True)
@@ -32,10 +32,10 @@ def install_task(app: Celery, take_job: Callable[[], None]) -> None:
 
 
 class QuickReapingPool(AsynPool):  # type: ignore[misc]  # celery ships no types
-    """Notices at once that a child died, where Celery's own may take five seconds.
+    """Notices at once that a child died; Celery's own pool may take five seconds.
 
-    It looks for the dead when a child's pipe closes, which comes a moment before the child can be
-    waited for, and then not again until its next regular look.
+    That one checks when a child's pipe closes, a moment before the child can be waited for, and
+    then only at its next regular check.
     """
 
     def _event_process_exit(self, hub: Any, proc: Any) -> None:
@@ -57,7 +57,7 @@ class QuietWorker(Worker):  # type: ignore[misc]  # celery ships no types
 
 
 class SturdyConsumer(Consumer):  # type: ignore[misc]  # celery ships no types
-    """A consumer that notes messages which are no doorbell, and drops them."""
+    """A consumer that reports messages that are not doorbells, and drops them."""
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
         report_unreadable("it is not a task", body)

@@ -1,7 +1,7 @@
-"""Kombu's Redis transport, made to survive messages that are none.
+"""Kombu's Redis transport, made to survive malformed messages.
 
-Anybody who can write to the broker can put anything into a queue. What cannot be read is noted in
-the broker (``rushes stats`` shows it) and dropped; the worker goes on. No job is lost by that: a
+Anybody who can write to the broker can put anything into a queue. A message that cannot be read is
+kept as a notice (``rushes stats`` shows it) and dropped; the worker continues. No job is lost: a
 message is only a doorbell.
 """
 
@@ -17,24 +17,24 @@ from kombu.transport import redis
 
 logger = logging.getLogger(__name__)
 
-# Who keeps the notices of this process; set when a worker starts.
+# Who records the notices of this process; set when a worker starts.
 _listeners: list[Callable[[str, str], None]] = []
 
 
 def on_unreadable(listener: Callable[[str, str], None]) -> None:
-    """Have ``listener(reason, message)`` called for each message that cannot be read."""
+    """Call ``listener(reason, message)`` for each message that cannot be read."""
     _listeners.append(listener)
 
 
 def report_unreadable(reason: str, message: object) -> None:
-    """Tell the listeners of a message that cannot be read."""
+    """Report a message that cannot be read to the listeners."""
     logger.error("a message was dropped: %s", reason)
     for listener in _listeners:
         listener(reason, repr(message)[:1000])
 
 
 class Channel(redis.Channel):
-    """A channel that drops what is not an envelope of a message."""
+    """A channel that drops what is not the envelope of a message."""
 
     def _brpop_read(self, **options: Any) -> Any:
         try:
@@ -60,10 +60,10 @@ class Transport(redis.Transport):
 
 
 def _check_body(message: Any) -> None:
-    """Refuse a task whose body Celery cannot take apart.
+    """Refuse a task whose body Celery cannot parse.
 
-    It would fail after the message was taken and before it is acknowledged; the worker, which takes
-    one message at a time, would then wait for its end for ever.
+    It would fail after the message is received and before it is acknowledged; the worker, which
+    takes one message at a time, would then wait for it for ever.
 
     Raises: KeyError, TypeError, ValueError, AttributeError, RecursionError.
     Source: Celery's message protocol, version 2: a body is [args, kwargs, embed].

@@ -1,4 +1,4 @@
-"""The ways of one process to the farm: records, storage, doorbells."""
+"""The connections of one process to the farm: records, storage, doorbells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FarmLinks:
-    """Open one in each process; connections do not survive a fork."""
+    """Open one of these in each process; connections do not survive a fork."""
 
     settings: Settings
     store: JobRecords
@@ -45,7 +45,7 @@ class FarmLinks:
         return self._doorbell.ring(bells)
 
     def announce_end(self, job: str) -> tuple[str, ...]:
-        """Notify whoever asked for it that a job has ended; return what did not work.
+        """Send the notifications of a job that has ended; return what failed.
 
         Raises: BrokerError, UnknownJobError.
         """
@@ -55,6 +55,6 @@ class FarmLinks:
         record = self.store.get(job)
         try:
             document = read_document(self.storage, job)
-        except RushesError:  # then only those of the settings are told
+        except RushesError:  # then only the addresses in the settings are notified
             document = None
         return notify(document, record, self.settings)

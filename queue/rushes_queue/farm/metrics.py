@@ -1,4 +1,4 @@
-"""The farm in numbers for Prometheus, read from the broker whenever somebody asks for them."""
+"""Metrics of the farm for Prometheus, read from the broker at each scrape."""
 
 from __future__ import annotations
 
@@ -29,15 +29,14 @@ if TYPE_CHECKING:
 class FarmCollector(Collector):
     """Reads records, workers and totals at each scrape; without a broker only ``rushes_up`` is 0.
 
-    Every worker and every other process that serves this says the same of the whole farm, so
-    scrape one of them.
+    Every process that serves this reports the same metrics, of the whole farm, so scrape only one.
     """
 
     def __init__(self, store: JobRecords) -> None:
         self._store = store
 
     def describe(self) -> list[Metric]:
-        """Name nothing in advance, so that nothing is read before the first scrape."""
+        """Describe nothing in advance, so that nothing is read before the first scrape."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -87,14 +86,14 @@ def _jobs(census: Census) -> Iterator[Metric]:
         depths.add_metric(list(split_queue_name(queue)), depth)
     yield depths
     yield GaugeMetricFamily(
-        "rushes_jobs_aside", "Queued jobs that wait for a time or other jobs.", census.num_aside
+        "rushes_jobs_aside", "Queued jobs that wait for a time or for other jobs.", census.num_aside
     )
     yield GaugeMetricFamily(
         "rushes_oldest_waiting_seconds",
-        "Time since the submission of the first job in line.",
+        "Time since the submission of the oldest job that waits.",
         census.waiting_seconds or 0,
     )
-    yield GaugeMetricFamily("rushes_frames_per_second", "Of all jobs that run.", census.fps)
+    yield GaugeMetricFamily("rushes_frames_per_second", "Sum over all running jobs.", census.fps)
 
 
 def _workers(workers: tuple[LiveWorker, ...]) -> Iterator[Metric]:
@@ -129,5 +128,5 @@ def _totals(totals: Totals) -> Iterator[Metric]:
         so_far += number
         buckets.append((bound, so_far))
     yield HistogramMetricFamily(
-        "rushes_chunk_seconds", "Time a chunk.", buckets, totals.chunk_seconds_sum
+        "rushes_chunk_seconds", "Time taken by a chunk.", buckets, totals.chunk_seconds_sum
     )

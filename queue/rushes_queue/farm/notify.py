@@ -1,8 +1,8 @@
-"""Tell whoever asked that a job has ended: a POST to web addresses, and a command of this machine.
+"""Notifications that a job has ended: a POST to web addresses, and a command on this machine.
 
-Addresses in a job document come from whoever submitted it, so they may not lead into a private
-network unless ``allow_private_webhooks`` is set; those in the settings may. All of it together
-takes at most ten seconds, and nothing that goes wrong here harms the job.
+Addresses in a job document are untrusted, so they may not lead into a private network unless
+``allow_private_webhooks`` is set; those in the settings may. All notifications together take at
+most ten seconds, and a failure here never affects the job.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ def notify(
     *,
     budget_seconds: float = BUDGET_SECONDS,
 ) -> tuple[str, ...]:
-    """Tell everybody at once how a job ended; return what did not work, one line each.
+    """Send all notifications of a job at once; return the failures, one line each.
 
     ``document`` is missing where it could not be read; who is told stands there, unless the record
     says otherwise. Never raises.
     """
     try:
         return _notify(document, record, settings, budget_seconds)
-    except Exception as error:  # whatever it is: the job has ended, and that stays so
+    except Exception as error:  # whatever it is: the job has ended all the same
         logger.exception("job %s: the notification failed", record.id)
         return (f"the notification failed: {type(error).__name__}",)
 
 
 def notification(record: JobRecord) -> dict[str, Any]:
-    """Return what is told."""
+    """Return the JSON of a notification."""
     return {
         "schema_version": SCHEMA_VERSION,
         "event": f"job.{record.state}",
@@ -82,7 +82,7 @@ def _notify(
 
 
 def _run_all(tasks: dict[str, Callable[[], None]], deadline: float, job: str) -> tuple[str, ...]:
-    """Do all at the same time; what is not done by the deadline is given up."""
+    """Run all at the same time; those that miss the deadline are given up."""
     faults: dict[str, str] = dict.fromkeys(tasks, "takes too long")
 
     def run(name: str, task: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ def _run_all(tasks: dict[str, Callable[[], None]], deadline: float, job: str) ->
         thread.join(max(deadline - time.monotonic(), 0.0))
     told = tuple(f"{printable(name)}: {fault}" for name, fault in faults.copy().items())
     for line in told:
-        logger.warning("job %s: was not told: %s", job, line)
+        logger.warning("job %s: notification failed: %s", job, line)
     return told
 
 

@@ -1,7 +1,7 @@
-"""The records of a broker that lost them, put back from what the storage keeps of each job.
+"""Restores the records of a broker that lost them, from what the storage keeps of each job.
 
-A job goes back as it was last written down; one of which only the document is left is queued as if
-it were new. One that had published its result by then is not rendered again: its worker sees that.
+A job is restored as it was last saved; if only its document is left, it is queued as new. If its
+result is already published, the worker notices that and does not render it again.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ _READERS = 8  # threads: a bucket answers slowly, but many at once
 
 @dataclass
 class Reconciled:
-    """What became of the jobs in the storage."""
+    """The outcome for the jobs in the storage."""
 
     kept: list[str] = field(default_factory=list)  # the broker has them
     restored: dict[str, State] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)  # what cannot be put back, and why
+    faults: dict[str, str] = field(default_factory=dict)  # jobs that cannot be restored, and why
     bells: list[Bell] = field(default_factory=list)
 
     @property
     def counts(self) -> Counter[State]:
-        """How many jobs were put back into each state."""
+        """How many jobs were restored, by state."""
         return Counter(self.restored.values())
 
 
 def reconcile(
     store: JobRecords, storage: Storage, *, dry_run: bool = False, ttl_ms: int = 60_000
 ) -> Reconciled:
-    """Put back every job that the storage knows and the broker does not.
+    """Restore every job that the storage has and the broker does not.
 
-    A running job has ``ttl_ms`` for its worker to renew the lease; then it is taken up again from
-    its save points. With ``dry_run`` nothing is changed.
+    The worker of a running job has ``ttl_ms`` to renew the lease; then the job is claimed again
+    from its save points. With ``dry_run`` nothing is changed.
     Raises: what the storage raises; BrokerError, BrokerFullError.
     """
     outcome = Reconciled()
@@ -91,7 +91,7 @@ def _read_all(
 
 
 def _last_record(storage: Storage, job: str) -> JobRecord:
-    """Return the record as last written down, else that of a new job.
+    """Return the record as last saved, else that of a new job.
 
     Raises: MissingKeyError; DocumentError, NewerDocumentError.
     """

@@ -1,4 +1,4 @@
-"""From a timeline file to a queued job: checked, planned, its files stored once, handed in."""
+"""From a timeline file to a queued job: checked, planned, its files stored once, submitted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STORED_AT_A_TIME = 8  # storing waits for disks and networks
 
 @dataclass(frozen=True)
 class JobOptions:
-    """What is said of a job beside its picture; a ``nonce`` tells it from an equal one."""
+    """The options of a job beside its picture; a ``nonce`` makes an equal job a new one."""
 
     priority: Priority = "normal"
     tags: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class JobOptions:
 def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -> JobDocument:
     """Return the document of a job whose files are stored.
 
-    Raises: ConfigError when a job cannot be made of it.
+    Raises: ConfigError when it cannot be a job.
     """
     request = JobRequest.from_request(shot.request)
     timeline = blobs[shot.timeline_file]
@@ -90,7 +90,7 @@ def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -
 
 
 def check_shot(shot: Shot, limits: Limits, options: JobOptions) -> None:
-    """Refuse before anything is stored what cannot be a job, or asks for too much.
+    """Refuse invalid jobs, and those beyond the limits, before anything is stored.
 
     Raises: ConfigError, InputError, MissingFileError, DocumentError.
     """
@@ -106,9 +106,9 @@ def check_shot(shot: Shot, limits: Limits, options: JobOptions) -> None:
 def hand_in(
     links: FarmLinks, shots: Sequence[Shot], options: JobOptions
 ) -> Iterator[tuple[Shot, JobDocument, Change]]:
-    """Store files and documents, several at a time; record and ring for the jobs, in their order.
+    """Store files and documents, several at a time; then queue the jobs in order.
 
-    What is there already is not stored again; the same submission twice is the same job.
+    Nothing is stored twice; the same submission twice is the same job.
     Raises: what storage and store raise; jobs that were not yielded yet are not queued.
     """
     pool = ThreadPoolExecutor(_STORED_AT_A_TIME, "submit")
@@ -132,7 +132,7 @@ def _store(storage: Storage, shot: Shot, options: JobOptions) -> tuple[JobDocume
 
 
 def files_of(shot: Shot) -> Sequence[Path]:
-    """Return the files that travel with a job."""
+    """Return the files of a job."""
     audio = audio_file_of(shot)
     files = (shot.timeline_file, shot.request.input, audio, *named_files(shot).values())
     return [path for path in files if path]

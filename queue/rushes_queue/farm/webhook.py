@@ -1,9 +1,9 @@
-"""POST to web addresses that strangers chose: never to a machine of the private network.
+"""POST to untrusted web addresses: never to a machine of the private network.
 
 The name is looked up once, every address that it stands for is checked, and the connection goes to
-a checked address, so a second answer of the name server cannot lead elsewhere. Redirects are not
-followed, and proxies of the environment are not used. httpx's client logs whole addresses, which
-may hold tokens; its transport does not, so requests go through the transport.
+a checked address, so DNS rebinding cannot redirect it. Redirects are not followed, and proxies of
+the environment are not used. httpx's client logs whole addresses, which may hold tokens; its
+transport does not, so requests go through the transport.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MOST_ANSWER_BYTES = 65_536  # more of an answer is not read
 
 
 class PrivateAddressError(ConfigError):
-    """An address leads into a private network, and that is not allowed."""
+    """An address leads into a private network, which is not allowed."""
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -50,7 +50,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """Say whether an IP address is one of the public internet, also where it holds another one."""
+    """Say whether an IP address is public; an embedded IPv4 address counts."""
     ip: Address = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -105,11 +105,11 @@ def post(
 
 
 def hide_path(url: str) -> str:
-    """Return of a web address only what is not a secret: scheme and host."""
+    """Return scheme and host of a web address; the rest may be secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
-        return "a web address that cannot be read"
+        return "an invalid web address"
     return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
 
 
@@ -154,7 +154,7 @@ async def _send(request: httpx2.Request) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what an error says at its root: 'connection refused', not 'all attempts failed'."""
+    """Return the message of the root cause: 'connection refused', not 'all attempts failed'."""
     while error.__cause__ is not None:
         error = error.__cause__
     return shortened(printable(str(error)) or type(error).__name__)

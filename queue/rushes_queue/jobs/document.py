@@ -1,7 +1,7 @@
 """The job document: all that a worker needs to render one result, as JSON without paths.
 
-It is read as if a stranger had written it. A worker leaves documents of a newer schema version to
-others, so every field that is added raises the version in ``versions``.
+It is treated as untrusted input. A worker leaves documents of a newer schema version to others, so
+every field that is added raises the version in ``versions``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Data(BaseModel):
 
 
 class Submitter(_Data):
-    """Who handed the job in, and with which version of this program."""
+    """Who submitted the job, and with which version of this program."""
 
     version: Annotated[Line, StringConstraints(max_length=64)]
     user: Annotated[Line, StringConstraints(max_length=255)]
@@ -65,10 +65,10 @@ class Submitter(_Data):
 
 
 class JobRequest(_Data):
-    """What of a render request changes the result, apart from preset and files.
+    """The parts of a render request that change the result, apart from preset and files.
 
-    ``plan`` holds the options of the plan. ``audio`` is ``file`` where a file of its own goes with
-    the result; ``None`` leaves it to the timeline.
+    ``plan`` holds the options of the plan. ``audio`` is ``file`` when the sound comes from a
+    separate file; ``None`` leaves it to the timeline.
     """
 
     plan: PlanOptions = PlanOptions()
@@ -83,9 +83,9 @@ class JobRequest(_Data):
 
     @classmethod
     def from_request(cls, request: RenderRequest) -> Self:
-        """Take over what changes the result.
+        """Return the parts of a request that change the result.
 
-        Raises: ConfigError when a job cannot be made of it.
+        Raises: ConfigError when it cannot be a job.
         """
         audio = request.audio
         values = {
@@ -102,7 +102,7 @@ class JobRequest(_Data):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(f"this cannot be a job: {_faults(error)}") from error
+            raise ConfigError(f"this cannot be submitted as a job: {_faults(error)}") from error
 
 
 class JobDocument(_Data):
@@ -152,11 +152,11 @@ class JobDocument(_Data):
         if self.seed != self.plan["seed"]:
             raise ValueError(f"seed {self.seed} differs from the plan's {self.plan['seed']}")
         if bool(self.plan["takes_input"]) != (self.input is not None):
-            raise ValueError("input does not agree with the plan's takes_input")
+            raise ValueError("input contradicts the plan's takes_input")
         if self._needs_audio_file != (self.audio is not None):
-            raise ValueError("audio does not agree with what request and plan say of the sound")
+            raise ValueError("audio contradicts what request and plan say about the sound")
         if self.request.audio == "input" and self.input is None:
-            raise ValueError("request.audio is the input's, but there is no input")
+            raise ValueError("request.audio is 'input', but there is no input")
         self._check_files()
         return self
 
@@ -164,9 +164,9 @@ class JobDocument(_Data):
         names = [ref.name for ref in self.files]
         wanted = steering_names(self.plan)
         if len(set(names)) < len(names):
-            raise ValueError("files has two of the same name")
+            raise ValueError("files has two entries with the same name")
         if not wanted <= set(names) <= wanted | self.lora_names | self.lora_config_names:
-            raise ValueError("files are not those that the plan names")
+            raise ValueError("files differ from those that the plan names")
         beside = [ref for ref in (self.timeline, self.audio) if ref is not None]
         for ref in self.files:
             if any(ref.name == other.name and ref.sha256 != other.sha256 for other in beside):
@@ -200,11 +200,11 @@ class JobDocument(_Data):
 
     @property
     def content_sha256(self) -> str:
-        """SHA-256 of what decides the result; who asked for it, when and how urgently is not."""
+        """SHA-256 of everything that decides the result, but not of owner, time and priority."""
         return self._content_sha256 or _content_sha256_of(self.model_dump(mode="json"))
 
     def render_plan(self) -> RenderPlan:
-        """Return the plan; the sound file that it names is to lie beside the timeline."""
+        """Return the plan; its sound file has to be beside the timeline."""
         return RenderPlan.from_dict(self.plan)
 
     def to_request(
@@ -216,9 +216,10 @@ class JobDocument(_Data):
         audio: Path | None = None,
         device: str = "auto",
     ) -> RenderRequest:
-        """Return the request with the files where they lie on this machine.
+        """Return the request with the paths of the files on this machine.
 
-        Raises: ConfigError when a file is missing or too many, has the wrong extension, or when the
+        Raises: ConfigError when a file is missing or unexpected, has the wrong extension, or when
+        the
             timeline's own sound is not called ``audio.name`` and beside the timeline.
         """
         for name, path, ref in (("input", input, self.input), ("audio", audio, self.audio)):
@@ -266,7 +267,7 @@ class JobDocument(_Data):
     def from_bytes(cls, data: bytes) -> Self:
         """Read a document.
 
-        Raises: NewerDocumentError when it is for newer workers; DocumentError when it is none.
+        Raises: NewerDocumentError when it is for newer workers; DocumentError when it is not valid.
         """
         fields = _read_object(data)
         version = newer_version(fields)
@@ -327,9 +328,9 @@ def _hash_of(blob: Mapping[str, Any] | None) -> str | None:
 
 
 def _read_object(data: bytes) -> dict[str, Any]:
-    """Parse JSON of bounded size and ordinary content."""
+    """Parse JSON of limited size and depth."""
     if len(data) > MAX_BYTES:
-        _refuse(f"is over the limit of {MAX_BYTES // 2**20} MiB")
+        _refuse(f"is larger than {MAX_BYTES // 2**20} MiB")
     try:
         fields = json.loads(data, parse_constant=_refuse_constant)
         if rb"\ud" in data.lower():

@@ -1,4 +1,4 @@
-"""What an error of an attempt means for its job: whose fault it is, and when to try again."""
+"""What an error means for a job: what kind of failure it is, and when to retry."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _ABOUT_DOCUMENTS = (
 
 
 def kind_of(error: BaseException) -> FailureKind:
-    """Return whose fault an error is; a cause that the system reports counts first."""
+    """Return the kind of failure of an error; a cause that the system reports comes first."""
     for each in _with_causes(error):
         is_short = isinstance(each, OSError) and each.errno in _OUT_OF_ROOM
         if is_short or is_full_disk(each):
             return FailureKind.RESOURCE
-    # torch's error of a full GPU is known by its name: torch need not be there.
+    # torch's out-of-memory error is recognised by its name, without importing torch.
     if isinstance(error, MemoryError | DiskFullError) or "OutOfMemory" in type(error).__name__:
         return FailureKind.RESOURCE
     if isinstance(error, _ABOUT_FILES):
@@ -67,7 +67,7 @@ def message_of(error: BaseException) -> str:
 
 
 def delay_ms(num_before: int, first_delay_seconds: float) -> int:
-    """Return a random time to wait: up to the first delay, doubled with every failure before."""
+    """Return a random delay: up to the first delay, doubled with every earlier failure."""
     longest = min(first_delay_seconds * 1000 * 2**num_before, _LONGEST_DELAY_MS)
     return round(random.uniform(longest / 2, longest))
 

@@ -26,7 +26,7 @@ def job_id(
 ) -> str:
     """Return the id; tags, priority, dependencies and file names are not part of it.
 
-    ``nonce`` is a random text that makes a new job of a submission that was made before.
+    ``nonce`` is a random text that makes an equal submission a new job.
     """
     identity: dict[str, Any] = {
         "timeline": timeline_sha256,

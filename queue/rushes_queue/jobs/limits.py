@@ -1,4 +1,4 @@
-"""What a job may ask for on a farm."""
+"""The limits of a job on a farm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rushes_queue.jobs.document import JobDocument
 
 
 class Limits(BaseModel):
-    """What a job may ask for; more is refused when it is submitted."""
+    """The limits of a job; a job beyond them is refused when it is submitted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -22,7 +22,7 @@ class Limits(BaseModel):
 
 
 def check_limits(document: JobDocument, limits: Limits) -> None:
-    """Refuse a job that asks for more than this farm allows.
+    """Refuse a job that exceeds the limits of this farm.
 
     Raises: DocumentError that names every limit.
     """

@@ -1,4 +1,4 @@
-"""Records that come from elsewhere: of a new document, and those that a broker lost."""
+"""Records that are not from the broker: of new jobs, and restored ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def new_record(
 
 
 def check_adopted(record: JobRecord) -> None:
-    """Refuse a record that the scripts could not go on with.
+    """Refuse a record that the scripts could not process.
 
     Raises: JobError.
     """

@@ -1,4 +1,4 @@
-"""A render plan inside a job document: checked as if a stranger had made it, and without paths."""
+"""A render plan inside a job document: checked as untrusted input, and without paths."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _DERIVED = ("schema_version", "fps_exact", "num_chunks", "num_frames_made")
 
 
 def portable_plan(plan: RenderPlan) -> RenderPlan:
-    """Return the plan with bare names of the files that lie beside the timeline.
+    """Return the plan with file names instead of paths.
 
-    Raises: ConfigError when two of them would have the same name.
+    Raises: ConfigError when two files have the same name.
     """
     names = {file: bare_name(file) for file in plan.steering_files}
     twice = [name for name, count in Counter(names.values()).items() if count > 1]
@@ -100,7 +100,7 @@ def unknown_fields(plan: Any) -> list[str]:
 
 
 def _parts(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
-    """Yield the objects inside a plan: where each stands, its data, and the class it is read as."""
+    """Yield the objects inside a plan: place, data, and class."""
     singles: dict[str, type] = {"control": ControlVideo, "output": OutputOptions, "audio": Audio}
     for place, known in singles.items():
         yield place, plan.get(place), known
@@ -118,13 +118,13 @@ def _parts(plan: Mapping[str, Any]) -> Iterator[tuple[str, Any, type]]:
 
 
 def check_plan(data: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what is not exactly the data of a plan that could be rendered.
+    """Refuse data that is not exactly a plan that can be rendered.
 
     Raises: ValueError.
     """
     plan = _read(data)
     if plan.to_dict() != data:
-        raise ValueError("has fields that are unknown, or that contradict each other")
+        raise ValueError("has unknown or contradictory fields")
     for fault in _faults(plan):
         raise ValueError(fault)
     return data
@@ -134,7 +134,7 @@ def _read(data: Mapping[str, Any]) -> RenderPlan:
     if data.get("schema_version") != SCHEMA_VERSION:
         raise ValueError(f"must be a plan of schema version {SCHEMA_VERSION}")
     if not data.get("chunks"):
-        raise ValueError("chunks: there are none")
+        raise ValueError("chunks: is empty")
     values = {key: value for key, value in data.items() if key not in _DERIVED}
     values["fps"] = data.get("fps_exact")
     try:
@@ -151,7 +151,7 @@ def _adapter() -> TypeAdapter[RenderPlan]:
 
 
 def _faults(plan: RenderPlan) -> Iterator[str]:
-    """Yield what no field alone shows to be wrong; the first one is enough."""
+    """Yield faults that involve several fields; the caller needs only the first."""
     if not LEAST_FPS <= plan.fps <= MOST_FPS:
         yield f"fps is {float(plan.fps):g}"
     if not 0 < plan.duration <= LONGEST_SECONDS:
@@ -172,13 +172,13 @@ def _name_faults(plan: RenderPlan) -> Iterator[str]:
     for name in names:
         check_file_name(name)
     if plan.audio is not None and (plan.audio.source == "file") != (plan.audio.uri is not None):
-        yield "audio names a file, or it does not"
+        yield "audio.kind and audio.path contradict each other"
     texts = (plan.pipeline_id, plan.vae_type, plan.output.codec or "")
     for text in texts:
         if len(check_line(text)) > 200:
             yield "a name has over 200 characters"
     if len(plan.warnings) > _MOST_WARNINGS or any(len(text) > 10_000 for text in plan.warnings):
-        yield "there are too many warnings"
+        yield "has too many warnings"
 
 
 def _prompt_faults(plan: RenderPlan) -> Iterator[str]:
@@ -200,14 +200,14 @@ def _chunk_faults(plan: RenderPlan) -> Iterator[str]:
         if chunk.lora_scales and len(chunk.lora_scales) != len(plan.loras):
             yield f"chunk {index} has strengths of {len(chunk.lora_scales)} LoRAs"
         if not _is_sane(chunk) or chunk.prompt_block not in plan.prompts:
-            yield f"chunk {index} has a value that no plan has"
+            yield f"chunk {index} has a value out of range"
         frame += chunk.num_frames
     if not plan.chunks[-1].first_frame < plan.num_frames <= frame:
         yield f"the chunks make {frame:,} frames, num_frames is {plan.num_frames:,}"
     if not plan.chunks[0].reset:
         yield "the first chunk must reset"
     if (plan.mode == "text") != (plan.chunks[0].noise_scale is None):
-        yield "noise_scale belongs to video mode, and only there"
+        yield "noise_scale must be set in video mode, and only there"
 
 
 def _is_sane(chunk: Chunk) -> bool:

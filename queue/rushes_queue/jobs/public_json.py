@@ -1,4 +1,4 @@
-"""A job as scripts see it: the JSON of commands and of notifications."""
+"""A job as JSON, for the commands' --json and for notifications."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rushes_queue.jobs.states import State
 if TYPE_CHECKING:
     from rushes_queue.jobs.record import JobRecord
 
-SCHEMA_VERSION = 1  # of all that the farm's commands print as JSON; fields are only added
+SCHEMA_VERSION = 1  # of all JSON that the farm's commands print; fields are only ever added
 
 
 def to_json(record: JobRecord) -> dict[str, Any]:
-    """Return what scripts see of a job."""
+    """Return a job as JSON-safe data."""
     return {
         "id": record.id,
         "name": record.name,
@@ -51,7 +51,7 @@ def to_json(record: JobRecord) -> dict[str, Any]:
 
 
 def seconds_left(record: JobRecord) -> float | None:
-    """Return how long a running job may still take; ``None`` where nobody can know."""
+    """Estimate how long a running job will still take; ``None`` when unknown."""
     if record.state is not State.RUNNING or record.fps <= 0:
         return None
     return round(max(record.num_frames - record.frame, 0) / record.fps, 1)

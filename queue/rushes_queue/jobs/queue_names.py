@@ -1,4 +1,4 @@
-"""Names of the queues: which preset, which class of GPU, how urgent."""
+"""Names of the queues: preset, GPU class, priority."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def split_queue_name(name: str) -> tuple[str, GpuClass, Priority]:
 def served_queues(presets: Iterable[str], gpu_class: GpuClass) -> list[str]:
     """Return the queues that a GPU of this class serves, in the order of service.
 
-    Urgent before others; among equals first the jobs that need a GPU this large, so that a large
-    one does not spend itself on what any could do; then in the order of the presets.
+    High priority first; then jobs that need a GPU this large, so that a large GPU is not busy with
+    jobs that any GPU could do; then in the order of the presets.
     """
     presets = list(presets)
     classes = GPU_CLASSES[: GPU_CLASSES.index(gpu_class) + 1][::-1]

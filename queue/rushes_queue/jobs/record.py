@@ -19,11 +19,11 @@ WAITS = "waits"  # name of the note that says why no worker takes a job; made wh
 
 
 class FailureKind(StrEnum):
-    """Whose fault a failure is, which decides whether trying again can help.
+    """The cause of a failure, which decides whether a retry can help.
 
-    ``input``, ``document`` and ``bug`` are for good; ``resource`` is a full disk or memory;
-    ``infrastructure`` is broker, storage or GPU; ``lost`` is a worker that is gone;
-    ``cause`` is a job that had to be done first and did not get done.
+    ``input``, ``document`` and ``bug`` are final; ``resource`` is a full disk or memory;
+    ``infrastructure`` is broker, storage or GPU; ``lost`` is a worker that is gone; ``cause`` is a
+    job that this one depended on and that failed.
     """
 
     INPUT = "input"
@@ -46,7 +46,7 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """How far an attempt has come; the first one says where it starts.
+    """The progress of an attempt; the first report says where it starts.
 
     ``chunk`` and ``frame`` count what is made, the frames of earlier attempts included.
     """
@@ -167,7 +167,7 @@ class JobRecord:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobRecord:
-        """Build the record that ``to_dict`` wrote; anybody may have changed the data since.
+        """Build the record that ``to_dict`` wrote; the data is untrusted.
 
         Raises: JobError when this is not a record.
         """

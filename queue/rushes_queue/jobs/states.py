@@ -1,4 +1,4 @@
-"""The life of a job: its states, and which event leads from where to where."""
+"""The states of a job, and the events that lead from one to another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 
 class State(StrEnum):
-    """Where a job is; it is in exactly one of these."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -25,11 +25,11 @@ FINISHED = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.QUARANTIN
 class Event(StrEnum):
     """What can happen to a job.
 
-    ``fail`` is for good and ``back_off`` for a while; ``release`` gives a job back that is not to
-    blame, ``lose`` ends the attempt of a worker that is gone. ``give_up`` ends a job that waits
-    for one which did not get done, and ``revive`` brings it back with that one. ``cancel`` and
-    ``pause`` of a running job are requests, which the worker answers with ``stop`` and ``rest``;
-    ``resume`` takes back a request to pause.
+    ``fail`` is final, ``back_off`` is followed by a retry; ``release`` hands a job back without
+    blame, ``lose`` ends the attempt of a worker that is gone. ``give_up`` ends a job that depends
+    on one that failed, and ``revive`` brings both back. ``cancel`` and ``pause`` of a running job
+    are requests, which the worker answers with ``stop`` and ``rest``; ``resume`` withdraws a
+    request to pause.
     """
 
     CLAIM = "claim"

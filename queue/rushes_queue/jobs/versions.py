@@ -1,9 +1,9 @@
 """Documents of older schema versions, brought to today's.
 
-A new field of the job document or its plan raises the version of that document, once a release,
-and stands in ``rushes.timeline.plan.versions.ADDED`` with the value that older documents get. What
-that table cannot say is a function here: ``{1: upgrade_1_to_2}``. ``tests/data/documents`` keeps
-documents of every version, and ``fields.json`` there the fields of each.
+A new field of the job document or its plan raises the version of that document, once a release, and
+stands in ``rushes.timeline.plan.versions.ADDED`` with the value that older documents get. Other
+changes are functions here: ``{1: upgrade_1_to_2}``. ``tests/data/documents`` keeps documents of
+every version, and ``fields.json`` there the fields of each.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def upgrade(
 ) -> dict[str, Any]:
     """Return the fields as the newest version has them; those given stay as they are.
 
-    A version without an entry in ``upgrades`` has brought nothing but fields of ``ADDED``.
+    A version without an entry in ``upgrades`` has only added the fields in ``ADDED``.
     Raises: ValueError when the version is not a number from 1 to the newest.
     """
     version = fields.get("schema_version")

@@ -40,8 +40,10 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
     for job, state in reaped.lost:
         logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
         after_loss(links, job, state)
-    if reaped.untold:  # in a thread: those who are told may be slow, and the worker has to beat
-        Thread(target=_tell_and_save, args=(links, reaped.untold), name="tell", daemon=True).start()
+    if reaped.unannounced:  # in a thread: notifications may be slow, and the heartbeat must go on
+        Thread(
+            target=_tell_and_save, args=(links, reaped.unannounced), name="tell", daemon=True
+        ).start()
     return True
 
 

@@ -293,10 +293,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def reap(self) -> None:
-        lost, bells, untold = self.model.reap(RING_AFTER)
+        lost, bells, unannounced = self.model.reap(RING_AFTER)
         reaped = self.store.reap(ring_after_ms=RING_AFTER)
         assert sorted(reaped.lost) == sorted(lost)
-        assert sorted(reaped.untold) == sorted(untold)
+        assert sorted(reaped.unannounced) == sorted(unannounced)
         assert sorted((bell.job, bell.queue) for bell in reaped.bells) == sorted(bells)
 
     @rule()
@@ -336,7 +336,7 @@ class StoreMachine(RuleBasedStateMachine):
             job = old[record.id]
             self.model.sequence += 1
             job.seq, job.ended, job.attempts, job.notes = self.model.sequence, None, [], {}
-            job.not_before, job.is_untold, job.lost = None, False, []
+            job.not_before, job.is_unannounced, job.lost = None, False, []
             job.lease_until = now + TTL if job.state == "running" else None
             after, job.waiting_for = job.waiting_for, []
             self.model.jobs[job.id] = job

@@ -63,7 +63,7 @@ def test_a_chain_ends_with_its_cause_and_comes_back_with_it(
     assert error is not None
     assert (error.kind, error.retryable) == ("cause", False)
     assert f"job {first}, which has to be done first, is {word}" in error.message
-    assert set(store.reap().untold) >= {second, third}  # no worker tells of their end
+    assert set(store.reap().unannounced) >= {second, third}  # no worker tells of their end
 
     store.retry(first)
     assert states(store, first, second, third) == ["queued"] * 3

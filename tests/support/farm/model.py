@@ -65,7 +65,7 @@ class ModelJob:
     owner: str | None = None
     waiting_for: list[str] = field(default_factory=list)
     cancel: bool = False
-    is_untold: bool = False  # of its end, which no worker saw
+    is_unannounced: bool = False  # of its end, which no worker saw
     pause: bool = False
     error: str | None = None  # its kind
     result: Any = None
@@ -142,7 +142,7 @@ class Model:
             return self._answer("ok", "running", "running")
         before = found.state
         self._enter(found, "cancelled")
-        found.is_untold = True
+        found.is_unannounced = True
         return self._answer("ok", before, "cancelled")
 
     def pause(self, job: str) -> Answer:
@@ -355,10 +355,10 @@ class Model:
                 job.rung = self.now
                 self.bells.append((job.id, job.queue))
         *_, more = self._answer("")
-        untold = [job for job in self.jobs.values() if job.is_untold]
-        for job in untold:
-            job.is_untold = False
-        return lost, bells + more, [job.id for job in untold]
+        unannounced = [job for job in self.jobs.values() if job.is_unannounced]
+        for job in unannounced:
+            job.is_unannounced = False
+        return lost, bells + more, [job.id for job in unannounced]
 
     # The rules behind
 
@@ -429,7 +429,7 @@ class Model:
     def _enter(self, found: ModelJob, state: str) -> str:
         was_finished = found.state in FINISHED
         found.state = state
-        found.is_aside = found.is_untold = False
+        found.is_aside = found.is_unannounced = False
         if state in FINISHED:
             found.not_before = None
         if state == "queued":
@@ -484,7 +484,7 @@ class Model:
         if job.state == "queued" and self._vain_cause(job):
             job.error = "cause"
             self._enter(job, "failed")
-            job.is_untold = True
+            job.is_unannounced = True
         elif (job.state, job.error) == ("failed", "cause"):
             if not self._vain_cause(job, is_unknown_vain=True):
                 job.error = None

@@ -3,7 +3,7 @@
 
 local PREFIX = KEYS[1]
 local RUNNING, PARKED = PREFIX .. 'running', PREFIX .. 'parked'
-local UNTOLD = PREFIX .. 'untold' -- jobs that ended while no worker had them, until one tells of it
+local UNANNOUNCED = PREFIX .. 'untold' -- jobs that ended while no worker had them, until one tells of it
 local FAR_AWAY = 9e15 -- ms: the place in PARKED of a job that waits for others, not for a time
 local MOST_ATTEMPTS, MOST_EVENTS = 50, 1000
 
@@ -180,7 +180,7 @@ local function heed_causes(id)
       local error = { kind = 'cause', message = message, retryable = false }
       redis.call('HSET', key('job', id), 'error', cjson.encode(error))
       enter(id, job, 'give_up', MOVES.give_up.queued, 'cause')
-      redis.call('SADD', UNTOLD, id)
+      redis.call('SADD', UNANNOUNCED, id)
     end
   elseif job.state == 'failed' and job.error and cjson.decode(job.error).kind == 'cause'
     and not vain_cause(job, true) then
@@ -263,7 +263,7 @@ enter = function(id, job, event, state, reason)
     redis.call('HDEL', key('job', id), 'not_before_ms', 'rung_ms')
   elseif FINISHED[before] then
     redis.call('ZREM', PREFIX .. 'finished', id)
-    redis.call('SREM', UNTOLD, id)
+    redis.call('SREM', UNANNOUNCED, id)
     redis.call('HDEL', key('job', id), 'finished_ms')
   end
   if before == 'queued' and state ~= 'queued' then

@@ -51,4 +51,4 @@ unpark(most)
 for _, queue in ipairs(redis.call('SMEMBERS', PREFIX .. 'queues')) do
   ring(queue)
 end
-return { lost, bells, redis.call('SPOP', UNTOLD, most) }
+return { lost, bells, redis.call('SPOP', UNANNOUNCED, most) }

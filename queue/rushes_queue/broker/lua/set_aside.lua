@@ -15,6 +15,6 @@ elseif before == 'running' then
 end
 enter(id, job, wish, target)
 if FINISHED[target] then
-  redis.call('SADD', UNTOLD, id)
+  redis.call('SADD', UNANNOUNCED, id)
 end
 return answer('ok', before, target)
