@@ -1,4 +1,4 @@
-"""A published result brought to a folder: checked against its hashes, whole or not at all."""
+"""Fetches a published result into a folder: checked against its hashes, whole or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OnConflict = Literal["skip", "overwrite", "copy"]
 
 
 class ResultFile(BaseModel):
-    """What a file of a result must be."""
+    """The size and hash that a file of a result must have."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,11 +37,11 @@ class ResultFile(BaseModel):
 
 
 class Result(BaseModel):
-    """What the record says of a result; the values are keys in the storage."""
+    """A result as its record describes it; the values are keys in the storage."""
 
     model_config = ConfigDict(frozen=True)
 
-    output: str  # of a picture sequence the folder
+    output: str  # the folder, for a picture sequence
     manifest: str
     contact_sheet: str
     files: dict[str, ResultFile] = Field(min_length=1)
@@ -49,7 +49,7 @@ class Result(BaseModel):
 
 @dataclass(frozen=True)
 class Fetched:
-    """Where a result is now; not ``is_new``: it was there before."""
+    """Where a result is now; ``is_new`` is false if it was there before."""
 
     output: Path
     files: tuple[Path, ...]
@@ -63,7 +63,7 @@ def result_of(record: JobRecord) -> Result:
     """
     if record.state is not State.DONE:
         raise JobConflictError(
-            f"job {record.id}: is {record.state}, so it has no result; see rushes watch",
+            f"job {record.id}: is {record.state} and has no result; see rushes watch",
             job=record.id,
         )
     try:
@@ -81,10 +81,10 @@ def result_of(record: JobRecord) -> Result:
 def fetch_result(
     storage: Storage, record: JobRecord, folder: Path, on_conflict: OnConflict | None = None
 ) -> Fetched:
-    """Bring all files of a result below a folder; the video appears last.
+    """Fetch all files of a result into a folder; the video appears last.
 
-    Files that are there already and the same are left alone. Where others are in the way,
-    ``on_conflict`` says whether to leave the result, to replace them, or to give it another name.
+    Existing files with the same content are kept. If other files are in the way, ``on_conflict``
+    decides whether to skip the result, replace them, or use another name.
 
     Raises: as ``result_of``; ConflictError; StorageError when a file is not what was published;
         MissingKeyError when it is gone; DiskFullError; InputError when the folder cannot be used.
@@ -113,7 +113,7 @@ def _fetch(
                 output, targets = _free_targets(result, folder)
             case None:
                 raise ConflictError(
-                    f"{taken[0]}: is there already, and is something else; say "
+                    f"{taken[0]}: exists already with other content; use "
                     "--conflict skip, overwrite or copy"
                 )
     _fetch_all(storage, job, result, targets)
@@ -121,7 +121,7 @@ def _fetch(
 
 
 def _fetch_all(storage: Storage, job: str, result: Result, targets: dict[str, Path]) -> None:
-    """Fetch and check every file under another name; then give all of them theirs."""
+    """Fetch and check every file under a temporary name; then rename them all."""
     fetched: list[tuple[Path, Path]] = []
     with ExitStack() as cleanup:
         for key, path in targets.items():
@@ -131,7 +131,7 @@ def _fetch_all(storage: Storage, job: str, result: Result, targets: dict[str, Pa
             storage.get_file(key, temporary)
             if not _is_right(temporary, result.files[key]):
                 raise StorageError(
-                    f"job {job}: {key} in the storage {storage.url} is not what was published; "
+                    f"job {job}: {key} "
                     "nothing was fetched; restore it there, or submit the job again with --new"
                 )
             fetched.append((temporary, path))
@@ -144,7 +144,7 @@ def _targets(
 ) -> tuple[Path, dict[str, Path]]:
     """Return where the result and each file of it belong, the video last.
 
-    With ``number`` they are called like a copy of that number.
+    With ``number`` they get the names of a copy of that number.
     """
     output = PurePosixPath(result.output)
 
@@ -159,7 +159,7 @@ def _targets(
 
 
 def _free_targets(result: Result, folder: Path) -> tuple[Path, dict[str, Path]]:
-    """Return where a copy belongs whose names are all free."""
+    """Return the paths of a copy whose names are all free."""
     number = 1
     while True:
         output, targets = _targets(result, folder, number)

@@ -1,7 +1,7 @@
-"""What the storage keeps of each job: its document, and its record as it was last written down.
+"""What the storage keeps of each job: its document, and its record as last saved.
 
 ``jobs/<id>/job.json`` never changes; ``jobs/<id>/state.json`` follows the record in the broker,
-which is rebuilt from both when it is lost (``reconcile``).
+which is rebuilt from both if it is lost (``reconcile``).
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def state_key(job: str) -> str:
 
 
 def write_document(storage: Storage, document: JobDocument) -> JobDocument:
-    """Store a document and return the one that counts: that which was there before, if any.
+    """Store a document and return the one that is valid: an earlier one, if any.
 
-    Of the same submission made twice the first document stays, with its time and tags.
-    Raises: JobConflictError when there is one that makes another result.
+    If a submission is repeated, the first document stays, with its time and tags.
+    Raises: JobConflictError when an earlier one makes another result.
     """
     key = document_key(document.id)
     if storage.put_bytes(key, document.to_bytes(), if_absent=True):
@@ -65,9 +65,10 @@ def write_document(storage: Storage, document: JobDocument) -> JobDocument:
 
 
 def read_document(storage: Storage, job: str) -> JobDocument:
-    """Read a job's document, which anybody may have changed.
+    """Read a job's document as untrusted input.
 
-    Raises: MissingKeyError; NewerDocumentError; DocumentError when it is none, or of another job.
+    Raises: MissingKeyError; NewerDocumentError; DocumentError when it is not valid, or of another
+    job.
     """
     document = JobDocument.from_bytes(storage.get_bytes(document_key(job), MAX_BYTES + 1))
     if document.id != job:
@@ -76,7 +77,7 @@ def read_document(storage: Storage, job: str) -> JobDocument:
 
 
 def write_state(storage: Storage, record: JobRecord) -> None:
-    """Store a record, unless what is there is newer: several may write down what they did."""
+    """Store a record, unless the stored one is newer: several processes may save it."""
     try:
         if read_state(storage, record.id).updated_ms > record.updated_ms:
             return
@@ -86,9 +87,9 @@ def write_state(storage: Storage, record: JobRecord) -> None:
 
 
 def read_state(storage: Storage, job: str) -> JobRecord:
-    """Read a job's record, which anybody may have changed.
+    """Read a job's record as untrusted input.
 
-    Raises: MissingKeyError; JobError when it is none, or of another job.
+    Raises: MissingKeyError; JobError when it is not valid, or of another job.
     """
     try:
         data = json.loads(storage.get_bytes(state_key(job), _LARGEST_STATE))
@@ -101,20 +102,20 @@ def read_state(storage: Storage, job: str) -> JobRecord:
 
 
 def save_state(store: JobRecords, storage: Storage, job: str) -> bool:
-    """Write down a job as the broker has it now; returns False where that cannot be done.
+    """Save a job's record as the broker has it now; returns False when that fails.
 
-    The broker stays the truth, so a storage that is away for a moment stops nobody.
+    The broker is authoritative, so nothing stops while the storage is briefly unreachable.
     """
     try:
         write_state(storage, store.get(job))
     except RushesError as error:
-        logger.warning("job %s: its state is not written down: %s", job, error)
+        logger.warning("job %s: its state was not saved: %s", job, error)
         return False
     return True
 
 
 def list_jobs(storage: Storage) -> Iterator[str]:
-    """Yield the ids of all jobs of which the storage holds anything."""
+    """Yield the ids of all jobs that have anything in the storage."""
     entries = storage.list(JOBS)
     for job, _ in groupby(entries, key=lambda entry: entry.key.split("/")[1]):
         if _JOB_ID.fullmatch(job):

@@ -1,4 +1,4 @@
-"""What a storage no longer needs: found, counted, and removed if wanted."""
+"""Finds what a storage no longer needs, counts it, and removes it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from rushes_queue.storage.storage import CHECKS, Entry, Storage
 JOBS, WORK = "jobs", "work"
 DOCUMENT = "job.json"
 
-# However little age is asked for: a job's blobs are stored before its document, and a write may
-# take its time.
+# The least age, whatever is asked for: a job's blobs are stored before its document, and a write
+# may take long.
 _GRACE = timedelta(days=1)
 _HASH = re.compile(rb"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What went, or would go."""
+    """What was removed, or would be."""
 
     documents: tuple[Entry, ...]
     work: tuple[Entry, ...]
@@ -54,16 +54,16 @@ def prune(
     forgotten: Collection[str] = (),
     dry_run: bool = False,
 ) -> Pruned:
-    """Remove what is older than a duration and of no more use.
+    """Remove what is older than a duration and no longer needed.
 
-    Of ``finished`` jobs (ids, whatever their end) the work folders; work folders without a job;
-    results; blobs that no remaining document names. The documents of ``forgotten`` jobs go at any
-    age: whoever names them has removed their records. With ``dry_run`` nothing is removed.
+    That is: work folders of ``finished`` jobs (ids, in any final state) and of no job; results;
+    blobs that no remaining document names. The documents of ``forgotten`` jobs are removed at any
+    age: their records are gone already. With ``dry_run`` nothing is removed.
 
-    Raises: what ``Storage`` raises; what is gone by then stays gone.
+    Raises: what ``Storage`` raises; what is removed by then stays removed.
     """
     limit = now - older_than
-    # Blobs are looked at before the documents: a job handed in meanwhile renews its blobs.
+    # Blobs are listed before the documents: a job submitted meanwhile renews its blobs.
     old_blobs = [
         entry for entry in storage.list(BLOBS) if entry.modified < min(limit, now - _GRACE)
     ]
@@ -83,7 +83,7 @@ def prune(
 
 
 def _old_work(storage: Storage, limit: datetime, alive: Collection[str]) -> list[Entry]:
-    """Return all of the work folders in which nothing is young, but those of jobs that live."""
+    """Return the work folders without recent files, except those of jobs that have not ended."""
     folders: dict[str, list[Entry]] = defaultdict(list)
     for entry in storage.list(WORK):
         job = _job_of(entry)
@@ -98,7 +98,7 @@ def _old_work(storage: Storage, limit: datetime, alive: Collection[str]) -> list
 
 
 def _hashes_named_by(storage: Storage, jobs: Collection[str]) -> set[str]:
-    """Return whatever looks like a hash in the jobs' documents, whichever version they have."""
+    """Return everything that looks like a hash in the jobs' documents, of any version."""
     found: set[str] = set()
     for job in jobs:
         try:
@@ -110,7 +110,7 @@ def _hashes_named_by(storage: Storage, jobs: Collection[str]) -> set[str]:
 
 
 def _remove(storage: Storage, pruned: Pruned) -> Pruned:
-    """Remove all of it but the blobs that were used meanwhile; returns what went."""
+    """Remove these, except blobs that were used meanwhile; returns what was removed."""
     blobs = tuple(entry for entry in pruned.blobs if storage.entry(entry.key) == entry)
     for entry in blobs + pruned.documents + pruned.work + pruned.results + pruned.checks:
         storage.delete(entry.key)

@@ -1,8 +1,9 @@
-"""A result in the storage: published once, whole, whoever rendered it.
+"""Publishes a result in the storage: once and whole, whichever worker rendered it.
 
-The files of an attempt have names that no other attempt has. Then one object, ``result.json``, is
-created, and only the first to create it wins; what it names is the result, for good. So a worker
-that was given up for dead and wakes can neither publish a second time nor damage what is there.
+The files of an attempt have names that no other attempt uses. Then one object, ``result.json``, is
+created; only the first attempt to create it succeeds, and the files that it names are the result.
+So a worker that was taken for dead and comes back can neither publish a second time nor damage the
+result.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from rushes_queue.storage.storage import Storage
 logger = logging.getLogger(__name__)
 
 RESULT, NAME = "result.json", "name.json"
-_LARGEST_RESULT = 64 * 2**20  # bytes: a PNG sequence has a line a picture
+_LARGEST_RESULT = 64 * 2**20  # bytes: a PNG sequence has one line for each picture
 
 
 @dataclass(frozen=True)
 class Attempted:
-    """Whose files these are."""
+    """The attempt that made the files."""
 
     number: int
     fence: int
@@ -40,7 +41,7 @@ class Attempted:
 
 
 def published(storage: Storage, job: str) -> dict[str, Any] | None:
-    """Return the result of a job if one was published, even if its record does not say so yet."""
+    """Return the published result of a job, if any, even if its record does not say so yet."""
     try:
         result = json.loads(storage.get_bytes(f"{JOBS}/{job}/{RESULT}", _LARGEST_RESULT))
     except (MissingKeyError, ValueError):
@@ -56,9 +57,9 @@ def publish(
     manifest: dict[str, Any],
     template: str,
 ) -> dict[str, Any]:
-    """Store the files of a render and make them the job's result; return what is the result now.
+    """Store the files of a render and publish them; return the job's result.
 
-    That may be an earlier attempt's; then the files of this one are removed again.
+    If an earlier attempt has published one, that is returned, and these files are removed.
     Raises: what the storage raises; nothing is published then.
     """
     plain = _plain_name(document, template)
@@ -86,7 +87,7 @@ def publish(
         storage.put_bytes(key, canonical_json(result))
         return result
     if before != result:
-        logger.info("job %s: is published already; this copy is removed", document.id)
+        logger.info("job %s: is published already; removing this copy", document.id)
         for unneeded in files.keys() - before.get("files", {}).keys():
             storage.delete(unneeded)
     return before
@@ -108,17 +109,17 @@ def _store(storage: Storage, files: Mapping[str, Path]) -> dict[str, dict[str, A
 
 
 def _remove_others(storage: Storage, plain: str, files: Collection[str]) -> None:
-    """Remove what earlier attempts stored, whose workers died before they published it."""
+    """Remove the files of earlier attempts whose workers died before they could publish."""
     try:
         for entry in list(storage.list(plain.rpartition("/")[0])):
             if entry.key.startswith(plain) and entry.key not in files:
                 storage.delete(entry.key)
     except RushesError as error:
-        logger.warning("%s: what is left of earlier attempts stays: %s", plain, error)
+        logger.warning("%s: files of earlier attempts could not be removed: %s", plain, error)
 
 
 def describe(manifest: dict[str, Any], document: JobDocument, attempt: Attempted) -> dict[str, Any]:
-    """Return a manifest that names files as the user does, and the job."""
+    """Return a manifest with the user's file names, and with the job."""
     names = {
         "timeline": document.timeline.name,
         "input": document.input and document.input.name,
@@ -136,7 +137,7 @@ def describe(manifest: dict[str, Any], document: JobDocument, attempt: Attempted
 
 
 def _plain_name(document: JobDocument, template: str) -> str:
-    """Return the name of a job's result, without extension; no other job's starts with it."""
+    """Return the name of a job's result, without extension; no other job's name starts with it."""
     return result_key(
         template,
         created_at=document.created_at,
@@ -149,7 +150,7 @@ def _plain_name(document: JobDocument, template: str) -> str:
 
 
 def _own_name(storage: Storage, document: JobDocument, attempt: Attempted, plain: str) -> str:
-    """Return a name that no other attempt at any job has: the plain one for the first to ask."""
+    """Return a name that no other attempt of any job has: the plain one for the first."""
     key = f"{JOBS}/{document.id}/{NAME}"
     own = canonical_json({"fence": attempt.fence})
     if storage.put_bytes(key, own, if_absent=True) or storage.get_bytes(key) == own:

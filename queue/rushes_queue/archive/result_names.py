@@ -14,7 +14,7 @@ from rushes_queue.storage.keys import check_key
 RESULTS = "results"
 DEFAULT_TEMPLATE = "{date}/{timeline}-{seed}-{job}"
 
-# Bytes of each value; with some text between them all fit into one file name.
+# Bytes of each value, so that all of them with some text between fit into a file name.
 _LONGEST = {"timeline": 64, "preset": 32, "tag": 32}
 _FIELDS = ("date", "time", "timeline", "seed", "job", "preset", "tag")
 _LONGEST_NAME = 220  # bytes of a part, so that extensions can follow
@@ -22,7 +22,7 @@ _NOTHING = {"timeline": "unnamed", "preset": "unnamed", "tag": "untagged"}
 
 
 def check_template(template: str) -> str:
-    """Return the template if names can be made from it.
+    """Return the template if it is valid.
 
     Raises: ConfigError.
     """
@@ -46,7 +46,7 @@ def check_template(template: str) -> str:
     except InvalidKeyError as error:
         raise ConfigError(f"result template {template!r}: {error}") from error
     if max(len(part.encode()) for part in name.split("/")) > _LONGEST_NAME:
-        raise ConfigError(f"result template {template!r}: makes names that are too long")
+        raise ConfigError(f"result template {template!r}: the names would be too long")
     return template
 
 
@@ -62,8 +62,8 @@ def result_key(
 ) -> str:
     """Return the key of a result, still without extension.
 
-    A template without ``{job}`` gets it at its end: two jobs never share a file. Values come from
-    users, so only letters, digits and ``._-`` remain of them. Date and time are UTC.
+    A template without ``{job}`` gets it at its end, so that two jobs never share a file. Values
+    come from users and are reduced to letters, digits and ``._-``. Date and time are UTC.
 
     Raises: ConfigError as ``check_template``.
     """

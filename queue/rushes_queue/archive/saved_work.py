@@ -1,8 +1,8 @@
-"""The save points of a job in storage, from which any worker goes on.
+"""The save points of a job in storage, from which any worker can continue.
 
-``work/<job>/files/<SHA-256>`` are files by their content, stored once however many save points and
-attempts need them; ``work/<job>/points/<chunk>-<fence>.json`` names the files of one save point and
-is written last. The last two points are kept; a damaged one falls back to the one before.
+``work/<job>/files/<SHA-256>`` are files by content, stored once for all save points and attempts;
+``work/<job>/points/<chunk>-<fence>.json`` names the files of one save point and is written last.
+The last two points are kept; if the last is damaged, the one before is used.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def work_key(job: str) -> str:
 
 
 class SavedWork:
-    """Brings the save points of one attempt into the storage, and earlier ones back."""
+    """Stores the save points of one attempt, and fetches earlier ones."""
 
     def __init__(self, storage: Storage, job: str, fence: int, folder: Path) -> None:
         """``folder`` is where the render keeps its work on this machine."""
@@ -51,9 +51,9 @@ class SavedWork:
         self._hashes: dict[str, str] = {}  # of files that never change, by name
 
     def store(self, save: Path) -> None:
-        """Store a save point, whose folder is complete, and forget those before the last two.
+        """Store a complete save point, and remove all but the last two.
 
-        Raises: what the storage raises; what was stored before still counts then.
+        Raises: what the storage raises; earlier points stay valid then.
         """
         names = {path.relative_to(self._folder).as_posix() for path in self._files_of(save)}
         files = {name: self._sha256(name) for name in sorted(names)}
@@ -69,7 +69,7 @@ class SavedWork:
     def restore(self, oldest_fence: int = 0) -> int | None:
         """Fetch the newest save point that is whole; return its chunk, or None where there is none.
 
-        Those of attempts before ``oldest_fence`` do not count.
+        Those of attempts before ``oldest_fence`` are ignored.
         Raises: TransientError when the storage does not answer.
         """
         for fence, chunk, key in reversed(self._list()):
@@ -78,7 +78,7 @@ class SavedWork:
                     self._fetch(self._read(key))
                     return chunk
                 except (StorageError, InputError, MissingFileError, ValueError) as error:
-                    logger.warning("save point %s is of no use: %s", key, error)
+                    logger.warning("save point %s cannot be used: %s", key, error)
         return None
 
     def _files_of(self, save: Path) -> Iterator[Path]:
@@ -97,14 +97,14 @@ class SavedWork:
     def _list(self) -> Sequence[tuple[int, int, str]]:
         """Return fence, chunk and key of every point, the oldest first.
 
-        An attempt goes on from the best that was there, or had a reason to begin further back.
+        A later attempt continued from the best point before it, or had a reason not to.
         """
         entries = [entry.key for entry in self._storage.list(self._points)]
         names = [(_POINT.fullmatch(key.removeprefix(f"{self._points}/")), key) for key in entries]
         return sorted((int(match[2]), int(match[1]), key) for match, key in names if match)
 
     def _read(self, key: str) -> Mapping[str, str]:
-        """Read the files of a point, which anybody may have changed.
+        """Read the files of a point as untrusted input.
 
         Raises: StorageError, ValueError.
         """
@@ -116,7 +116,7 @@ class SavedWork:
             _NAME.fullmatch(name) and isinstance(sha256, str) and _HASH.fullmatch(sha256)
             for name, sha256 in files.items()
         ):
-            raise ValueError("names files that no save point has")
+            raise ValueError("names files that a save point cannot have")
         return files
 
     def _fetch(self, files: Mapping[str, str]) -> None:
@@ -128,7 +128,7 @@ class SavedWork:
             self._storage.get_file(f"{self._files}/{sha256}", path)
             if sha256_of(path) != sha256:
                 path.unlink()
-                # So that whoever makes the same file again stores it.
+                # So that the same file is stored again when it is made again.
                 self._storage.delete(f"{self._files}/{sha256}")
                 raise ValueError(f"{name} is damaged")
             self._hashes[name] = sha256
@@ -139,7 +139,7 @@ class SavedWork:
         for _, _, key in points[-KEPT:]:
             hashes = self._hashes_in(key)
             if hashes is None:
-                return  # maybe a newer worker's: it may need files of the older points
+                return  # perhaps a newer worker's: it may need files of the older points
             kept |= hashes
         for _, _, key in points[:-KEPT]:
             for sha256 in (self._hashes_in(key) or set()) - kept:

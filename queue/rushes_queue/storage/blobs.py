@@ -1,6 +1,6 @@
-"""Files in a storage by their content: ``blobs/<first two digits>/<SHA-256>``.
+"""Files in a storage, named by content: ``blobs/<first two digits>/<SHA-256>``.
 
-The same input of a thousand jobs is stored once, and fetched once by each machine.
+An input of a thousand jobs is stored once, and fetched once by each machine.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ BLOBS = "blobs"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
-# A blob that a new job uses is marked as used, so that pruning leaves it while the job's document
-# is on its way. Not each time: on a bucket it costs a copy.
+# A blob that a new job uses is touched, so that pruning spares it until the job's document is
+# stored. Not each time: on a bucket that is a copy.
 _FRESH = timedelta(hours=1)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,10}")
 
 
 class BlobRef(BaseModel):
-    """A file in storage, by its content; ``name`` is what it was called, without a folder."""
+    """A file in storage, by content; ``name`` is its original name, without a folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -48,10 +48,10 @@ def blob_key(sha256: str) -> str:
 
 
 def put_blob(storage: Storage, path: Path, *, again: bool = False) -> BlobRef:
-    """Store a file under the hash of its content, unless it is there already.
+    """Store a file under its hash, unless it is there already.
 
-    What is stored is what was hashed: a file that changes meanwhile is refused. ``again`` stores it
-    in any case, to mend a damaged blob.
+    A file that changes while it is read is refused. ``again`` stores it in any case, to repair a
+    damaged blob.
 
     Raises: MissingFileError; InputError; DamagedBlobError when the storage kept another size.
     """
@@ -69,7 +69,7 @@ def put_blob(storage: Storage, path: Path, *, again: bool = False) -> BlobRef:
 
 
 def fetch_blob(storage: Storage, ref: BlobRef, folder: Path) -> Path:
-    """Return the file of a blob below a folder, fetched unless it is there undamaged.
+    """Return the file of a blob in a folder, fetched unless an intact copy is there.
 
     Its name keeps the original's extension. Several processes may share the folder.
 
@@ -118,8 +118,8 @@ def _refuse_other_size(storage: Storage, key: str, ref: BlobRef) -> None:
     size = storage.head(key)
     if size != ref.size:
         raise DamagedBlobError(
-            f"{ref.name}: the storage {storage.url} kept {size:,} of {ref.size:,} bytes; it is not "
-            "to be trusted"
+            f"{ref.name}: the storage {storage.url} kept {size:,} of {ref.size:,} bytes; do not "
+            "use it"
         )
 
 

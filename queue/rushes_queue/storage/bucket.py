@@ -1,7 +1,7 @@
 """A storage in a bucket: of Amazon S3, or of any store that speaks its protocol.
 
-Over boto3, since Celery's workers fork: obstore, tried first, waits for ever in a child whose
-parent has used it, and s3fs refuses to work there. Here each process makes a client of its own.
+Over boto3, since Celery's workers fork: obstore, tried first, hangs in a child whose parent has
+used it, and s3fs refuses to work there. Here each process makes a client of its own.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ENDPOINT_VARIABLES = ("RUSHES_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-_DEFAULT_REGION = "us-east-1"  # signatures need one; other stores than Amazon's ignore it
-_PART = 8 * 2**20  # bytes; what is larger travels in parts
+_DEFAULT_REGION = "us-east-1"  # signatures need one; stores other than Amazon's ignore it
+_PART = 8 * 2**20  # bytes; larger objects are sent in parts
 _MOST_PARTS = 9_000  # of the 10,000 that S3 allows
 _PARTS_AT_ONCE = 4
 _ATTEMPTS = 3  # of one request, by botocore; then the whole operation is tried again
 _LONGEST_PAUSE = 5.0  # seconds
-_WRITER = "writer"  # metadata by which a writer knows its own object
+_WRITER = "writer"  # metadata by which a writer recognises its own object
 
 
 class _Place(TypedDict):
-    """What tells one object from all others, as boto3 calls it."""
+    """The arguments by which boto3 identifies an object."""
 
     Bucket: str
     Key: str
@@ -76,7 +76,7 @@ class BucketStorage(Storage):
         region: str | None,
         patience_seconds: float,
     ) -> None:
-        """Remember where the bucket is; nothing is asked yet.
+        """Store the bucket's place; nothing is requested yet.
 
         Raises: ConfigError.
         """
@@ -119,7 +119,7 @@ class BucketStorage(Storage):
             except ClientError as error:
                 if status_and_code(error)[0] != 412:
                     raise
-                # It may be our own, of an attempt whose answer was lost.
+                # It may be our own, from a request whose answer was lost.
                 return self._client().head_object(**place)["Metadata"].get(_WRITER) == token
             return True
 
@@ -190,7 +190,7 @@ class BucketStorage(Storage):
     def delete(self, prefix: str) -> int:
         check_key(prefix)
         num_removed = 0
-        # One by one: not every store knows the request that removes many.
+        # One by one: not every store supports the request that removes many.
         for entry in self.list(prefix):
             self._try(entry.key, partial(self._delete_one, entry.key))
             num_removed += 1
@@ -201,7 +201,7 @@ class BucketStorage(Storage):
 
     def touch(self, key: str) -> None:
         place = self._place(key)
-        # A copy onto itself; stores refuse one that changes nothing but the time.
+        # A copy onto itself; stores refuse one that changes only the time.
         self._try(
             key,
             lambda: self._client().copy(
@@ -215,9 +215,9 @@ class BucketStorage(Storage):
         return None
 
     def leftovers(self, before: datetime) -> Iterator[Entry]:
-        """Yield unfinished uploads in parts, which the store keeps and charges for.
+        """Yield unfinished multipart uploads, which the store keeps and charges for.
 
-        Their sizes are not known. A store that does not list them is asked in vain.
+        Their sizes are unknown. Some stores do not list them.
         """
         arguments: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix}
         while True:
@@ -252,7 +252,7 @@ class BucketStorage(Storage):
         return _Place(Bucket=self._bucket, Key=self._prefix + check_key(key))
 
     def _try(self, key: str, do: Callable[[], T]) -> T:
-        """Do it, again after passing faults, and turn what goes wrong into our errors."""
+        """Run a request, retry passing faults, and raise our own errors."""
         retrying = Retrying(
             retry=retry_if_exception(is_passing),
             wait=wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE),
@@ -287,14 +287,14 @@ class BucketStorage(Storage):
             endpoint_url=self._endpoint,
             region_name=self._region or session.region_name or _DEFAULT_REGION,
             config=Config(
-                # Host names made of bucket names need a wildcard DNS entry, which few others have.
+                # Buckets as host names need a wildcard DNS entry, which few other stores have.
                 s3={"addressing_style": "path" if self._endpoint else "auto"},
                 retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
                 connect_timeout=10,
                 read_timeout=30,
                 tcp_keepalive=True,
                 max_pool_connections=16,
-                # Newer kinds of checksums, which older stores do not know, only where they must be.
+                # Newer checksums, which older stores do not know, only where they are required.
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
             ),
@@ -302,7 +302,7 @@ class BucketStorage(Storage):
 
 
 def _transfer(size: int) -> TransferConfig:
-    """Return how a file travels: a few parts at once, each in memory."""
+    """Return how files are transferred: a few parts at once, each in memory."""
     transfer = TransferConfig(
         multipart_threshold=_PART,
         multipart_chunksize=max(_PART, size // _MOST_PARTS + 1),

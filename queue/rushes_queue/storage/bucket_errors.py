@@ -1,4 +1,4 @@
-"""What the errors of S3-compatible stores mean for us."""
+"""The errors of S3-compatible stores as ours."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def status_and_code(error: ClientError) -> tuple[int, str]:
 
 
 def is_absent(error: ClientError) -> bool:
-    """Say whether an object is missing; an answer to HEAD has no code but its status."""
+    """Say whether an object is missing; an answer to HEAD has only a status."""
     return status_and_code(error)[1] in ("NoSuchKey", "404", "NotFound")
 
 
@@ -73,18 +73,18 @@ def translate(error: Exception, storage: str, key: str) -> RushesError:
         )
     if isinstance(error, _NO_ANSWER):
         return StorageUnreachableError(
-            f"{place}: no answer: {reason}; is the endpoint right, and up?"
+            f"{place}: no answer: {reason}; check that the endpoint is right and running"
         )
     if not isinstance(error, ClientError):
         return ConfigError(f"{place}: {reason}")
     status, code = status_and_code(error)
     if _is_full(status, code):
-        return DiskFullError(f"{place}: the store is full: {reason}; make room and try again")
+        return DiskFullError(f"{place}: the store is full: {reason}; free some space and try again")
     if is_passing(error):
         return StorageBusyError(f"{place}: {reason}; try again later")
     if status in (401, 403) or code in _REFUSED_CODES:
         return StorageUnreachableError(
-            f"{place}: refused: {reason}; are bucket, endpoint and credentials right?"
+            f"{place}: refused: {reason}; check bucket, endpoint and credentials"
         )
     return StorageError(f"{place}: {reason}")
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the storage, and with the disks on the way to it."""
+"""Errors of the storage, and of the disks that it uses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from rushes.errors import RushesError, TransientError
 
 
 class StorageError(RushesError):
-    """The storage holds, or was asked for, something that cannot be right."""
+    """The storage holds, or was asked for, something invalid."""
 
 
 class InvalidKeyError(StorageError):
@@ -22,18 +22,18 @@ class MissingKeyError(StorageError, LookupError):
 
 
 class DamagedBlobError(StorageError):
-    """A blob's content is not what its name says."""
+    """A blob's content does not match its name."""
 
 
 class StorageUnreachableError(TransientError):
-    """The storage does not answer, or refuses to work for us."""
+    """The storage does not answer, or refuses access."""
 
     exit_code = 5
 
 
 class StorageBusyError(TransientError):
-    """The storage answers that it cannot do this now."""
+    """The storage is too busy now."""
 
 
 class DiskFullError(TransientError):
-    """There is no room left: in the storage, or on a disk of this machine."""
+    """There is no space left in the storage or on a disk of this machine."""

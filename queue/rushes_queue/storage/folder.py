@@ -1,7 +1,7 @@
-"""A storage that is a folder: of this machine, or of a server that all machines have mounted.
+"""A storage in a folder, on this machine or mounted by all machines.
 
-obstore's local back end was tried and left: it follows symbolic links out of its folder, does not
-sync, and takes no names that end in ``#1``.
+obstore's local back end is not used: it follows symbolic links out of its folder, does not sync,
+and refuses names that end in ``#1``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from rushes_queue.storage.storage import LARGEST_READ, Entry, Storage
 from rushes_queue.storage.whole_files import refusing_full_disk, write_whole
 
 _BLOCK = 1 << 20
-# Another process may remove an empty folder between the moments when it is made and filled.
+# Another process may remove an empty folder after it is made and before it is filled.
 _ATTEMPTS_TO_FILL_A_FOLDER = 20
-_ATTEMPTS_TO_EMPTY_A_FOLDER = 10  # others may write into it; NFS keeps files that are open
+_ATTEMPTS_TO_EMPTY_A_FOLDER = 10  # others may write to it; NFS keeps open files
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}
 _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
 
@@ -36,7 +36,7 @@ _IN_THE_WAY = {errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY}
 class FolderStorage(Storage):
     """Objects are files, and keys their paths below the folder.
 
-    Symbolic links inside are not followed, so that nobody is led out of the folder.
+    Symbolic links inside are not followed, so nothing outside the folder is reached.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class FolderStorage(Storage):
         with self._reading(key), self._open(key) as file:
             size = os.fstat(file.fileno()).st_size
             if size > max_bytes:
-                raise StorageError(f"{key}: has {size:,} bytes, at most {max_bytes:,} are read")
+                raise StorageError(f"{key}: has {size:,} bytes; at most {max_bytes:,} are allowed")
             return file.read(max_bytes)
 
     def get_file(self, key: str, path: Path) -> None:
@@ -144,12 +144,12 @@ class FolderStorage(Storage):
                     self._remove_empty_folders(path.parent)
                     raise
         raise StorageUnreachableError(
-            f"storage {self.url}: {key}: its folder is removed again and again; is another process "
+            f"storage {self.url}: {key}: its folder keeps disappearing; is another process "
             "deleting it?"
         )
 
     def _path(self, key: str) -> Path:
-        """Return the file of a key, which no link leads away from."""
+        """Return the file of a key, refusing symbolic links."""
         path = self._folder / check_key(key)
         root = os.path.realpath(self._folder)
         parent = os.path.dirname(key)
@@ -190,7 +190,7 @@ class FolderStorage(Storage):
                 if error.errno in _NOT_THERE:
                     return
                 raise
-        # As a bucket orders them: by the whole key, where a folder's name ends with a slash.
+        # In the order of a bucket: by whole key, with folder names ending in a slash.
         is_folder = {place.name: place.is_dir(follow_symlinks=False) for place in places}
         for place in sorted(places, key=lambda place: place.name + "/" * is_folder[place.name]):
             key = f"{prefix}/{place.name}" if prefix else place.name
@@ -215,8 +215,8 @@ class FolderStorage(Storage):
             raise
         except OSError as error:
             raise StorageUnreachableError(
-                f"storage {self.url}: {what}: {error.strerror or error}; is the folder there, and "
-                "may this user read and write it?"
+                f"storage {self.url}: {what}: {error.strerror or error}; check that the folder exists "
+                "and that this user may read and write it"
             ) from error
 
     @contextmanager
@@ -242,12 +242,12 @@ def _entry(key: str, status: os.stat_result) -> Entry:
 
 
 def _remove(path: Path) -> int:
-    """Remove a file or a folder with all in it, never what a link points to."""
+    """Remove a file, or a folder with everything in it, but never a link's target."""
     if not path.is_dir() or path.is_symlink():
         try:
             path.unlink()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return 0  # gone, or made a folder just now: then it was not there when this began
+            return 0  # gone, or just made a folder: then it was not there at the start
         return int(not path.name.startswith("."))
     num_removed = 0
     for _ in range(_ATTEMPTS_TO_EMPTY_A_FOLDER):

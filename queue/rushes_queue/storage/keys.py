@@ -1,4 +1,4 @@
-"""Names of objects in a storage: folders and a name, safe on every back end."""
+"""Keys of objects in a storage: folders and a name, safe on every back end."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LONGEST_SEGMENT = 255  # bytes, of common file systems
 
 
 def check_key(key: str) -> str:
-    """Return the key if it is one.
+    """Return the key if it is valid.
 
-    A segment that starts with a dot is none: ``..`` would lead out, and hidden files are
-    temporary ones, or not ours.
+    A segment may not start with a dot: ``..`` would lead out, and hidden files are temporary or not
+    ours.
 
     Raises: InvalidKeyError.
     """
@@ -25,7 +25,7 @@ def check_key(key: str) -> str:
 
 
 def is_key(key: str) -> bool:
-    """Say whether this can be the name of an object."""
+    """Say whether this is a valid key."""
     return _fault_of(key) is None
 
 

@@ -1,4 +1,4 @@
-"""From a URL to the storage that it names."""
+"""Opens the storage at a URL."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def open_storage(
 ) -> Storage:
     """Open a storage by its URL; nothing is read or written yet.
 
-    A bucket's credentials come from the usual ``AWS_*`` variables and files; its endpoint and
-    region from the arguments, else from ``RUSHES_S3_ENDPOINT`` and ``AWS_*``. Passing faults of a
-    bucket are tried again for ``patience_seconds``.
+    A bucket's credentials come from the usual ``AWS_*`` variables and files; endpoint and region
+    from the arguments, else from ``RUSHES_S3_ENDPOINT`` and ``AWS_*``. Passing faults of a bucket
+    are retried for ``patience_seconds``.
 
     Raises: ConfigError.
     """

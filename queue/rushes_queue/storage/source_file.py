@@ -1,4 +1,4 @@
-"""A file that is read from its start to its end and must not change meanwhile."""
+"""A file that is read from start to end and must not change meanwhile."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _BLOCK = 1 << 20
 
 
 class SourceFile:
-    """A file opened for reading; its last bytes are handed out only if it is still as it was.
+    """A file opened for reading; its last bytes are returned only if it has not changed.
 
-    So whoever copies it under the name of its hash copies what was hashed.
+    So a copy under the name of its hash has the content that was hashed.
     """
 
     def __init__(self, path: Path) -> None:
         """Open the file.
 
-        Raises: MissingFileError; InputError when it is no file or cannot be read.
+        Raises: MissingFileError; InputError when it is not a file or cannot be read.
         """
         self.path = path
         try:
@@ -40,7 +40,7 @@ class SourceFile:
 
     @property
     def size(self) -> int:
-        """The size that it had when it was opened, in bytes."""
+        """The size in bytes when it was opened."""
         return self._state[0]
 
     def read(self, num_bytes: int = -1) -> bytes:
@@ -63,7 +63,7 @@ class SourceFile:
         self._position = 0
 
     def sha256(self) -> str:
-        """Read the whole file and return its hash; the file is at its start again.
+        """Read the whole file, return its hash, and go back to its start.
 
         Raises: InputError.
         """
@@ -75,7 +75,9 @@ class SourceFile:
 
     def _refuse_change(self) -> None:
         if self._position != self.size or self._current_state() != self._state:
-            raise InputError(f"{self.path}: changed while it was read; try again when it is whole")
+            raise InputError(
+                f"{self.path}: changed while it was being read; try again when it is whole"
+            )
 
     def _current_state(self) -> tuple[int, int]:
         status = os.fstat(self._file.fileno())
@@ -98,7 +100,7 @@ def open_ordinary(path: Path, flags: int = 0) -> BinaryIO | None:
 
     Raises: OSError.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)  # a pipe would make us wait
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | flags)  # a pipe would block
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return None

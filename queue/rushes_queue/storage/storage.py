@@ -1,4 +1,4 @@
-"""Where jobs, inputs and results live: one set of operations, for a folder and for a bucket."""
+"""Jobs, inputs and results in a storage: the same operations for a folder and a bucket."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Entry:
 
 
 class Storage(ABC):
-    """Objects by key. What is written is visible whole and durable, or not at all.
+    """Objects by key. An object becomes visible whole and durable, or not at all.
 
-    A key names one object (``keys``); a prefix names an object, or a folder with all below
-    it, and never a part of a name: ``work/12`` has nothing to do with ``work/123``.
+    A key names one object (``keys``); a prefix names an object, or a folder with everything below
+    it, but never part of a name: ``work/12`` does not include ``work/123``.
 
-    Every operation raises InvalidKeyError for a key that cannot be one; StorageUnreachableError
-    when the storage does not answer or refuses to; StorageBusyError when it cannot answer now; and
-    where it writes, DiskFullError. An instance may be shared by threads and survives a fork.
+    Every operation raises InvalidKeyError for an invalid key; StorageUnreachableError when the
+    storage does not answer or refuses to; StorageBusyError when it cannot answer now; and where it
+    writes, DiskFullError. An instance may be shared by threads and survives a fork.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,22 +45,22 @@ class Storage(ABC):
         return f"{type(self).__name__}({self.url!r})"
 
     def put_file(self, key: str, path: Path) -> None:
-        """Store a file, in pieces however large it is; replaces what is there.
+        """Store a file of any size, in pieces; replaces an existing object.
 
-        Raises: MissingFileError; InputError when it changes meanwhile, and then nothing is stored.
+        Raises: MissingFileError; InputError when it changes meanwhile; nothing is stored then.
         """
         with SourceFile(path) as source:
             self.put_source(key, source)
 
     @abstractmethod
     def put_source(self, key: str, source: SourceFile) -> None:
-        """Store an open file, from its start on."""
+        """Store an open file from its start."""
 
     @abstractmethod
     def put_bytes(self, key: str, data: bytes, if_absent: bool = False) -> bool:
-        """Store bytes; returns False when ``if_absent`` and there is an object already.
+        """Store bytes; returns False when ``if_absent`` and the object exists.
 
-        Of several writers with ``if_absent`` exactly one is told True.
+        Of several writers with ``if_absent`` exactly one gets True.
         """
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Storage(ABC):
 
     @abstractmethod
     def get_file(self, key: str, path: Path) -> None:
-        """Copy an object into a file, in pieces; the file appears whole, and replaces another.
+        """Copy an object into a file, in pieces; the file appears whole and replaces another.
 
         Raises: MissingKeyError; DiskFullError; InputError when the file cannot be written.
         """
@@ -83,33 +83,33 @@ class Storage(ABC):
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        """Yield all objects of a prefix in the order of their keys; of the storage without one."""
+        """Yield all objects with a prefix, or all, in the order of their keys."""
 
     @abstractmethod
     def delete(self, prefix: str) -> int:
-        """Remove an object, or a folder with all below it; returns how many objects went."""
+        """Remove an object, or a folder with everything below it; returns the number of objects."""
 
     @abstractmethod
     def touch(self, key: str) -> None:
-        """Give an object the present time.
+        """Set an object's time to now.
 
         Raises: MissingKeyError.
         """
 
     @abstractmethod
     def free_space(self) -> int | None:
-        """Return the bytes that are free, None where nobody can know."""
+        """Return the free bytes, None when unknown."""
 
     @abstractmethod
     def leftovers(self, before: datetime) -> Iterator[Entry]:
-        """Yield what unfinished writes left that began before then, with keys of its own kind."""
+        """Yield the leftovers, with keys of their own, of writes that began before then."""
 
     @abstractmethod
     def remove_leftover(self, leftover: Entry) -> None:
         """Remove one of them."""
 
     def exists(self, key: str) -> bool:
-        """Say whether there is an object of this name."""
+        """Say whether an object exists."""
         return self.entry(key) is not None
 
     def head(self, key: str) -> int:
@@ -123,13 +123,13 @@ class Storage(ABC):
         return entry.size
 
     def missing(self, key: str) -> MissingKeyError:
-        """Return the error that says that there is no such object."""
+        """Return the error for a missing object."""
         return MissingKeyError(f"{key}: is not in the storage {self.url}")
 
     def check(self) -> None:
-        """Try all that jobs rely on, with one small object.
+        """Test everything that jobs rely on, with one small object.
 
-        Raises: ConfigError when the storage takes writes but breaks a promise.
+        Raises: ConfigError when the storage accepts writes but lacks a guarantee.
         """
         key = f"{CHECKS}/{secrets.token_hex(8)}"
         is_created = self.put_bytes(key, b"first", if_absent=True)
@@ -147,4 +147,6 @@ class Storage(ABC):
                 self.delete(key)
         broken = [promise for promise, is_kept in promises.items() if not is_kept]
         if broken:
-            raise ConfigError(f"storage {self.url} cannot be used: not true: {'; '.join(broken)}")
+            raise ConfigError(
+                f"storage {self.url} cannot be used; failed checks: {'; '.join(broken)}"
+            )

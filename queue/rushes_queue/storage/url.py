@@ -1,4 +1,4 @@
-"""Where a storage is: a folder, or a bucket and a prefix."""
+"""The place of a storage: a folder, or a bucket and a prefix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORMS = "write a folder, file:///folder or s3://bucket/prefix"
 
 @dataclass(frozen=True)
 class FolderPlace:
-    """A folder on this machine, or on one that is mounted here."""
+    """A folder on this machine, or mounted here."""
 
     folder: Path
 
@@ -34,7 +34,7 @@ class BucketPlace:
 def parse_storage_url(url: str) -> FolderPlace | BucketPlace:
     """Return the place that a URL or a plain path names.
 
-    Raises: ConfigError; its message repeats the URL only where that cannot show a password.
+    Raises: ConfigError; its message has the URL only where that cannot reveal a password.
     """
     if not url.strip() or not url.isprintable():
         raise ConfigError(f"the storage URL is empty or cannot be printed; {_FORMS}")

@@ -48,5 +48,5 @@ def refusing_full_disk(path: Path) -> Iterator[None]:
             raise
         raise DiskFullError(
             f"{path}: the disk is full ({free_bytes(path.parent) / 1e6:,.1f} MB free, "
-            f"{error.strerror}); make room there and try again"
+            f"{error.strerror}); free some space there and try again"
         ) from error
