@@ -215,8 +215,8 @@ class FolderStorage(Storage):
             raise
         except OSError as error:
             raise StorageUnreachableError(
-                f"storage {self.url}: {what}: {error.strerror or error}; check that the folder exists "
-                "and that this user may read and write it"
+                f"storage {self.url}: {what}: {error.strerror or error}; check that the folder "
+                "exists and that this user may read and write it"
             ) from error
 
     @contextmanager

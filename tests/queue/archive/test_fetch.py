@@ -84,7 +84,9 @@ def taken(tmp_path: Path) -> Path:
 
 
 def test_a_file_in_the_way_is_told(storage: FolderStorage, taken: Path) -> None:
-    with pytest.raises(ConflictError, match=r"cat\.mp4\.png: is there already, .* --conflict"):
+    with pytest.raises(
+        ConflictError, match=r"cat\.mp4\.png: exists already with other content; use --conflict"
+    ):
         fetch_result(storage, done(), taken)
     assert found(taken) == {"cat.mp4.png": b"mine"}
 
@@ -139,7 +141,7 @@ def test_pictures_keep_their_folder(storage: FolderStorage, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.DONE])
 def test_only_a_job_that_is_done_has_a_result(state: State) -> None:
-    with pytest.raises(JobConflictError, match=f"is {state}, so it has no result"):
+    with pytest.raises(JobConflictError, match=f"is {state} and has no result"):
         result_of(replace(done(), state=state))
 
 

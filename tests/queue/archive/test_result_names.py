@@ -83,8 +83,8 @@ def test_what_is_not_given_has_a_name_too() -> None:
         ("../{job}", "starts with a dot"),
         ("{job}/", "starts or ends with a slash"),
         ("a\n{job}", "cannot be printed"),
-        ("x" * 205 + "{job}", "makes names that are too long"),
-        ("{timeline}-{preset}-{tag}-{timeline}-{job}-{date}", "makes names that are too long"),
+        ("x" * 205 + "{job}", "the names would be too long"),
+        ("{timeline}-{preset}-{tag}-{timeline}-{job}-{date}", "the names would be too long"),
     ],
     ids=ascii,
 )

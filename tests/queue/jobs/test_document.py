@@ -52,12 +52,12 @@ def request_for(folder: Path, **more: Any) -> RenderRequest:
     ("change", "fault"),
     [
         ({"seed": 43}, "seed 43 differs from the plan's 42"),
-        ({"input": blob("clip", "clip.mp4")}, "input does not agree with the plan's takes_input"),
-        ({"audio": SOUND}, "audio does not agree"),
-        ({"request": JobRequest(audio="file")}, "audio does not agree"),
+        ({"input": blob("clip", "clip.mp4")}, "input contradicts the plan's takes_input"),
+        ({"audio": SOUND}, "audio contradicts"),
+        ({"request": JobRequest(audio="file")}, "audio contradicts"),
         ({"request": JobRequest(audio="input")}, "but there is no input"),
-        ({"files": (FACE,)}, "files are not those that the plan names"),
-        ({"files": (FACE, FACE)}, "files has two of the same name"),
+        ({"files": (FACE,)}, "files differ from those that the plan names"),
+        ({"files": (FACE, FACE)}, "files has two entries with the same name"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -76,7 +76,7 @@ def test_a_lora_may_be_among_the_files_or_be_left_to_the_worker() -> None:
     plan = plan_data() | {"loras": [asdict(Lora(film.name))]}
     assert document(plan=plan).lora_names == {film.name}
     assert document(plan=plan, files=(film,)).files == (film,)
-    with pytest.raises(ValidationError, match="files are not those that the plan names"):
+    with pytest.raises(ValidationError, match="files differ from those that the plan names"):
         document(plan=plan, files=(film, FACE))
 
 
@@ -149,7 +149,7 @@ def test_a_document_that_is_too_large_is_neither_written_nor_read(
     with pytest.raises(DocumentError, match="split the timeline") as caught:
         JOB.to_bytes()
     assert caught.value.job == JOB.id
-    with pytest.raises(DocumentError, match="is over the limit of 0 MiB"):
+    with pytest.raises(DocumentError, match="is larger than 0 MiB"):
         JobDocument.from_bytes(data)
 
 
@@ -221,7 +221,7 @@ def test_a_sound_of_its_own_is_called_a_file(
     "change", [{"output": Path("cat.avi")}, {"codec": "a b"}, {"crf": 256}, {"dtype": "int8"}]
 )
 def test_a_request_that_cannot_be_a_job_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="this cannot be a job: is wrong"):
+    with pytest.raises(ConfigError, match="this cannot be submitted as a job: is wrong"):
         JobRequest.from_request(request_for(tmp_path, **change))
 
 

@@ -124,20 +124,20 @@ def of_plan(**more: Any) -> Callable[[dict[str, Any]], None]:
 
 
 LORA_SCALES = chunk(1, lora_scales=[1.0])
-VALUE = "chunk 1 has a value that no plan has"
+VALUE = "chunk 1 has a value out of range"
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
         (of_plan(schema_version=99), "must be a plan of schema version"),
-        (of_plan(chunks=[]), "chunks: there are none"),
+        (of_plan(chunks=[]), "chunks: is empty"),
         (of_plan(width="wide"), "width"),
-        (of_plan(num_chunks=5), "contradict each other"),
-        (of_plan(mood=1), "contradict each other"),
+        (of_plan(num_chunks=5), "unknown or contradictory fields"),
+        (of_plan(mood=1), "unknown or contradictory fields"),
         (of_plan(width=100), "width is 100"),
         (of_plan(height=0), "height is 0"),
-        (of_plan(fps=0.001, fps_exact="1/1000"), "contradict each other|fps is"),
+        (of_plan(fps=0.001, fps_exact="1/1000"), "unknown or contradictory fields|fps is"),
         (of_plan(pipeline_id="a" * 201), "over 200 characters"),
         (of_plan(pipeline_id="a\nb"), "one line of text"),
         (of_plan(warnings=["a"] * 2001), "too many warnings"),
@@ -156,7 +156,7 @@ VALUE = "chunk 1 has a value that no plan has"
         (chunk(1, denoising_steps=[]), VALUE),
         (chunk(1, denoising_steps=[250, 500]), VALUE),
         (chunk(0, reset=False), "the first chunk must reset"),
-        (chunk(0, noise_scale=0.5), "noise_scale belongs to video mode"),
+        (chunk(0, noise_scale=0.5), "noise_scale must be set in video mode"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -187,7 +187,9 @@ def test_names_of_files_are_names(name: str) -> None:
 @pytest.mark.parametrize(("source", "uri"), [("file", None), ("input", "sound.wav")])
 def test_a_sound_is_a_file_with_a_name_or_is_none(source: Any, uri: str | None) -> None:
     plan = replace(PLAN, audio=Audio(source=source, uri=uri))
-    with pytest.raises(ValueError, match="audio names a file, or it does not"):
+    with pytest.raises(
+        ValueError, match="audio.kind and audio.path unknown or contradictory fields"
+    ):
         check_plan(plan.to_dict())
 
 

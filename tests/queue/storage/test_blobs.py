@@ -96,7 +96,7 @@ def test_a_storage_that_keeps_less_than_it_was_given_is_refused(clip: Path, tmp_
         def put_source(self, key: str, source: SourceFile) -> None:
             self.put_bytes(key, source.read()[:3])
 
-    with pytest.raises(DamagedBlobError, match=r"kept 3 of 6 bytes; it is not to be trusted"):
+    with pytest.raises(DamagedBlobError, match=r"kept 3 of 6 bytes; do not use it"):
         put_blob(Losing(tmp_path / "losing"), clip)
 
 

@@ -110,7 +110,7 @@ def test_a_bucket_that_is_not_there_is_told_from_a_missing_object(behind: Open) 
     with pytest.raises(MissingKeyError, match="a: is not in the storage"):
         storage.get_bytes("a")
     other = BucketStorage(BucketPlace("no-such-bucket"), proxy.endpoint, None, 1.0)
-    with pytest.raises(StorageUnreachableError, match="are bucket, endpoint and credentials right"):
+    with pytest.raises(StorageUnreachableError, match="check bucket, endpoint and credentials"):
         other.get_bytes("a")
 
 

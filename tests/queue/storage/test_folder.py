@@ -127,7 +127,9 @@ def test_what_a_killed_writer_left_is_found_by_its_age(storage: FolderStorage, r
 def test_a_storage_that_cannot_be_used_is_told_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     storage = FolderStorage(tmp_path / "file" / "storage")
-    with pytest.raises(StorageUnreachableError, match="is the folder there, and may this user"):
+    with pytest.raises(
+        StorageUnreachableError, match="check that the folder exists and that this user may"
+    ):
         storage.put_bytes("a", b"")
     assert storage.entry("a") is None
     assert not list(storage.list())

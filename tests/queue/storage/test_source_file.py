@@ -49,7 +49,7 @@ def test_a_file_that_changed_is_refused_before_its_end(path: Path, how: str) -> 
             path.write_bytes(bytes(2560))
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
         assert len(first) == 1000
-        with pytest.raises(InputError, match="changed while it was read; try again"):
+        with pytest.raises(InputError, match="changed while it was being read; try again"):
             source.read()
 
 

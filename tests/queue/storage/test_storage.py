@@ -193,7 +193,7 @@ def test_what_is_missing_says_so(storage: Storage, tmp_path: Path, key: str) -> 
 def test_more_bytes_than_wanted_are_not_taken_into_memory(storage: Storage) -> None:
     storage.put_bytes("a", b"12345")
     assert storage.get_bytes("a", max_bytes=5) == b"12345"
-    with pytest.raises(StorageError, match="has 5 bytes, at most 4"):
+    with pytest.raises(StorageError, match="has 5 bytes; at most 4"):
         storage.get_bytes("a", max_bytes=4)
 
 
@@ -316,7 +316,7 @@ def test_a_file_that_grows_while_it_is_stored_is_refused(storage: Storage, tmp_p
             source.sha256()
             with path.open("ab") as file:
                 file.write(b"more")
-            with pytest.raises(InputError, match="changed while it was read"):
+            with pytest.raises(InputError, match="changed while it was being read"):
                 storage.put_source("a/growing", source)
         assert keys(storage) == []
         assert not list(storage.leftovers(datetime.now(UTC) + timedelta(days=1)))
