@@ -133,8 +133,8 @@ class BucketStorage(Storage):
             with answer["Body"] as body:
                 if answer["ContentLength"] > max_bytes:
                     raise StorageError(
-                        f"{key}: has {answer['ContentLength']:,} bytes, at most {max_bytes:,} are "
-                        "read"
+                        f"{key}: has {answer['ContentLength']:,} bytes; at most {max_bytes:,} are "
+                        "allowed"
                     )
                 return body.read()
 
