@@ -172,7 +172,7 @@ def _name_faults(plan: RenderPlan) -> Iterator[str]:
     for name in names:
         check_file_name(name)
     if plan.audio is not None and (plan.audio.source == "file") != (plan.audio.uri is not None):
-        yield "audio.kind and audio.path contradict each other"
+        yield "audio.source and audio.uri contradict each other"
     texts = (plan.pipeline_id, plan.vae_type, plan.output.codec or "")
     for text in texts:
         if len(check_line(text)) > 200:
