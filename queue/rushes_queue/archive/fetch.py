@@ -131,7 +131,7 @@ def _fetch_all(storage: Storage, job: str, result: Result, targets: dict[str, Pa
             storage.get_file(key, temporary)
             if not _is_right(temporary, result.files[key]):
                 raise StorageError(
-                    f"job {job}: {key} "
+                    f"job {job}: {key} in the storage {storage.url} is not what was published; "
                     "nothing was fetched; restore it there, or submit the job again with --new"
                 )
             fetched.append((temporary, path))

@@ -11,7 +11,7 @@ end
 for _, other in ipairs(to_list(job.waiting_for)) do
   redis.call('SREM', key('dependents', other), id)
 end
-redis.call('SREM', UNTOLD, id)
+redis.call('SREM', UNANNOUNCED, id)
 redis.call('DEL', key('job', id), key('attempts', id), key('events', id), key('losses', id),
   key('refused', id))
 for _, set in ipairs({ 'jobs', 'ids', 'finished' }) do
