@@ -11,7 +11,7 @@ from redis import Redis, exceptions
 from farm.servers import RunningServer, free_port
 from rushes.errors import ConfigError, RushesError
 from rushes_queue.broker.connection import address_of, broker_errors, connect, hide_password
-from rushes_queue.errors import BrokerError, BrokerFullError
+from rushes_queue.errors import BrokerAnswerError, BrokerError, BrokerFullError
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
         (exceptions.ResponseError("MISCONF x"), BrokerError, "cannot save to its disk"),
         (exceptions.ResponseError("LOADING x"), BrokerError, "is not ready: LOADING x"),
         (exceptions.ResponseError("BUSY x"), BrokerError, "is not ready: BUSY x"),
-        (exceptions.ResponseError("ERR x"), BrokerError, "unexpected answer: ERR x"),
+        (exceptions.ResponseError("ERR x"), BrokerAnswerError, "unexpected answer: ERR x"),
     ],
     ids=lambda value: str(value)[:20],
 )

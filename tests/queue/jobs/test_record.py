@@ -42,6 +42,7 @@ FULL = replace(
     error=JobFailure(FailureKind.RESOURCE, "no room", retryable=True),
     result={"output": "results/a.mp4", "files": {}},
     notes={"refused_by": "w1"},
+    notify=("https://hooks.example/a",),
 )
 
 
