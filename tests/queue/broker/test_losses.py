@@ -118,7 +118,7 @@ def test_a_restarted_worker_at_the_same_place_is_the_same(store: JobRecords) -> 
     assert store.claim(QUEUES, "gpu1.9", ttl_ms=30_000, place="gpu1") is not None
 
 
-def test_workers_that_are_gone_without_a_word_count_half(timed: JobRecords) -> None:
+def test_it_takes_twice_as_many_workers_that_are_gone_without_a_word(timed: JobRecords) -> None:
     (job,) = submit(timed, 0)
     for number in range(6):
         assert timed.get(job).state is State.QUEUED
@@ -127,6 +127,17 @@ def test_workers_that_are_gone_without_a_word_count_half(timed: JobRecords) -> N
         timed.reap()
     assert timed.get(job).state is State.QUARANTINED
     assert {each.reason for each in timed.attempts(job)} == {"gone"}
+
+
+def test_plugs_that_are_pulled_beside_a_sick_worker_are_no_crashes(timed: JobRecords) -> None:
+    (job,) = submit(timed, 0)
+    for _ in range(2):
+        crash(timed, "sick")
+    for number in range(5):
+        claim(timed, f"w{number}")
+        move_clock(timed, 31)
+        timed.reap()
+    assert timed.get(job).state is State.QUEUED
 
 
 def test_who_is_killed_from_outside_is_not_to_blame(store: JobRecords) -> None:

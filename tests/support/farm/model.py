@@ -414,17 +414,23 @@ class Model:
             place.rests_until = 0
 
     def _is_to_blame(self, losses: list[ModelLoss]) -> bool:
+        crashes = [each for each in losses if each.weight == CRASHED]
+        gone = [each for each in losses if each.weight == GONE]
+        return (
+            self._count_against(crashes, MAX_LOSSES) >= MAX_LOSSES
+            or self._count_against(gone, 2 * MAX_LOSSES) >= 2 * MAX_LOSSES
+        )
+
+    def _count_against(self, losses: list[ModelLoss], enough: int) -> int:
         total = 0
         for place in {each.place for each in losses}:
             own = [each for each in losses if each.place == place]
             proven = sum(
-                each.weight
+                before is None or before.done != each.done
                 for before, each in zip([None, *own], own, strict=False)
-                if before is None or before.done != each.done
             )
-            alone = min(sum(each.weight for each in own), CRASHED * (MAX_LOSSES - 1))
-            total += max(proven, alone)
-        return total >= CRASHED * MAX_LOSSES
+            total += max(proven, min(len(own), enough - 1))
+        return total
 
     def _enter(self, found: ModelJob, state: str) -> str:
         was_finished = found.state in FINISHED

@@ -1,7 +1,7 @@
 -- Lost attempts, and who is to blame for them: the job, or the place where it ran. A place is a GPU
 -- or a slot of a farm; it outlives the worker processes that come and go there.
 -- A process that crashed weighs more than a worker that is gone without a word, as when somebody
--- pulls its plug. One place cannot blame a job alone, unless it got other jobs done in between.
+-- pulls its plug; the two are counted apart. One place cannot blame a job alone, unless it got other jobs done in between.
 
 local CRASHED, GONE = 2, 1
 local FIRST_REST_MS, LONGEST_REST_MS = 30000, 600000
@@ -74,24 +74,33 @@ local function read_losses(id)
   return losses
 end
 
--- Whether these losses, all at the same chunk, are the job's fault.
-local function is_to_blame(losses, max_losses)
-  local places = {}
+-- How many of these losses, of one kind, count against the job: those of a place alone are never
+-- enough, unless it got other jobs done in between.
+local function count_against(losses, weight, enough)
+  local places, total = {}, 0
   for _, loss in ipairs(losses) do
-    local place = places[loss.place] or { all = 0, proven = 0 }
-    place.all = place.all + loss.weight
-    if place.done ~= loss.done then
-      place.proven = place.proven + loss.weight
+    if loss.weight == weight then
+      local place = places[loss.place] or { all = 0, proven = 0 }
+      place.all = place.all + 1
+      if place.done ~= loss.done then
+        place.proven = place.proven + 1
+      end
+      place.done = loss.done
+      places[loss.place] = place
     end
-    place.done = loss.done
-    places[loss.place] = place
   end
-  local weight = 0
   for _, place in pairs(places) do
-    local alone = math.min(place.all, CRASHED * (max_losses - 1))
-    weight = weight + math.max(place.proven, alone)
+    total = total + math.max(place.proven, math.min(place.all, enough - 1))
   end
-  return weight >= CRASHED * max_losses
+  return total
+end
+
+-- Whether these losses, all at the same chunk, are the job's fault. Plugs that are pulled beside a
+-- worker that is sick are no crashes.
+local function is_to_blame(losses, max_losses)
+  local most_gone = max_losses * CRASHED / GONE
+  return count_against(losses, CRASHED, max_losses) >= max_losses
+    or count_against(losses, GONE, most_gone) >= most_gone
 end
 
 -- Whether the job has just crashed at a place, which has got none done since.
