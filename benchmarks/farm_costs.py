@@ -33,8 +33,9 @@ from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.read.load import parse_timeline
 from rushes_queue.farm.connections import FarmLinks
-from rushes_queue.farm.submit import JobOptions, hand_in
+from rushes_queue.farm.submit import hand_in
 from rushes_queue.jobs.document import JobDocument
+from rushes_queue.jobs.job_options import JobOptions
 from rushes_queue.jobs.states import State
 from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.local.server import find_server

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator
 
-LONGEST_FILE_NAME = 255  # bytes, of common file systems
+from rushes.text import file_name_fault, line_fault
 
 
 def check_line(text: str) -> str:
@@ -15,8 +14,8 @@ def check_line(text: str) -> str:
 
     Raises: ValueError.
     """
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
-        raise ValueError("must be one line of text without control characters")
+    if fault := line_fault(text):
+        raise ValueError(fault)
     return text
 
 
@@ -25,11 +24,8 @@ def check_file_name(name: str) -> str:
 
     Raises: ValueError.
     """
-    check_line(name)
-    if not name or name in (".", "..") or set(name) & set("/\\"):
-        raise ValueError("must be a file name without a folder")
-    if len(name.encode()) > LONGEST_FILE_NAME:
-        raise ValueError(f"must be at most {LONGEST_FILE_NAME} bytes long")
+    if fault := file_name_fault(name):
+        raise ValueError(fault)
     return name
 
 

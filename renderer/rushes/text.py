@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+LONGEST_FILE_NAME = 255  # bytes, of common file systems
 TEXT_LIMIT = 80  # characters of a value that a message repeats
 
 
@@ -12,6 +15,28 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def line_fault(text: str) -> str:
+    """Return what keeps a text from being one plain line; nothing where all is well.
+
+    Control characters and halves of surrogate pairs are refused: text like this ends up in file
+    names, tables and terminals.
+    """
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
+        return "must be one line of text without control characters"
+    return ""
+
+
+def file_name_fault(name: str) -> str:
+    """Return what keeps a text from being the name of a file in a folder, as ``line_fault``."""
+    if fault := line_fault(name):
+        return fault
+    if not name or name in (".", "..") or set(name) & set("/\\"):
+        return "must be a file name without a folder"
+    if len(name.encode()) > LONGEST_FILE_NAME:
+        return f"must be at most {LONGEST_FILE_NAME} bytes long"
+    return ""
 
 
 def shortened(text: str, limit: int = TEXT_LIMIT) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import MutableMapping
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
@@ -16,34 +16,64 @@ from typer.core import TyperGroup
 import rushes
 from rushes.errors import RushesError
 from rushes.files.disk import is_full_disk
+from rushes.text import printable
 from rushes_queue.cli.command_table import CommandTable
 from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.show.console import (
+    error_json,
+    faults_json,
+    print_json_errors,
+    say,
+    say_error,
+)
+
+_WANTS_JSON = "rushes.wants_json"  # among what a command's context carries
 
 
 class Commands(TyperGroup):
-    """Load commands when needed; turn our errors into one line on stderr and their exit code."""
+    """Load commands when needed; turn our errors into one line on stderr and their exit code.
+
+    With ``--json`` a command that fails prints its errors on stdout as well: scripts get one answer
+    whatever happens.
+    """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = cast("MutableMapping[str, Any]", CommandTable())
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[_WANTS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except RushesError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(error.exit_code) from error
+            say_error(error)
+            _end(ctx, faults_json([error]), error)
         except OSError as error:
             is_full = is_full_disk(error)
             if not (is_full or error.filename):
                 raise
             reason = "cannot be written, the disk is full" if is_full else error.strerror
             what = error.filename or "the output of this command"
-            typer.echo(f"error: {what}: {reason}", err=True)
-            raise typer.Exit(exit_codes.FAILED) from error
+            told = f"{printable(str(what))}: {reason}"
+            say(f"error: {told}")
+            _end(ctx, [error_json(told, exit_codes.FAILED)], error)
         except KeyboardInterrupt as error:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(exit_codes.INTERRUPTED) from error
+            say("interrupted")
+            _end(ctx, [error_json("interrupted", exit_codes.INTERRUPTED)], error)
+        except typer.BadParameter as error:
+            if ctx.meta[_WANTS_JSON]:
+                print_json_errors([error_json(error.format_message(), exit_codes.USAGE)])
+            raise  # Typer tells it
+
+
+def _end(ctx: Any, errors: list[dict[str, Any]], cause: BaseException) -> NoReturn:
+    """End a command whose errors have been told on stderr."""
+    if ctx.meta[_WANTS_JSON]:
+        print_json_errors(errors)
+    raise typer.Exit(errors[0]["exit_code"]) from cause
 
 
 app = typer.Typer(

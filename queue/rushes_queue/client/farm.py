@@ -31,7 +31,8 @@ from rushes_queue.client.watch import ChangedRecords, Watch
 from rushes_queue.errors import JobTimeoutError, UnknownJobError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.presets import preset_for_farm
-from rushes_queue.farm.submit import JobOptions, check_shot, hand_in
+from rushes_queue.farm.submit import check_shot, hand_in
+from rushes_queue.jobs.job_options import make_job_options
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import FINISHED, State
@@ -106,7 +107,7 @@ class Farm:
             raise ConfigError("takes, seeds: nothing is asked for; ask for one or more")
         settings, links = self._settings, self._links
         machine = Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
-        chosen = JobOptions(
+        chosen = make_job_options(
             priority=priority,
             tags=tuple(tags),
             after=tuple(map(links.store.find, after)),

@@ -7,42 +7,33 @@ import re
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import rushes
 from rushes.errors import ConfigError, InputError
 from rushes.models.adapters.header import config_name, read_header
-from rushes.shots.names import timeline_name
 from rushes.shots.shot import Shot
 from rushes.timeline.loras import BESIDE, find_all
-from rushes.timeline.plan.options import bare_name
+from rushes.timeline.names import bare_name, timeline_name
 from rushes_queue.archive.job_files import document_key, save_state, write_document
 from rushes_queue.broker.replies import Change
 from rushes_queue.farm.connections import FarmLinks
-from rushes_queue.jobs.document import JobDocument, JobRequest, Submitter
+from rushes_queue.jobs.document import (
+    JobDocument,
+    JobRequest,
+    Submitter,
+)
 from rushes_queue.jobs.job_id import job_id
+from rushes_queue.jobs.job_options import JobOptions
 from rushes_queue.jobs.limits import Limits, check_limits
 from rushes_queue.jobs.plan_document import portable_plan
-from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
+from rushes_queue.jobs.queue_names import PRESET_PATTERN
 from rushes_queue.storage.blobs import BlobRef, put_blob
 from rushes_queue.storage.storage import Storage
 from rushes_queue.text_fields import check_line
 
 _STORED_AT_A_TIME = 8  # storing waits for disks and networks
-
-
-@dataclass(frozen=True)
-class JobOptions:
-    """The options of a job beside its picture; a ``nonce`` makes an equal job a new one."""
-
-    priority: Priority = "normal"
-    tags: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    gpu_class: GpuClass = "any"
-    notify: tuple[str, ...] = ()
-    nonce: str | None = None
 
 
 def make_document(shot: Shot, blobs: dict[Path, BlobRef], options: JobOptions) -> JobDocument:

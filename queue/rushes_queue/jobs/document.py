@@ -28,6 +28,7 @@ from rushes.errors import ConfigError
 from rushes.models.adapters.header import config_name
 from rushes.render.request import RenderRequest
 from rushes.text import printable, shortened
+from rushes.timeline.document import MOST_FILES
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.plan.versions import oldest_form
@@ -43,7 +44,6 @@ SCHEMA_VERSION: Final = JOB_VERSION
 MAX_BYTES = 64 * 2**20  # the plan of ten hours has about 40 MiB
 JOB_ID_PATTERN = r"[0-9a-f]{16}"
 
-MOST_FILES = 1000
 _MOST_FAULTS = 8  # of a document that a message names
 
 JobId = Annotated[str, StringConstraints(pattern=rf"^{JOB_ID_PATTERN}$")]
@@ -351,7 +351,7 @@ def _refuse(reason: str, cause: Exception | None = None) -> NoReturn:
 
 
 def _faults(error: ValidationError) -> str:
-    """Name the first faults, each with its place."""
+    """Name the first faults of a document, each with its place."""
     faults = error.errors(include_input=False, include_url=False)
     lines = [
         f"{'.'.join(map(str, fault['loc'])) or 'it'}: "

@@ -11,22 +11,30 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from rushes.errors import ConfigError
-from rushes.timeline.document import Audio, ControlVideo, Lora, OutputOptions, Prompt
+from rushes.timeline.document import (
+    LONGEST_PROMPT,
+    MOST_PROMPTS,
+    Audio,
+    ControlVideo,
+    Lora,
+    OutputOptions,
+    Prompt,
+)
 from rushes.timeline.loras import LEAST_SCALE, MOST_SCALE
-from rushes.timeline.plan.options import bare_name
+from rushes.timeline.names import bare_name
 from rushes.timeline.plan.render_plan import SCHEMA_VERSION, Chunk, RenderPlan, Steering
+from rushes.timeline.problems import MOST_OF_A_KIND
 from rushes.timeline.read.ext import MOST_VACE_SCALE
 from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS
 from rushes_queue.text_fields import check_file_name, check_line
 
-MOST_PROMPTS_OF_PLAN = 100_000
-LONGEST_PROMPT = 100_000  # characters
+_LONGEST_WRAPPED = 3 * LONGEST_PROMPT + len(", ") * 2  # prefix, text, suffix
 LARGEST_SEED = 2**64 - 1
 MOST_CHUNK_FRAMES = 1000
 MOST_HIDDEN_FRAMES = 20  # latent ones at the end of a clip, which the next clip shows
 
-_MOST_WARNINGS = 2000
+_MOST_WARNINGS = 3 * MOST_OF_A_KIND  # those of the file, of its plan, and a few more
 _DERIVED = ("schema_version", "fps_exact", "num_chunks", "num_frames_made")
 
 
@@ -183,10 +191,10 @@ def _name_faults(plan: RenderPlan) -> Iterator[str]:
 
 def _prompt_faults(plan: RenderPlan) -> Iterator[str]:
     prompts = [prompt for block in plan.prompts.values() for prompt in block]
-    if len(prompts) > MOST_PROMPTS_OF_PLAN:
-        yield f"there are {len(prompts):,} prompts; at most {MOST_PROMPTS_OF_PLAN:,} are allowed"
-    if any(len(prompt.text) > LONGEST_PROMPT for prompt in prompts):
-        yield f"a prompt has over {LONGEST_PROMPT:,} characters"
+    if len(prompts) > MOST_PROMPTS:
+        yield f"there are {len(prompts):,} prompts; at most {MOST_PROMPTS:,} are allowed"
+    if any(len(prompt.text) > _LONGEST_WRAPPED for prompt in prompts):
+        yield f"a prompt has over {_LONGEST_WRAPPED:,} characters"
     if not all(plan.prompts.values()) or plan.prompts.keys() != plan.block_times.keys():
         yield "a prompt block is empty or has no times"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
+from rushes.text import file_name_fault, printable
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.job_settings import input_mode
 from rushes.timeline.plan.options import PlanOptions
@@ -21,6 +23,15 @@ def named_input(
     return folder / named
 
 
+def refuse_odd_name(file: Path) -> None:
+    """Refuse a file that neither a manifest nor a job could name.
+
+    Raises: ConfigError.
+    """
+    if fault := file_name_fault(file.name):
+        raise ConfigError(f"{printable(str(file))}: the file's name {fault}; rename it")
+
+
 def with_input(
     options: PlanOptions, video: Path | None, folder: Path, deinterlace: Deinterlace = "auto"
 ) -> tuple[PlanOptions, tuple[str, ...]]:
@@ -28,8 +39,10 @@ def with_input(
 
     What is done to its pictures beside decoding comes with them, for the plan's warnings.
     ``folder`` is where the timeline lies.
-    Raises: MissingFileError, InputError.
+    Raises: MissingFileError, InputError; ConfigError for a name that no file should have.
     """
+    for file in (*([video] if video else ()), *map(Path, options.steering_files)):
+        refuse_odd_name(file)
     control = folder / options.control if options.control is not None else None
     path = video or control
     if path is None:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from rushes.errors import ConfigError
+from rushes.shots.inputs import refuse_odd_name
+from rushes.timeline.names import timeline_name
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.names import name_take
-
-
-def timeline_name(file: Path) -> str:
-    """Return the name of a timeline or workflow file without its extensions."""
-    return file.name.removesuffix(".json").removesuffix(".scope-workflow") or "timeline"
 
 
 def name_output(
@@ -23,5 +20,7 @@ def name_output(
     """
     if output is not None and not output.name:
         raise ConfigError(f"--output {output}: names no file; give one, such as out.mp4")
+    if output is not None:
+        refuse_odd_name(output)
     path = output or Path(f"{plan.output.name or timeline_name(timeline)}.mp4")
     return name_take(path, plan.seed) if is_one_of_many else path

@@ -11,7 +11,7 @@ from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
 from rushes.render.request import RenderRequest, refuse_missing
 from rushes.shots.at_hand import check_files
-from rushes.shots.inputs import named_input, with_input
+from rushes.shots.inputs import named_input, refuse_odd_name, with_input
 from rushes.shots.names import name_output
 from rushes.shots.prompt_length import warn_of_cut_prompts
 from rushes.shots.values import ResultValues
@@ -62,6 +62,9 @@ def plan_shots(
     video = video or named_input(timeline, file.parent, options[0], preset)
     deinterlace = result.get("deinterlace", "auto")
     known, remarks = with_input(options[0], video, file.parent, deinterlace)
+    audio = result.get("audio")
+    if audio not in (None, "input", "none"):
+        refuse_odd_name(Path(audio))
     shots = []
     for take, each in enumerate(options):
         each = known.model_copy(update={"seed": each.seed})

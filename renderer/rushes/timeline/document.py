@@ -19,6 +19,10 @@ RAMPS = ("scope", "eager")
 MERGE_MODES = ("permanent_merge", "runtime_peft")
 
 MICROSECONDS = 1_000_000
+# What files, plans and jobs may hold; far more than any network reads of it.
+LONGEST_PROMPT = 100_000  # characters
+MOST_PROMPTS = 100_000  # of all blocks
+MOST_FILES = 1000  # LoRAs, and what steers through VACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from rushes.text import file_name_fault, printable
+from rushes.timeline.names import bare_name
 from rushes.timeline.problems import Problems, describe, key_path, show_number
 
 LARGEST_INTEGER = 2**63 - 1
+LONGEST_PATH = 4096
 
 
 class Fields:
@@ -76,12 +79,25 @@ class Fields:
             return None
         return value
 
-    def text(self, key: str) -> str | None:
+    def text(self, key: str, *, longest: int | None = None) -> str | None:
+        """Read a string; ``longest`` is how many characters it may have."""
         value = self.take(key)
         if value is not None and not isinstance(value, str):
             self.wrong(key, "a string")
             return None
+        if value is not None and longest is not None and len(value) > longest:
+            message = f"has {len(value):,} characters; at most {longest:,} are allowed, shorten it"
+            self.problems.error(self.path_of(key), message, value)
+            return None
         return value
+
+    def file(self, key: str) -> str | None:
+        """Read the name of a file, which lies relative to the timeline unless it is absolute."""
+        name = self.text(key)
+        if name is not None and (fault := file_fault(name)):
+            self.problems.error(self.path_of(key), f"{fault}; rename it", name)
+            return None
+        return name
 
     def choice(self, key: str, options: Sequence[str]) -> Any:
         value = self.take(key)
@@ -131,6 +147,15 @@ class Fields:
         """Report the keys that nobody asked for as unknown."""
         for key in self.unread():
             self.problems.unknown_key(self.path_of(key), self.data[key])
+
+
+def file_fault(name: Any) -> str:
+    """Return why this names no file that could be rendered or travel with a job, else nothing."""
+    if not isinstance(name, str) or not 0 < len(name) < LONGEST_PATH or "\0" in name:
+        kind = "it is empty" if name == "" else f"is {describe(name)}"
+        return f"must be the name of a file, {kind}"
+    fault = file_name_fault(bare_name(name))
+    return f"the file's name {fault}, is {describe(printable(bare_name(name)))}" if fault else ""
 
 
 def is_number(value: Any) -> bool:

@@ -8,11 +8,12 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from rushes.errors import MissingFileError
 from rushes.files.hashes import sha256_of
+from rushes.text import file_name_fault
 from rushes.timeline.document import MERGE_MODES, Lora, MergeMode
 from rushes.timeline.fields import Fields
+from rushes.timeline.names import bare_name
 
 MOST_LORAS = 100
-LONGEST_NAME = 255
 LEAST_SCALE, MOST_SCALE = -10, 10
 BESIDE = "loras"  # a folder beside the timeline, which is searched first
 SUFFIXES = (".safetensors", ".pt", ".bin")
@@ -40,9 +41,10 @@ def read_timeline_loras(
         scale = entry.number("scale", LEAST_SCALE, MOST_SCALE)
         own_mode = entry.choice("mergeMode", MERGE_MODES)
         entry.note_unread()
-        name = re.split(r"[\\/]", path or "")[-1]
-        if not _is_file_name(name):
-            entry.problems.error(entry.path_of("path"), "must end in the LoRA's file name", path)
+        name = bare_name(path or "")
+        if fault := file_name_fault(name):
+            message = f"must end in the LoRA's file name, which {fault}"
+            entry.problems.error(entry.path_of("path"), message, path)
             continue
         if name.lower() in known:
             continue
@@ -74,8 +76,8 @@ def read_workflow_loras(fields: Fields, folders: Sequence[Path]) -> tuple[Lora, 
             mode = loras[0].merge_mode if loras else "permanent_merge"
         if sha256 is not None and not _SHA256.fullmatch(sha256):
             entry.wrong("sha256", "64 hexadecimal digits")
-        if name is None or not _is_file_name(name):
-            message = "must be a bare file name, without a folder"
+        if name is None or (fault := file_name_fault(name)):
+            message = "is missing; name the LoRA's file" if name is None else fault
             entry.problems.error(entry.path_of("filename"), message, name)
             continue
         scale_value = 1.0 if scale is None else float(scale)
@@ -133,12 +135,6 @@ def _files(folder: Path) -> Iterator[Path]:
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() in SUFFIXES and file.resolve().is_relative_to(inside):
             yield file
-
-
-def _is_file_name(name: str) -> bool:
-    return (
-        0 < len(name) <= LONGEST_NAME and name not in (".", "..") and not set(name) & set("/\\\0")
-    )
 
 
 def _check_presence(

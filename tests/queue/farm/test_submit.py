@@ -21,7 +21,6 @@ from rushes.timeline.read.load import load_timeline
 from rushes_queue.errors import DocumentError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.submit import (
-    JobOptions,
     audio_file_of,
     check_shot,
     files_of,
@@ -29,6 +28,7 @@ from rushes_queue.farm.submit import (
     make_document,
     named_files,
 )
+from rushes_queue.jobs.job_options import JobOptions
 from rushes_queue.jobs.limits import Limits
 from rushes_queue.jobs.states import State
 from rushes_queue.settings.model import Settings
@@ -100,7 +100,13 @@ def test_a_sound_that_is_no_file_does_not_travel(tmp_path: Path, audio: str) -> 
 def test_a_document_says_what_was_asked_for(farm: Farm, tmp_path: Path) -> None:
     (shot,) = shots_of(tmp_path, crf=7)
     blobs = {path: put_blob(farm.storage, path) for path in files_of(shot)}
-    options = JobOptions("high", ("night",), ("0" * 16,), "gpu24", ("https://host/",))
+    options = JobOptions(
+        priority="high",
+        tags=("night",),
+        after=("0" * 16,),
+        gpu_class="gpu24",
+        notify=("https://host/",),
+    )
     made = make_document(shot, blobs, options)
     assert (made.name, made.preset, made.seed, made.take) == ("cat", "tiny", 0, 0)
     assert (made.priority, made.tags, made.after) == ("high", ("night",), ("0" * 16,))

@@ -9,21 +9,7 @@ import pytest
 from renders.plans import block, document, plan
 from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
-from rushes.shots.names import name_output, timeline_name
-
-
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("a/cat.json", "cat"),
-        ("cat.scope-workflow.json", "cat"),
-        ("cat.v2.json", "cat.v2"),
-        ("cat", "cat"),
-        (".json", "timeline"),
-    ],
-)
-def test_a_timeline_is_called_like_its_file(file: str, name: str) -> None:
-    assert timeline_name(Path(file)) == name
+from rushes.shots.names import name_output
 
 
 def test_what_was_asked_for_counts_more_than_the_timeline_and_that_more_than_its_file(

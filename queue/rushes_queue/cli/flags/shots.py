@@ -100,8 +100,11 @@ def default_preset(folders: Folders, pipeline: str | None = None) -> str:
 def choose_seeds(in_file: int | None, wanted: Takes) -> Sequence[int | None]:
     """Return the seed of every take; None leaves it to the timeline.
 
-    Raises: typer.BadParameter when the options contradict each other.
+    Raises: typer.BadParameter when the options contradict each other; ConfigError when there are
+        too many.
     """
+    from rushes.shots.takes import refuse_many_takes, seeds_of_takes
+
     seed, takes, seeds = wanted.seed, wanted.takes, wanted.seeds
     if seeds is not None:
         if seed is not None or takes is not None:
@@ -109,9 +112,9 @@ def choose_seeds(in_file: int | None, wanted: Takes) -> Sequence[int | None]:
         parts = [part.strip() for part in seeds.split(",")]
         if not all(part.isdecimal() and len(part) < 20 for part in parts):
             raise typer.BadParameter(f"--seeds {seeds!r} is not a list of seeds; write 1,2,3")
-        return list(dict.fromkeys(map(int, parts)))
+        wanted_seeds = list(dict.fromkeys(map(int, parts)))
+        refuse_many_takes(len(wanted_seeds))
+        return wanted_seeds
     if takes is None:
         return [seed]
-    from rushes.shots.takes import seeds_of_takes
-
     return seeds_of_takes(takes, seed, in_file)

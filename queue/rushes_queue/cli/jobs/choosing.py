@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
 
 import typer
 
@@ -133,13 +133,6 @@ def find_jobs(store: JobRecords, given: Sequence[str]) -> Chosen:
         except (UnknownJobError, AmbiguousJobError) as error:
             faults.append(error)
     return Chosen(tuple(jobs), tuple(faults))
-
-
-def faults_json(faults: Sequence[RushesError]) -> list[dict[str, Any]]:
-    """Return what was wrong with single jobs, for scripts."""
-    from rushes_queue.client.json_forms import to_json
-
-    return [to_json(fault) for fault in faults]
 
 
 def end_with(faults: Sequence[RushesError], num_done: int) -> NoReturn:

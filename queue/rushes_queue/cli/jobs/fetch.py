@@ -11,8 +11,8 @@ from rushes.errors import InputError, RushesError
 from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
-from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with, faults_json
-from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with
+from rushes_queue.cli.show.console import faults_json, print_json, say
 from rushes_queue.cli.show.job_view import SHORT_ID
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 

@@ -10,7 +10,13 @@ from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, code_of
-from rushes_queue.cli.show.console import print_json, say, say_error
+from rushes_queue.cli.show.console import (
+    faults_json,
+    print_json,
+    print_json_errors,
+    say,
+    say_error,
+)
 from rushes_queue.cli.show.job_view import SHORT_ID, local_time
 from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
@@ -60,6 +66,8 @@ def logs(
             show(each, event)
     for fault in chosen.faults:
         say_error(fault)
+    if as_json and chosen.faults:
+        print_json_errors(faults_json(chosen.faults))
     if follow:
         for each, event in follow_events(store, places, _say_away):
             show(each, event)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.jobs.choosing import complete_jobs
-from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.console import faults_json, print_json, say, say_error
 from rushes_queue.cli.show.job_view import shown_reason
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.jobs.record import WAITS
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.shots.shot import Shot
     from rushes_queue.broker.job_records import JobRecords
+    from rushes_queue.client.answers import Submitted
     from rushes_queue.farm.connections import FarmLinks
-    from rushes_queue.farm.submit import JobOptions
+    from rushes_queue.jobs.job_options import JobOptions
     from rushes_queue.jobs.limits import Limits
 
 SCHEMA_VERSION = 1
@@ -81,12 +82,12 @@ def submit(
 ) -> None:
     """Check and plan timelines, store what they need, queue them, and print the jobs' ids."""
     from rushes_queue.farm.connections import FarmLinks
-    from rushes_queue.farm.submit import JobOptions
+    from rushes_queue.jobs.job_options import make_job_options
 
     if result.device != "auto":
         raise typer.BadParameter("--device is for rushes render; a worker computes where it runs")
     settings = farm.settings()
-    options = JobOptions(
+    options = make_job_options(
         priority=priority,
         tags=tuple(tag or ()),
         gpu_class=gpu_class,
@@ -104,13 +105,17 @@ def submit(
         choose=_preset_chooser(farm, links.store, places.folders()),
     )
     for fault in faults:
-        say(f"error: {fault}")
+        say_error(fault)
     if faults and not (keep_going and shots):
         say("nothing was queued")
+        if as_json:
+            print_json(_answer([], faults))
         raise typer.Exit(max(fault.exit_code for fault in faults))
     warn_of([shot.plan for shot in shots])
-    options = replace(options, after=tuple(map(links.store.find, after or ())))
-    jobs = _hand_in_all(links, shots, options, as_json)
+    if after:
+        found = tuple(links.store.find(job) for job in after)
+        options = make_job_options(**dict(options) | {"after": found})
+    jobs = _hand_in_all(links, shots, options, faults, as_json)
     _warn_of_waiting(links.store, jobs)
     if watch:
         from rushes_queue.cli.jobs.watching import watch_jobs
@@ -201,11 +206,17 @@ def _without_idle_input(shot: Shot, num_timelines: int) -> Shot:
 
 
 def _hand_in_all(
-    links: FarmLinks, shots: list[Shot], options: JobOptions, as_json: bool
+    links: FarmLinks,
+    shots: list[Shot],
+    options: JobOptions,
+    faults: list[RushesError],
+    as_json: bool,
 ) -> list[str]:
-    """Queue every job; what was queued is named even if a later one cannot be."""
+    """Queue every job; what was queued is named even if a later one cannot be.
+
+    ``faults`` are those of files that are left out.
+    """
     from rushes_queue.client.answers import Submitted
-    from rushes_queue.client.json_forms import to_json
     from rushes_queue.farm.submit import hand_in
 
     handed_in: list[Submitted] = []
@@ -218,11 +229,19 @@ def _hand_in_all(
                 say(f"note: job {document.id} is there already ({change.after}); see --new")
             elif change.after is State.FAILED:
                 say(f"warning: job {document.id}: {shown_reason(links.store.get(document.id))}")
-    except RushesError:
+    except RushesError as error:
+        say_error(error)
         say(f"{len(handed_in)} of {len(shots)} jobs were queued; submit again for the rest")
-        raise
-    finally:
         if as_json:
-            listed = list(map(to_json, handed_in))
-            print_json({"schema_version": SCHEMA_VERSION, "jobs": listed})
+            print_json(_answer(handed_in, [*faults, error]))
+        raise typer.Exit(error.exit_code) from error
+    if as_json:
+        print_json(_answer(handed_in, faults))
     return list(dict.fromkeys(job.id for job in handed_in))
+
+
+def _answer(handed_in: list[Submitted], faults: list[RushesError]) -> dict[str, Any]:
+    from rushes_queue.client.json_forms import to_json
+
+    listed = list(map(to_json, handed_in))
+    return {"schema_version": SCHEMA_VERSION, "jobs": listed, "errors": faults_json(faults)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.jobs.watch_view import JsonLines, LiveTable, PlainLines, View
-from rushes_queue.cli.show.console import say
+from rushes_queue.cli.show.console import error_json, print_json_errors, say
 from rushes_queue.cli.show.job_view import SHORT_ID
 from rushes_queue.client.watch import GONE_SECONDS, Watch
 from rushes_queue.jobs.states import State
@@ -41,7 +41,10 @@ def watch_jobs(
             code = _code_of(watch)
             view.end(code)
     except KeyboardInterrupt:
-        say(f"detached; the jobs go on: rushes watch {_name_some(watch.left)}")
+        said = f"detached; the jobs go on: rushes watch {_name_some(watch.left)}"
+        say(said)
+        if as_json:
+            print_json_errors([error_json(said, exit_codes.INTERRUPTED)])
         return exit_codes.INTERRUPTED
     if code == exit_codes.TIMED_OUT:
         say(f"not ended after {timeout_seconds:g} s; the jobs go on: {_name_some(watch.left)}")

@@ -14,7 +14,7 @@ import typer
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
-from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.console import error_json, print_json, print_json_errors, say
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
@@ -81,7 +81,10 @@ def render_all(
     except KeyboardInterrupt as error:
         latest = display and display.latest
         far = f"at {where(latest)}" if latest else "before the first chunk"
-        say(f"interrupted {far}; the unfinished result was removed")
+        said = f"interrupted {far}; the unfinished result was removed"
+        say(said)
+        if as_json:
+            print_json_errors([error_json(said, exit_codes.INTERRUPTED)])
         raise typer.Exit(exit_codes.INTERRUPTED) from error
 
 

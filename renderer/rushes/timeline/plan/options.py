@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -22,6 +21,7 @@ from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
 from rushes.text import printable, shortened
 from rushes.timeline.document import Ramp
 from rushes.timeline.fields import LARGEST_INTEGER
+from rushes.timeline.names import bare_name
 from rushes.timeline.plan.profiles import ProfileName
 from rushes.timeline.steps import round_side, side_fault, steps_fault
 from rushes.timeline.times import LEAST_FPS, LONGEST_SECONDS, MOST_FPS, parse_fraction
@@ -132,11 +132,6 @@ class PlanOptions(BaseModel):
                 "last_frame": self.last_frame and bare_name(self.last_frame),
             }
         )
-
-
-def bare_name(path: str) -> str:
-    """Return the file name at the end of a path of any system."""
-    return re.split(r"[\\/]", path)[-1]
 
 
 def make_options(**values: Any) -> PlanOptions:

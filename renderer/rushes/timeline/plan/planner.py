@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
-from rushes.timeline.document import MICROSECONDS, Prompt, PromptBlock, Timeline
+from rushes.timeline.document import MICROSECONDS, MOST_FILES, Prompt, PromptBlock, Timeline
 from rushes.timeline.keyframes import ScheduledValue
 from rushes.timeline.plan.job_settings import JobSettings, job_settings
 from rushes.timeline.plan.lengths import block_frames, count_frames
@@ -56,7 +56,14 @@ def plan_with_problems(
     warn_of_plan(timeline, job, preset, chunks, frames, num_frames, problems)
     found = tuple(problems)
     plan = _assemble(timeline, options, preset, job, num_frames, chunks, found)
-    return replace(plan, loras=walk.lora_strengths.loras), found
+    plan = replace(plan, loras=walk.lora_strengths.loras)
+    num_files = len(plan.steering_files) + len(plan.loras)
+    if num_files > MOST_FILES:
+        raise ConfigError(
+            f"{num_files:,} files steer this render or are its LoRAs; at most {MOST_FILES:,} are "
+            "allowed, so split the timeline"
+        )
+    return plan, found
 
 
 def _assemble(

@@ -8,7 +8,7 @@ from typing import Any
 
 from rushes.presets.kinds import METHODS
 from rushes.text import shortened
-from rushes.timeline.document import Prompt, PromptBlock, Unit
+from rushes.timeline.document import LONGEST_PROMPT, MOST_PROMPTS, Prompt, PromptBlock, Unit
 from rushes.timeline.fields import Fields
 from rushes.timeline.problems import Problems, describe
 from rushes.timeline.prompt_syntax import odd_syntax
@@ -43,8 +43,18 @@ def read_blocks(
             blocks.append(block)
             starts[index] = _time_path(entry, spelling, unit, "start")
     if problems is not None:
+        _refuse_many_prompts(blocks, problems)
         _report_layout(blocks, starts, unit, problems)
     return tuple(blocks)
+
+
+def _refuse_many_prompts(blocks: list[PromptBlock], problems: Problems) -> None:
+    count = sum(len(block.prompts) for block in blocks)
+    if count > MOST_PROMPTS:
+        message = (
+            f"the file holds {count:,} prompts; at most {MOST_PROMPTS:,} are allowed, split it"
+        )
+        problems.error("", message, count)
 
 
 def _read_block(
@@ -136,7 +146,7 @@ def read_prompts(
 ) -> tuple[Prompt, ...] | None:
     """Read a weighted list of prompts; ``label_key`` names a field that holds a lone text."""
     items = entry.array(key)
-    label = entry.text(label_key) if label_key else None
+    label = entry.text(label_key, longest=LONGEST_PROMPT) if label_key else None
     if items is None and entry.data.get(key) is not None:
         return None
     path, problems = entry.path_of(key), entry.problems
@@ -176,7 +186,7 @@ def _read_prompt(entry: Fields, key: str, index: int, item: Any) -> Prompt | Non
     fields = entry.item(key, index)
     if fields is None:
         return None
-    text = fields.text("text")
+    text = fields.text("text", longest=LONGEST_PROMPT)
     weight = fields.number("weight", 0)
     if weight is not None and weight > MOST_WEIGHT:
         fields.wrong("weight", f"at most {MOST_WEIGHT:,}; only the ratio of weights counts")

@@ -13,7 +13,9 @@ from typing import Any
 
 from rushes.presets.device_classes import DEVICE_CLASSES
 from rushes.presets.kinds import CACHE_POLICIES, NOISE_KINDS, CachePolicy
+from rushes.text import file_name_fault
 from rushes.timeline.document import (
+    LONGEST_PROMPT,
     NO_IMAGES,
     RAMPS,
     Audio,
@@ -26,7 +28,7 @@ from rushes.timeline.document import (
     Unit,
 )
 from rushes.timeline.easing import LINEAR
-from rushes.timeline.fields import Fields
+from rushes.timeline.fields import Fields, file_fault
 from rushes.timeline.read.lora_strengths import LORA_SCALE, read_lora_scales, read_lora_schedules
 from rushes.timeline.read.schedules import read_ease, read_schedule
 from rushes.timeline.steps import read_steps
@@ -37,7 +39,6 @@ MOST_FRAMES = LONGEST_SECONDS * MOST_FPS
 VACE_SCALE = "vace_scale"
 MOST_VACE_SCALE = 2
 MOST_IMAGES = 16
-LONGEST_PATH = 4096
 LENGTH_UNITS: tuple[LengthUnit, ...] = ("seconds", "frames", "chunks")
 
 _TOP_KEYS = (
@@ -56,7 +57,7 @@ _NOT_OFFERED_YET = {
     "negative_prompt",
     "start",
 }
-_NAME = re.compile(r"[^/\\\0.][^/\\\0]{0,199}")
+_LONGEST_RESULT_NAME = 200  # characters; seed and extension follow
 _CODEC = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
@@ -91,8 +92,8 @@ def read_top_ext(document: Fields) -> Extensions:
         if schedules
         else None,
         control=_read_control(ext.object("control")),
-        prefix=ext.text("prefix") or "",
-        suffix=ext.text("suffix") or "",
+        prefix=ext.text("prefix", longest=LONGEST_PROMPT) or "",
+        suffix=ext.text("suffix", longest=LONGEST_PROMPT) or "",
         input=_read_inputs(ext),
         audio=_read_audio(ext),
         output=_read_output(ext.object("output")),
@@ -196,7 +197,7 @@ def _read_transition(fields: Fields | None) -> Transition | None:
 def _read_control(fields: Fields | None) -> ControlVideo:
     if fields is None:
         return ControlVideo()
-    control = ControlVideo(_file(fields, "input"), _file(fields, "mask"), _scale(fields))
+    control = ControlVideo(fields.file("input"), fields.file("mask"), _scale(fields))
     refuse_unread(fields, _CONTROL_KEYS)
     return control
 
@@ -206,33 +207,21 @@ def _read_images(fields: Fields | None) -> Images:
         return NO_IMAGES
     images = Images(
         _files(fields, "ref_images"),
-        _file(fields, "first_frame"),
-        _file(fields, "last_frame"),
+        fields.file("first_frame"),
+        fields.file("last_frame"),
         _scale(fields),
     )
     refuse_unread(fields, _VACE_KEYS)
     return images
 
 
-def _file(fields: Fields, key: str) -> str | None:
-    """Read the name of a file, which lies relative to the timeline."""
-    name = fields.text(key)
-    if name is not None and not _is_file(name):
-        fields.wrong(key, "the name of a file")
-        return None
-    return name
-
-
 def _files(fields: Fields, key: str) -> tuple[str, ...]:
     names = fields.array(key, most=MOST_IMAGES) or []
-    if not all(_is_file(name) for name in names):
-        fields.wrong(key, "an array of names of files")
-        return ()
-    return tuple(names)
-
-
-def _is_file(name: Any) -> bool:
-    return isinstance(name, str) and 0 < len(name) < LONGEST_PATH and "\0" not in name
+    faults = [(index, fault) for index, name in enumerate(names) if (fault := file_fault(name))]
+    for index, fault in faults:
+        path = f"{fields.path_of(key)}[{index}]"
+        fields.problems.error(path, f"{fault}; rename it", names[index])
+    return () if faults else tuple(names)
 
 
 def _scale(fields: Fields) -> float | None:
@@ -253,7 +242,7 @@ def _read_inputs(ext: Fields) -> str | None:
         return None
     fields = Fields(inputs[0], f"{ext.path_of('inputs')}[0]", ext.problems)
     fields.take("uri", required=True)
-    uri = _file(fields, "uri")
+    uri = fields.file("uri")
     fields.text("id")
     refuse_unread(fields, ("id", "uri"))
     return uri
@@ -269,9 +258,12 @@ def _read_audio(ext: Fields) -> Audio | None:
         ext.wrong("audio", '"input", "none" or {"uri": …, "offset": seconds}')
         return None
     fields = Fields(value, ext.path_of("audio"), ext.problems)
-    uri = fields.text("uri")
-    if not uri:
-        fields.problems.error(fields.path_of("uri"), "is missing; name a sound file", uri)
+    if fields.take("uri") in (None, ""):
+        message = "is missing; name a sound file"
+        fields.problems.error(fields.path_of("uri"), message, fields.data.get("uri"))
+        uri = None
+    else:
+        uri = fields.file("uri")
     offset = fields.number("offset", 0, LONGEST_SECONDS)
     refuse_unread(fields, ("uri", "offset"))
     return Audio("file", uri, float(offset or 0))
@@ -288,8 +280,12 @@ def _read_output(fields: Fields | None) -> OutputOptions:
     codec, name = fields.text("codec"), fields.text("name")
     if codec is not None and not _CODEC.fullmatch(codec):
         fields.wrong("codec", "the name of a codec, such as h264")
-    if name is not None and not _NAME.fullmatch(name):
-        fields.wrong("name", "a file name without a folder")
+    if name is not None and (len(name) > _LONGEST_RESULT_NAME or name.startswith(".")):
+        fields.wrong(
+            "name", f"a file name of at most {_LONGEST_RESULT_NAME} characters, no dot first"
+        )
+    elif name is not None and (fault := file_name_fault(name)):
+        fields.problems.error(fields.path_of("name"), f"{fault}; rename it", name)
     crf = fields.integer("crf", 0, 63)
     refuse_unread(fields, ("fps", "codec", "crf", "name"))
     return OutputOptions(fps, codec, crf, name)

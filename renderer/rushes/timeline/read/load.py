@@ -15,9 +15,10 @@ from rushes.text import printable
 from rushes.timeline.document import Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import BESIDE
+from rushes.timeline.names import timeline_name_fault
 from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PipelineChoice
-from rushes.timeline.problems import Problem, Problems, describe
+from rushes.timeline.problems import Problem, Problems, describe, short_value
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
 from rushes.timeline.read.lifting import Lifted, lift_texts
 from rushes.timeline.read.timeline_file import read_timeline
@@ -78,6 +79,10 @@ def load_timeline(
     try:
         with ExitStack() as stack:
             file = stack.enter_context(Path(path).open("rb"))
+            if fault := timeline_name_fault(Path(path)):
+                name = short_value(Path(path).name)
+                problem = Problem("", f"its file name {fault}; rename it", name)
+                return LoadedTimeline(None, (problem,), str(path))
             lifted = Lifted(file.read(MAX_BYTES + 1))
             if len(lifted.data) > MAX_BYTES:  # perhaps by the media that it carries
                 file.seek(0)

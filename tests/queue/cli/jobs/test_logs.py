@@ -62,6 +62,16 @@ def test_several_jobs_are_told_apart(farm: Farm) -> None:
     assert farm.run("logs", "0000").exit_code == 4
 
 
+def test_jobs_that_are_not_there_are_told_as_json(farm: Farm) -> None:
+    job = farm.submit()
+    farm.store.add_event(job, "log", {"message": "hello"})
+    result = farm.run("logs", job, "0000", "--json")
+    assert result.exit_code == 10
+    event, errors = map(json.loads, result.stdout.splitlines())
+    assert event["job"] == job
+    assert [error["exit_code"] for error in errors["errors"]] == [4]
+
+
 def test_following_ends_with_the_jobs(farm: Farm) -> None:
     jobs = [farm.submit(take) for take in range(2)]
 

@@ -1,0 +1,23 @@
+"""What a timeline file is called, and the names that files may have at all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from rushes.text import file_name_fault
+
+
+def timeline_name(file: PurePath) -> str:
+    """Return the name of a timeline or workflow file without its extensions."""
+    return file.name.removesuffix(".json").removesuffix(".scope-workflow") or "timeline"
+
+
+def timeline_name_fault(file: PurePath) -> str:
+    """Return why nothing can be called like this timeline file; nothing where all is well."""
+    return file_name_fault(file.name) or file_name_fault(timeline_name(file))
+
+
+def bare_name(path: str) -> str:
+    """Return the file name at the end of a path of any system."""
+    return re.split(r"[\\/]", path)[-1]
