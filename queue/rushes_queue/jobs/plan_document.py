@@ -62,14 +62,23 @@ def portable_plan(plan: RenderPlan) -> RenderPlan:
             mask=control.mask and names[control.mask],
         ),
         chunks=tuple(
-            replace(chunk, steering=_with_names(chunk.steering, names)) for chunk in plan.chunks
+            replace(
+                chunk,
+                steering=_with_names(chunk.steering, names),
+                given_image=chunk.given_image and names[chunk.given_image],
+            )
+            for chunk in plan.chunks
         ),
     )
 
 
 def steering_names(plan: Mapping[str, Any]) -> set[str]:
-    """Return the names of the files that steer a render, from the data of its plan."""
+    """Return the names of the files that steer a render or are shown in it, from its plan's data.
+
+    Plans of version 1 show no images.
+    """
     names = {plan["control"]["video"], plan["control"]["mask"]}
+    names |= {chunk.get("given_image") for chunk in plan["chunks"]}
     for steering in filter(None, (chunk["steering"] for chunk in plan["chunks"])):
         names |= {*steering["references"], steering["first_frame"], steering["last_frame"]}
     return names - {None}

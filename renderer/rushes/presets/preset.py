@@ -71,12 +71,14 @@ class ClipSpec(_Data):
     """A model that makes clips of a fixed length; longer videos are several.
 
     A clip after the first begins with the last ``overlap`` latent frames of the one before.
-    ``draws_given``: noise is drawn for frames that are given, too. ``shows_image``: a clip may
-    begin with an image. Units: latent frames.
+    ``extends_itself``: that is this project's doing, not the authors'. ``draws_given``: noise is
+    drawn for frames that are given, too. ``shows_image``: a clip may begin with an image.
+    Units: latent frames.
     """
 
     frames: int = Field(default=21, ge=1)
     overlap: int = Field(default=3, ge=1)
+    extends_itself: bool = True
     draws_given: bool = False
     shows_image: bool = False
 

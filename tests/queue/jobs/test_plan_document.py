@@ -11,8 +11,12 @@ import pytest
 
 from farm.documents import plan_data
 from rushes.errors import ConfigError
+from rushes.presets.preset import load_preset, preset_names
 from rushes.timeline.document import Audio
+from rushes.timeline.plan.options import make_options
+from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan, Steering
+from rushes.timeline.read.load import parse_timeline
 from rushes_queue.jobs.plan_document import (
     check_plan,
     portable_plan,
@@ -203,3 +207,34 @@ def test_a_gpu_is_named_for_its_noise_and_for_no_other(
     change(plan)
     with pytest.raises(ValueError, match="noise is"):
         check_plan(plan)
+
+
+# --- the model family ----------------------------------------------------------------------------
+
+FAMILY_SHOT = {
+    "version": "2.1",
+    "prompts": [
+        {"startTime": 0, "endTime": 5, "prompts": [{"text": "a boat", "weight": 1}]},
+        {"startTime": 5, "endTime": 14, "prompts": [{"text": "a pond", "weight": 1}]},
+    ],
+}
+
+
+def family_plan(preset: str, **options: Any) -> RenderPlan:
+    timeline = parse_timeline(json.dumps(FAMILY_SHOT)).require()
+    return plan_render(timeline, make_options(mode="text", **options), load_preset(preset))
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_the_plan_of_every_preset_is_one_that_a_worker_takes(preset: str) -> None:
+    """Clips of more than one length hide frames, and begin with those of the clip before."""
+    plan = family_plan(preset)
+    written = json.loads(json.dumps(plan.to_dict()))
+    assert RenderPlan.from_dict(written) == plan
+    check_plan(written)
+
+
+def test_an_image_that_is_shown_travels_by_its_bare_name() -> None:
+    plan = portable_plan(family_plan("causal-forcing-framewise", first_frame="stills/boat.png"))
+    assert plan.chunks[0].given_image == "boat.png"
+    assert steering_names(plan.to_dict()) == {"boat.png"}

@@ -31,9 +31,22 @@ def warn_of_plan(
     _warn_of_hidden_blocks(timeline, chunks, frames, num_frames, problems)
     _warn_of_low_noise(job, chunks, problems)
     _warn_of_step_changes(timeline, job, chunks, problems)
+    _warn_of_long_clips(preset, chunks, problems)
     if job.noise_controller and timeline.ext.noise_schedule:
         message = "is followed by a tenth only: noiseController is on; set it to false"
         problems.warn("ext.schedules.noise_scale", message)
+
+
+def _warn_of_long_clips(preset: Preset, chunks: Sequence[Chunk], problems: Problems) -> None:
+    clip = preset.clip
+    num_clips = 1 + sum(chunk.is_carried_over for chunk in chunks)
+    if clip is not None and clip.extends_itself and num_clips > 1:
+        message = (
+            f"preset {preset.name} is made for clips of {4 * (clip.frames - 1) + 1} frames; this "
+            f"render is {num_clips}, each from the end of the one before, which its authors do not "
+            "offer"
+        )
+        problems.warn("", message, num_clips)
 
 
 def block_path(timeline: Timeline, block: PromptBlock) -> str:

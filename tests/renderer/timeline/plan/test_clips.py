@@ -58,6 +58,17 @@ def test_a_longer_video_shows_the_end_of_a_clip_in_the_next_one() -> None:
     assert {chunk.seed for chunk in plan.chunks} == {plan.seed}
 
 
+@pytest.mark.parametrize(
+    ("name", "seconds", "told"),
+    [("self-forcing", 10, True), ("self-forcing", 5, False), ("causvid", 10, False)],
+)
+def test_the_plan_says_what_its_models_authors_do_not_offer(
+    name: str, seconds: float, told: bool
+) -> None:
+    warnings = plan_of(name, seconds).warnings
+    assert any("do not offer" in warning for warning in warnings) is told
+
+
 def test_frame_by_frame_the_next_clip_begins_with_the_last_frame() -> None:
     plan = plan_of("causal-forcing-framewise", 90 / 16)
     assert grid(plan)[:2] == [(1, 1, 0, False), (4, 1, 1, False)]
