@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
 
 from rushes.errors import MissingFileError
@@ -17,6 +18,19 @@ MOST_LORAS = 100
 LEAST_SCALE, MOST_SCALE = -10, 10
 BESIDE = "loras"  # a folder beside the timeline, which is searched first
 SUFFIXES = (".safetensors", ".pt", ".bin")
+
+
+@dataclass(frozen=True)
+class LoraSource:
+    """A LoRA by its file name, and what its document says of where it came from.
+
+    ``provenance`` may have source, repo_id, hf_filename, model_id, version_id and url.
+    """
+
+    name: str
+    sha256: str | None
+    provenance: Mapping[str, str]
+
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 

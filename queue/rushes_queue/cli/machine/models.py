@@ -13,6 +13,7 @@ from rushes.errors import MissingFileError
 from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
+from rushes_queue.cli.machine.fetch_loras import fetch_loras
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.table import print_table
 
@@ -34,6 +35,8 @@ models = typer.Typer(
     help="List, fetch, check and convert public weights.",
     no_args_is_help=True,
 )
+
+models.command("fetch-loras")(fetch_loras)
 
 Names = Annotated[
     list[str] | None,
