@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long check chaos train-pocket clean
+.PHONY: demo test test-fast test-long check mutate chaos train-pocket clean
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rushes needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -35,6 +35,9 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_rooms.py tests/test_docs_links.py tests/test_image.py
+
+mutate: $(VENV)/.installed
+	$(BIN)/python tools/mutate.py
 
 chaos: $(VENV)/.installed
 	PYTHONPATH=tests/support $(BIN)/python -m farm.chaos

@@ -145,6 +145,12 @@ def test_scope_knows_its_steps_again_after_a_save() -> None:
     assert resumed.noise_scale(still(level=1.0), REQUESTED) == pytest.approx(0.79)
 
 
+def test_scope_can_be_saved_before_its_first_chunk() -> None:
+    resumed = ScopeNoiseController()
+    resumed.restore(ScopeNoiseController().snapshot())
+    assert scale_after_jump(resumed, (STEPS, True)) == pytest.approx(0.79)
+
+
 def test_upstream_looks_back_over_no_restart() -> None:
     controller = SmoothedNoiseController()
     assert scale_after_jump(controller, (STEPS, True), (STEPS, True)) == pytest.approx(REQUESTED)
