@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -159,18 +159,7 @@ class JobRecords:
 
         Raises: AmbiguousJobError when it is too short or fits several ids; UnknownJobError.
         """
-        if not _ID_START.fullmatch(prefix):
-            _refuse_unknown(prefix)
-        if len(prefix) < SHORTEST_PREFIX:
-            raise AmbiguousJobError(
-                f"{prefix!r} is too short; write at least {SHORTEST_PREFIX} characters of the id"
-            )
-        found = self.ids(prefix, 5)
-        if not found:
-            _refuse_unknown(prefix)
-        if len(found) > 1:
-            raise AmbiguousJobError(f"{prefix!r} is the start of {', '.join(found)}; write more")
-        return found[0]
+        return find_id(prefix, self.ids)
 
     def ids(self, prefix: str, limit: int) -> Sequence[str]:
         """Return the first ids that start with a prefix."""
@@ -551,6 +540,25 @@ def _texts(reply: Any) -> list[str]:
 
 def _flat(pairs: Mapping[str, str]) -> list[str]:
     return [text for pair in pairs.items() for text in pair]
+
+
+def find_id(prefix: str, ids: Callable[[str, int], Sequence[str]]) -> str:
+    """Return the id that starts so; ``ids`` returns the first ones, at most so many.
+
+    Raises: AmbiguousJobError when it is too short or several start so; UnknownJobError.
+    """
+    if not _ID_START.fullmatch(prefix):
+        _refuse_unknown(prefix)
+    if len(prefix) < SHORTEST_PREFIX:
+        raise AmbiguousJobError(
+            f"{prefix!r} is too short; write at least {SHORTEST_PREFIX} characters of the id"
+        )
+    found = ids(prefix, 5)
+    if not found:
+        _refuse_unknown(prefix)
+    if len(found) > 1:
+        raise AmbiguousJobError(f"{prefix!r} is the start of {', '.join(found)}; write more")
+    return found[0]
 
 
 def _refuse_unknown(job: str) -> NoReturn:

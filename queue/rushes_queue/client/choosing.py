@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
+from typing import Protocol
 
-from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State
 
 
+class JobList(Protocol):
+    """Where jobs are looked up: the broker's records, or what the storage has of them."""
+
+    def find(self, prefix: str) -> str:
+        """Return the id that starts so."""
+
+    def list(self, *, state: State | None = None) -> tuple[JobRecord, ...]:
+        """Return the jobs, the newest first."""
+
+    def get_many(self, jobs: Iterable[str]) -> dict[str, JobRecord]:
+        """Return the records of those jobs that exist."""
+
+
 def select_jobs(
-    store: JobRecords,
+    store: JobList,
     *,
     states: Collection[State] = (),
     tags: Collection[str] = (),

@@ -7,27 +7,16 @@ result is already published, the worker notices that and does not render it agai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from rushes_queue.archive.job_files import (
-    document_key,
-    list_jobs,
-    read_document,
-    read_state,
-    save_state,
-)
+from rushes_queue.archive.job_files import list_jobs, save_state
+from rushes_queue.archive.stored_jobs import read_records
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Bell
 from rushes_queue.errors import JobError
-from rushes_queue.jobs.new_records import new_record
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State
-from rushes_queue.storage.errors import MissingKeyError
 from rushes_queue.storage.storage import Storage
-
-_READERS = 8  # threads: a bucket answers slowly, but many at once
 
 
 @dataclass
@@ -59,7 +48,7 @@ def reconcile(
     known = store.get_many(jobs)
     outcome.kept = [job for job in jobs if job in known]
     lost = []
-    for job, found in _read_all(storage, [job for job in jobs if job not in known]):
+    for job, found in read_records(storage, [job for job in jobs if job not in known]):
         if isinstance(found, JobRecord):
             lost.append(found)
         else:
@@ -75,37 +64,3 @@ def reconcile(
             save_state(store, storage, record.id)
         outcome.restored[record.id] = record.state
     return outcome
-
-
-def _read_all(
-    storage: Storage, jobs: Iterable[str]
-) -> Iterator[tuple[str, JobRecord | JobError | MissingKeyError]]:
-    def read(job: str) -> tuple[str, JobRecord | JobError | MissingKeyError]:
-        try:
-            return job, _last_record(storage, job)
-        except (JobError, MissingKeyError) as error:
-            return job, error
-
-    with ThreadPoolExecutor(_READERS) as pool:
-        yield from pool.map(read, jobs)
-
-
-def _last_record(storage: Storage, job: str) -> JobRecord:
-    """Return the record as last saved, else that of a new job.
-
-    Raises: MissingKeyError; DocumentError, NewerDocumentError.
-    """
-    try:
-        record = read_state(storage, job)
-        if record.state is State.DONE or storage.exists(document_key(job)):
-            return record
-    except (JobError, MissingKeyError):
-        pass
-    document = read_document(storage, job)
-    created_ms = int(document.created_at.timestamp() * 1000)
-    return replace(
-        new_record(document, document_key(job)),
-        created_ms=created_ms,
-        updated_ms=created_ms,
-        waiting_for=document.after,
-    )

@@ -32,6 +32,7 @@ def to_json(record: JobRecord) -> dict[str, Any]:
         "num_frames": record.num_frames,
         "fps": record.fps if record.state is State.RUNNING else None,
         "seconds_left": seconds_left(record),
+        "seconds_taken": seconds_taken(record),
         "prompt": record.prompt,
         "worker": record.owner,
         "attempts": record.attempts,
@@ -55,6 +56,15 @@ def seconds_left(record: JobRecord) -> float | None:
     if record.state is not State.RUNNING or record.fps <= 0:
         return None
     return round(max(record.num_frames - record.frame, 0) / record.fps, 1)
+
+
+def seconds_taken(record: JobRecord) -> float | None:
+    """Return how long a job that is done took; ``None`` where it took more than one attempt."""
+    if record.state is not State.DONE or record.attempts != 1:
+        return None
+    if record.started_ms is None or record.finished_ms is None:
+        return None
+    return max(record.finished_ms - record.started_ms, 0) / 1000
 
 
 def iso_time(ms: int | None) -> str | None:

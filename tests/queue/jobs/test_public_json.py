@@ -10,7 +10,7 @@ import pytest
 
 from farm.documents import document
 from rushes_queue.jobs.new_records import new_record
-from rushes_queue.jobs.public_json import iso_time, seconds_left, to_json
+from rushes_queue.jobs.public_json import iso_time, seconds_left, seconds_taken, to_json
 from rushes_queue.jobs.record import FailureKind, JobFailure
 from rushes_queue.jobs.states import State
 
@@ -63,3 +63,13 @@ def test_the_time_that_is_left(change: dict[str, Any], left: float | None) -> No
 def test_times_have_milliseconds_and_a_zone() -> None:
     assert iso_time(None) is None
     assert iso_time(0) == "1970-01-01T00:00:00.000+00:00"
+
+
+def test_a_job_that_is_done_took_as_long_as_its_only_attempt() -> None:
+    done = replace(
+        RUNNING, state=State.DONE, started_ms=1000, finished_ms=4500, attempts=1, owner=None
+    )
+    assert seconds_taken(done) == 3.5
+    assert to_json(done)["seconds_taken"] == 3.5
+    assert seconds_taken(replace(done, attempts=2)) is None
+    assert seconds_taken(RUNNING) is None

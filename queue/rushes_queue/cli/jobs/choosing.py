@@ -21,6 +21,7 @@ from rushes_queue.jobs.states import Event, State, is_allowed
 
 if TYPE_CHECKING:
     from rushes_queue.broker.job_records import JobRecords
+    from rushes_queue.client.choosing import JobList
     from rushes_queue.jobs.record import JobRecord
 
 _COMPLETION_SECONDS = 0.3
@@ -90,7 +91,7 @@ class ChoiceFlags:
         return bool(self.state or self.tag or self.all_jobs)
 
     def select(
-        self, store: JobRecords, *, name: str | None = None, since_ms: int | None = None
+        self, store: JobList, *, name: str | None = None, since_ms: int | None = None
     ) -> tuple[JobRecord, ...]:
         """Return the jobs in one of the states and with one of the tags, the newest first."""
         from rushes_queue.client.choosing import select_jobs
@@ -100,7 +101,7 @@ class ChoiceFlags:
         )
 
     def choose(
-        self, store: JobRecords, given: Sequence[str] | None, event: Event | None = None
+        self, store: JobList, given: Sequence[str] | None, event: Event | None = None
     ) -> Chosen:
         """Return the jobs that are meant; of a choice only those to which the event can happen.
 
@@ -123,7 +124,7 @@ class ChoiceFlags:
         return find_jobs(store, given)
 
 
-def find_jobs(store: JobRecords, given: Sequence[str]) -> Chosen:
+def find_jobs(store: JobList, given: Sequence[str]) -> Chosen:
     """Find each job by the start of its id; one that is wrong does not hide the others."""
     jobs: dict[str, None] = {}
     faults: list[JobError] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
@@ -11,13 +13,19 @@ from rushes.errors import InputError, RushesError
 from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import takes_flags
-from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with
+from rushes_queue.cli.jobs.choosing import ChoiceFlags, Chosen, JobsArgument, end_with
 from rushes_queue.cli.show.console import faults_json, print_json, say
 from rushes_queue.cli.show.job_view import SHORT_ID
+from rushes_queue.errors import BrokerError
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
+from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
-    pass
+    from rushes_queue.archive.fetch import OnConflict
+    from rushes_queue.client.answers import FetchedJob
+    from rushes_queue.client.choosing import JobList
+    from rushes_queue.jobs.record import JobRecord
+    from rushes_queue.storage.storage import Storage
 
 Folder = Annotated[Path, typer.Option("--output", "-o", help="Folder; made if missing.")]
 HERE = Path()
@@ -37,27 +45,21 @@ def fetch(
 ) -> None:
     """Bring video, manifest and contact sheet of jobs that are done into a folder.
 
-    Every file is checked against its hash; a result appears whole or not at all.
+    Every file is checked against its hash; a result appears whole or not at all. Without a broker
+    the storage alone says what is there. Of --tag, --state and --all unfinished jobs are left out.
     """
-    from rushes_queue.archive.fetch import fetch_result
-    from rushes_queue.client.answers import FetchedJob
     from rushes_queue.client.json_forms import to_json
 
-    store, storage = farm.open_store(), farm.open_storage()
-    chosen = choice.choose(store, job)
+    storage = farm.open_storage()
+    chosen, records = _choose(choice, job, farm, storage)
     faults: list[RushesError] = list(chosen.faults)
     results = []
-    for each, record in store.get_many(chosen.jobs).items():
-        try:
-            fetched = fetch_result(storage, record, output, conflict)
-        except RushesError as error:
-            faults.append(error)
-            continue
-        results.append(to_json(FetchedJob(each, fetched.output, fetched.files, fetched.is_new)))
+    for each in fetch_all(storage, records, output, conflict, faults):
+        results.append(to_json(each))
         if not as_json:
-            typer.echo(printable(str(fetched.output)))
-            if not fetched.is_new:
-                say(f"{each[:SHORT_ID]}: was there already; left as it is")
+            typer.echo(printable(str(each.output)))
+            if not each.is_new:
+                say(f"{each.job[:SHORT_ID]}: was there already; left as it is")
     if as_json:
         print_json(
             {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": faults_json(faults)}
@@ -102,6 +104,53 @@ def preview(
             {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": faults_json(faults)}
         )
     end_with(faults, len(results))
+
+
+def fetch_all(
+    storage: Storage,
+    records: Iterable[JobRecord],
+    folder: Path,
+    conflict: OnConflict | None,
+    faults: list[RushesError],
+) -> Iterator[FetchedJob]:
+    """Bring the results into a folder; what does not work is added to the faults."""
+    from rushes_queue.archive.fetch import fetch_result
+    from rushes_queue.client.answers import FetchedJob
+
+    for record in records:
+        try:
+            fetched = fetch_result(storage, record, folder, conflict)
+        except RushesError as error:
+            faults.append(error)
+        else:
+            yield FetchedJob(record.id, fetched.output, fetched.files, fetched.is_new)
+
+
+def _choose(
+    choice: ChoiceFlags, job: list[str] | None, farm: FarmFlags, storage: Storage
+) -> tuple[Chosen, list[JobRecord]]:
+    """Look the jobs up in the broker, or in the storage where there is no broker."""
+    from rushes_queue.archive.stored_jobs import StoredJobs
+
+    try:
+        chosen, records = _look_up(choice, job, farm.open_store())
+    except BrokerError as error:
+        say(f"note: {printable(str(error))}; the storage says what is there")
+        chosen, records = _look_up(choice, job, StoredJobs(storage))
+    if not choice.is_bulk:
+        return chosen, records
+    done = [record for record in records if record.state is State.DONE]
+    left_out = Counter(record.state for record in records if record.state is not State.DONE)
+    if left_out:
+        say("left out: " + ", ".join(f"{count:,} {state}" for state, count in left_out.items()))
+    return chosen, done
+
+
+def _look_up(
+    choice: ChoiceFlags, job: list[str] | None, jobs: JobList
+) -> tuple[Chosen, list[JobRecord]]:
+    chosen = choice.choose(jobs, job)
+    return chosen, list(jobs.get_many(chosen.jobs).values())
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -75,6 +75,10 @@ def submit(
         bool, typer.Option("--keep-going", help="Queue the good files though others are bad.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the jobs until they end.")] = False,
+    fetch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Follow the jobs, and bring their results into a folder."),
+    ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0, help="Seconds to watch; then exit code 8.")
     ] = None,
@@ -117,10 +121,12 @@ def submit(
         options = make_job_options(**dict(options) | {"after": found})
     jobs = _hand_in_all(links, shots, options, faults, as_json)
     _warn_of_waiting(links.store, jobs)
-    if watch:
+    if watch or fetch is not None:
+        from rushes_queue.cli.jobs.results import show_results
         from rushes_queue.cli.jobs.watching import watch_jobs
 
         code = watch_jobs(links.store, jobs, timeout_seconds=timeout)
+        code = max(code, show_results(links.store, links.storage, jobs, fetch))
         if code != exit_codes.OK:
             raise typer.Exit(code)
     if faults:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rushes.text import printable, shortened
-from rushes_queue.jobs.public_json import seconds_left
+from rushes_queue.jobs.public_json import seconds_left, seconds_taken
 from rushes_queue.jobs.record import WAITS
 from rushes_queue.jobs.states import FINISHED, State
 
@@ -61,8 +61,12 @@ def state_style(record: JobRecord) -> str:
 
 
 def shown_progress(record: JobRecord) -> str:
-    """Return how far the job has come, with its speed while it runs."""
+    """Return how far the job has come, with its speed; of one that is done how long it took."""
     done = f"{record.chunk}/{record.num_chunks}"
+    if (seconds := seconds_taken(record)) is not None:
+        return f"{done}, {record.num_frames / max(seconds, 0.001):.1f} fps, took {clock(seconds)}"
+    if record.state is State.DONE and record.attempts > 1:
+        return f"{done}, {record.attempts} attempts"
     if record.state is not State.RUNNING or record.fps <= 0:
         return done
     return f"{done}, {shown_speed(record.fps, seconds_left(record))}"

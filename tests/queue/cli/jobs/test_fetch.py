@@ -205,3 +205,36 @@ def test_a_preview_does_not_wait_for_what_will_not_come(farm: Farm) -> None:
     farm.claim()
     assert farm.run("preview", job, "-o", farm.folder, "--timeout", 0).exit_code == 8
     assert files(farm.folder) == {}
+
+
+NO_BROKER = ("--broker", "redis://127.0.0.1:1/0")
+
+
+@pytest.mark.parametrize("which", ["id", "tag"])
+def test_without_a_broker_the_storage_says_what_is_there(farm: Farm, which: str) -> None:
+    job = farm.submit(tags=("night",))
+    published = farm.publish(farm.claim())
+    farm.submit(1, tags=("night",))
+    folder = farm.folder / "results"
+    chosen = [job[:6]] if which == "id" else ["--tag", "night"]
+    result = farm.run("fetch", *chosen, "-o", folder, *NO_BROKER)
+    assert result.exit_code == 0, result.output
+    assert "the storage says what is there" in result.stderr
+    assert files(folder) == expected(farm, published)
+
+
+def test_without_a_broker_an_unknown_job_is_unknown(farm: Farm) -> None:
+    assert farm.run("fetch", "0000", *NO_BROKER).exit_code == 4
+
+
+def test_of_a_choice_unfinished_jobs_are_left_out(farm: Farm) -> None:
+    job = farm.submit(0, tags=("night",))
+    published = farm.publish(farm.claim())
+    waiting = farm.submit(1, tags=("night",))
+    farm.submit(2, tags=("night",))
+    folder = farm.folder / "results"
+    result = farm.run("fetch", "--tag", "night", "-o", folder)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "left out: 2 queued\n"
+    assert files(folder) == expected(farm, published)
+    assert farm.run("fetch", job, waiting, "-o", folder).exit_code == 10  # named: refused
