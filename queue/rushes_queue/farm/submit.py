@@ -90,6 +90,12 @@ def check_shot(shot: Shot, limits: Limits, options: JobOptions) -> None:
             f"--preset {shot.request.preset}: workers know presets by name only; put the file into "
             "the configs of the farm, and give its name"
         )
+    audio = audio_file_of(shot)
+    if audio is not None:
+        from rushes.video.audio import holds_sound  # late: it loads av
+
+        if not holds_sound(audio):
+            raise InputError(f"{audio}: holds no sound; name a sound file, or give --audio none")
     refs = {path: _unstored(path) for path in files_of(shot)}
     check_limits(make_document(shot, refs, options), limits)
 

@@ -141,6 +141,16 @@ def test_what_is_too_much_is_refused_before_it_is_stored(tmp_path: Path) -> None
         check_shot(shot, Limits(max_pixels=64 * 64 - 1), JobOptions())
 
 
+@pytest.mark.parametrize("name", ["secret.txt", "silent.mp4"])
+def test_only_what_holds_sound_travels_as_sound(tmp_path: Path, name: str) -> None:
+    (tmp_path / "secret.txt").write_text("root:x:0:0:root:/root:/bin/sh\n" * 20)
+    write_clip(tmp_path / "silent.mp4")
+    (shot,) = shots_of(tmp_path)
+    request = shot.request.model_copy(update={"audio": str(tmp_path / name)})
+    with pytest.raises(InputError, match=name):
+        check_shot(replace(shot, request=request), Limits(), JobOptions())
+
+
 def test_a_preset_of_ones_own_is_not_known_to_workers(tmp_path: Path) -> None:
     (shot,) = shots_of(tmp_path)
     request = shot.request.model_copy(update={"preset": "./my.yaml"})
