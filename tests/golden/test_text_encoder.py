@@ -12,10 +12,10 @@ from transformers import UMT5Config
 from transformers.models.umt5.modeling_umt5 import UMT5Attention
 
 from references.cases import GOLDEN_DIR, Case, cases_of
+from rushes.models.clean_prompt import clean_prompt
 from rushes.models.text_encoder import (
     TextEncoder,
     TextEncoderConfig,
-    clean_prompt,
     load_text_network,
     load_tokenizer,
 )

@@ -12,20 +12,19 @@ scope: src/scope/core/pipelines/wan2_1/components/text_encoder.py
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ftfy
 import torch
 from torch import Tensor, nn
 
 from rushes.errors import CheckpointError
 from rushes.models.cast_linear import CastLinear
 from rushes.models.checkpoint import StateDict, load_strictly, refuse_misfit
+from rushes.models.clean_prompt import clean_prompt
 
 if TYPE_CHECKING:
     from transformers import UMT5Config
@@ -65,12 +64,6 @@ class TextEncoderConfig:
     num_heads: int = 64
     head_dim: int = 64
     num_layers: int = 24
-
-
-def clean_prompt(text: str) -> str:
-    """Repair mis-decoded text, unescape HTML, and make every run of white space one blank."""
-    text = html.unescape(html.unescape(ftfy.fix_text(text)))
-    return re.sub(r"\s+", " ", text).strip()
 
 
 class TextEncoder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from rushes.errors import ConfigError, ConflictError, MissingFileError
 from rushes.files.publish import require_folder
@@ -27,7 +27,9 @@ class RenderRequest(BaseModel):
     timeline: Path
     output: Path
     input: Path | None = None
-    options: PlanOptions = PlanOptions()
+    options: PlanOptions = Field(
+        default=PlanOptions(), validation_alias=AliasChoices("options", "plan")
+    )
     preset: str
     device: str = "auto"
     dtype: str = "auto"

@@ -39,7 +39,7 @@ def warn_of_cut_prompts(
 
 
 def _unseen(text: str, limit: int, preset: Preset, folders: Folders | None) -> str:
-    from rushes.models.text_encoder import clean_prompt  # late: they take long to load
+    from rushes.models.clean_prompt import clean_prompt  # late: its tables take long to load
 
     cleaned = clean_prompt(text)
     file = _tokenizer_file(preset, folders or machine_folders())

@@ -14,11 +14,11 @@ from renders.tiny_models import seeded
 from rushes.errors import CheckpointError
 from rushes.models.cast_linear import CastLinear
 from rushes.models.checkpoint import StateDict
+from rushes.models.clean_prompt import clean_prompt
 from rushes.models.text_encoder import (
     PUBLIC_NAMES,
     TextEncoder,
     TextEncoderConfig,
-    clean_prompt,
     load_text_network,
     load_tokenizer,
 )

@@ -63,7 +63,9 @@ def to_rgb(
     if colour is not None and is_converted:
         is_deep_rgb = frame.format.is_rgb and max(part.bits for part in frame.format.components) > 8
         white = 65535 if is_deep_rgb else _DEEP_WHITE
-        picture = colour.to_bt709(picture.astype(np.uint16, copy=False), white)
+        from rushes.video.read.tone_mapping import to_bt709  # late, as torch below
+
+        picture = to_bt709(picture.astype(np.uint16, copy=False), colour, white)
     return _upright(picture.astype(np.uint8, copy=False), matrix)
 
 
