@@ -12,7 +12,8 @@ $(VENV)/.installed: pyproject.toml
 
 demo: $(VENV)/.installed
 	@mkdir -p out
-	$(BIN)/rushes render timelines/evolution.json --preset pocket --input timelines/meadow.mp4 --output out/evolution.mp4 --force
+	$(BIN)/rushes render timelines/evolution.json --preset pocket --input timelines/meadow.mp4 --output out/evolution.mp4 --enlarge 6 --force
+	@echo "Next: look at out/evolution.mp4 and out/evolution.mp4.png, then change a prompt in timelines/short-text.json and render it: $(BIN)/rushes render timelines/short-text.json --preset pocket --enlarge 6 -o out/text.mp4"
 
 # Two files of tests at a time, one thread each: faster than one on all cores.
 test: $(VENV)/.installed

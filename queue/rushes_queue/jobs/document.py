@@ -26,7 +26,7 @@ from pydantic import (
 
 from rushes.errors import ConfigError
 from rushes.models.adapters.header import config_name
-from rushes.render.request import RenderRequest
+from rushes.render.request import MOST_TIMES, RenderRequest
 from rushes.text import printable, shortened
 from rushes.timeline.document import MOST_FILES
 from rushes.timeline.plan.options import PlanOptions
@@ -79,6 +79,7 @@ class JobRequest(_Data):
     crf: int | None = Field(default=None, ge=0, le=255)
     hardware_encoder: bool = False
     audio: Literal["input", "none", "file"] | None = None
+    enlarge: int = Field(default=1, ge=1, le=MOST_TIMES)
     extension: Extension = ".mp4"
 
     @classmethod
@@ -97,6 +98,7 @@ class JobRequest(_Data):
             "crf": request.crf,
             "hardware_encoder": request.hardware_encoder,
             "audio": audio if audio in ("input", "none", None) else "file",
+            "enlarge": request.enlarge,
             "extension": request.output.suffix.lower(),
         }
         try:
@@ -246,6 +248,7 @@ class JobDocument(_Data):
             codec=self.request.codec,
             crf=self.request.crf,
             hardware_encoder=self.request.hardware_encoder,
+            enlarge=self.request.enlarge,
             audio=chosen,
         )
 

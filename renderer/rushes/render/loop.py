@@ -24,6 +24,7 @@ from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.video.frame_hash import FrameHash
+from rushes.video.write.enlarge import enlarged
 from rushes.video.write.writer import VideoWriter
 
 _READ_AHEAD = 2  # chunks
@@ -63,8 +64,10 @@ class Output:
         writer: VideoWriter,
         contact_frames: ContactFrames,
         clock: StageClock,
+        *,
+        enlarge: int = 1,
     ) -> None:
-        self._plan, self._writer = plan, writer
+        self._plan, self._writer, self._enlarge = plan, writer, enlarge
         self._write = clock.timed_on_host("write", writer.write)
         self._begin = time.monotonic()
         self._first_frame = 0
@@ -83,7 +86,7 @@ class Output:
         self.frame_hash.update(frames)
         with written_as(self._writer.path):
             self.contact_frames.take(chunk.first_frame, frames, source)
-        self._write(frames)
+        self._write(enlarged(frames, self._enlarge))
         frame = chunk.first_frame + len(frames)
         rate = (frame - self._first_frame) / max(time.monotonic() - self._begin, 1e-6)
         return Progress(

@@ -48,6 +48,14 @@ def build_manifest(
         "fps_exact": str(plan.fps),
         "width": plan.width,
         "height": plan.height,
+        "enlarged": None
+        if request.enlarge == 1
+        else {
+            "times": request.enlarge,
+            "filter": "lanczos",
+            "width": plan.width * request.enlarge,
+            "height": plan.height * request.enlarge,
+        },
         "seed": plan.seed,
         "preset": preset.name,
         "profile": plan.profile,

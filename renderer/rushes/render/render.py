@@ -21,7 +21,7 @@ from rushes.render.contact_frames import ContactFrames
 from rushes.render.loop import Output, Report, Saver, run_loop
 from rushes.render.manifest import build_manifest
 from rushes.render.pipeline import Pipeline
-from rushes.render.request import RenderRequest, refuse_conflicts, refuse_missing
+from rushes.render.request import RenderRequest, refuse_conflicts, refuse_missing, refuse_too_large
 from rushes.render.save_points import SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
 from rushes.timeline.document import Audio
@@ -88,7 +88,8 @@ def render(
         writer = stack.enter_context(_open_writer(plan, request, force, segments_folder, staging))
         adapted_layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
         stream = pipeline.open_stream(plan, clock, adapted_layers)
-        output = Output(plan, writer, ContactFrames(plan, folder / "tiles"), clock)
+        tiles = ContactFrames(plan, folder / "tiles")
+        output = Output(plan, writer, tiles, clock, enlarge=request.enlarge)
         first_chunk, saver = 0, None
         if work is not None:
             identity = identity_of(pipeline, plan, request, sources_sha256)
@@ -124,6 +125,7 @@ def check(plan: RenderPlan, request: RenderRequest, *, force: bool = False) -> N
     """
     refuse_conflicts(request, force)
     refuse_missing(plan, request)
+    refuse_too_large(plan, request)
     choose_format(request.output, **_format(plan, request))
     audio = _choose_audio(plan, request)
     if audio is not None:
@@ -198,8 +200,8 @@ def _format(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
     """Return how the result is to be encoded, as ``choose_format`` takes it."""
     return {
         "fps": plan.fps,
-        "width": plan.width,
-        "height": plan.height,
+        "width": plan.width * request.enlarge,
+        "height": plan.height * request.enlarge,
         "codec": request.codec or plan.output.codec,
         "crf": plan.output.crf if request.crf is None else request.crf,
         "hardware": request.hardware_encoder,

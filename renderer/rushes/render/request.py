@@ -14,12 +14,16 @@ from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
 from rushes.video.read.fit import Deinterlace, Fit
 
+MOST_TIMES = 16  # that a result is enlarged
+_LONGEST_SIDE = 8192  # pixels of an enlarged result; common encoders hold no more
+
 
 class RenderRequest(BaseModel):
     """One result to be made; ``options`` are those that decide its chunks.
 
     ``audio`` is ``input``, ``none`` or a file; ``None`` leaves it to the timeline, as with
-    ``codec`` and ``crf``.
+    ``codec`` and ``crf``. ``enlarge`` is how many times as wide and high as the rendered frames
+    the pictures of the result are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +43,7 @@ class RenderRequest(BaseModel):
     crf: int | None = None
     hardware_encoder: bool = False
     audio: str | None = None
+    enlarge: int = Field(default=1, ge=1, le=MOST_TIMES)
 
     def to_dict(self, exclude: frozenset[str] = frozenset()) -> dict[str, Any]:
         """Return JSON-safe data; the options are called ``plan``, as in job documents."""
@@ -80,6 +85,20 @@ def refuse_conflicts(request: RenderRequest, force: bool) -> None:
         if path.exists() and not is_empty and not force:
             raise ConflictError(f"{path}: is there already; choose another -o, or give --force")
     require_folder(result)
+
+
+def refuse_too_large(plan: RenderPlan, request: RenderRequest) -> None:
+    """Refuse to enlarge frames beyond what common encoders hold.
+
+    Raises: ConfigError.
+    """
+    width, height = plan.width * request.enlarge, plan.height * request.enlarge
+    if request.enlarge > 1 and max(width, height) > _LONGEST_SIDE:
+        raise ConfigError(
+            f"--enlarge {request.enlarge}: makes pictures of {width}x{height}; at most "
+            f"{_LONGEST_SIDE} pixels a side can be written; give a smaller number",
+            field="enlarge",
+        )
 
 
 def refuse_missing(plan: RenderPlan, request: RenderRequest) -> None:

@@ -67,6 +67,7 @@ class ResultValues(PictureValues, total=False):
     crf: int | None
     hardware_encoder: bool
     audio: str | None
+    enlarge: int
 
 
 class FramesValues(PlanValues, PictureValues, total=False):

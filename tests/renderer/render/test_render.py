@@ -24,6 +24,7 @@ from renders.shots import (
     write_clip,
 )
 from renders.studio import Studio
+from rushes.errors import ConfigError
 from rushes.files.hashes import sha256_of
 from rushes.render.loop import Progress
 from rushes.render.render import render
@@ -82,6 +83,27 @@ def test_the_hash_is_that_of_the_frames_before_encoding(
     shown = read_movie(studio.folder / "out.mp4")
     grey = [pictures.mean(axis=-1).ravel() for pictures in (shown, frames)]
     assert np.corrcoef(*grey)[0, 1] > 0.85  # the rest is the codec's loss
+
+
+def test_an_enlarged_result_has_the_hash_of_the_rendered_frames(studio: Studio) -> None:
+    plain = studio.render(TEXT)
+    plan, request = studio.prepare(TEXT, "large.mp4")
+    request = request.model_copy(update={"enlarge": 3})
+    manifest = render(studio.pipeline, plan, request)
+    assert manifest["frames_sha256"] == plain["frames_sha256"]
+    assert plain["enlarged"] is None
+    size = 3 * SIZE
+    wanted = {"times": 3, "filter": "lanczos", "width": size, "height": size}
+    assert manifest["enlarged"] == wanted
+    assert (manifest["width"], manifest["request"]["enlarge"]) == (SIZE, 3)
+    assert read_movie(request.output).shape[1:] == (size, size, 3)
+
+
+def test_frames_are_not_enlarged_beyond_what_encoders_hold(studio: Studio) -> None:
+    plan, request = studio.prepare(TEXT, "huge.mp4")
+    request = request.model_copy(update={"enlarge": 8192 // SIZE + 1})
+    with pytest.raises(ConfigError, match="at most 8192 pixels"):
+        render(studio.pipeline, plan, request)
 
 
 def test_frames_beyond_the_end_are_neither_shown_nor_hashed(studio: Studio) -> None:

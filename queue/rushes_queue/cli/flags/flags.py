@@ -356,6 +356,10 @@ class ResultFlags:
     audio: Annotated[
         str | None, typer.Option(help="'input', 'none' or a file; default by the timeline.")
     ] = None
+    enlarge: Annotated[
+        int,
+        typer.Option(min=1, max=16, help="Write pictures so many times as wide and high."),
+    ] = 1
 
     def values(self) -> ResultValues:
         """Return the fields of a request."""
@@ -368,4 +372,5 @@ class ResultFlags:
             "crf": self.crf,
             "hardware_encoder": self.hardware,
             "audio": self.audio,
+            "enlarge": self.enlarge,
         }

@@ -168,13 +168,16 @@ def test_all_of_a_result_is_handed_on() -> None:
         crf=7,
         hardware=True,
         audio="none",
+        enlarge=4,
     )
     assert flags.values() == {
         "device": "cpu",
         "dtype": "float32",
         "fit": "crop",
+        "deinterlace": "auto",
         "codec": "h265",
         "crf": 7,
         "hardware_encoder": True,
         "audio": "none",
+        "enlarge": 4,
     }
