@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 import typer
@@ -25,6 +25,8 @@ from rushes_queue.cli.flags.flags import (
 @dataclass(frozen=True)
 class Paint:
     """Options of a made-up command."""
+
+    panel: ClassVar = "Paint"
 
     colour: Annotated[str, typer.Option(help="Which colour.")] = "red"
     coats: Annotated[int, typer.Option(min=1)] = 1
