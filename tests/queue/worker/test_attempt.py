@@ -248,7 +248,7 @@ def test_a_document_of_a_newer_version_is_left_to_others(bench: Bench) -> None:
     bench.farm.storage.put_bytes(key, json.dumps(fields).encode())
     record = bench.run(Renderer())
     assert record.state is State.QUEUED
-    assert record.not_before_ms is not None
+    assert "refused_by" in record.notes
     assert record.error is None
     assert "left to other workers" in bench.log()
 

@@ -315,7 +315,7 @@ def test_each_take_has_its_seed_and_its_files(
     assert len({answer["frames_sha256"] for answer in answers}) == 2
     assert len(files(tmp_path)) == 1 + 3 * 2
     manifest = json.loads((tmp_path / f"out-{seeds[1]}.mkv.json").read_text())
-    assert (manifest["seed"], manifest["request"]["options"]["seed"]) == (seeds[1], seeds[1])
+    assert (manifest["seed"], manifest["request"]["plan"]["seed"]) == (seeds[1], seeds[1])
 
 
 def test_a_result_is_named_after_its_timeline(rushes: Rushes, tmp_path: Path) -> None:
