@@ -16,6 +16,7 @@ from rushes.timeline.document import Audio
 from rushes.timeline.plan.options import make_options
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan, Steering
+from rushes.timeline.problems import MOST_OF_A_KIND
 from rushes.timeline.read.load import parse_timeline
 from rushes_queue.jobs.plan_document import (
     check_plan,
@@ -144,7 +145,7 @@ VALUE = "chunk 1 has a value out of range"
         (of_plan(fps=0.001, fps_exact="1/1000"), "unknown or contradictory fields|fps is"),
         (of_plan(pipeline_id="a" * 201), "over 200 characters"),
         (of_plan(pipeline_id="a\nb"), "one line of text"),
-        (of_plan(warnings=["a"] * 2001), "too many warnings"),
+        (of_plan(warnings=["a"] * (3 * MOST_OF_A_KIND + 1)), "too many warnings"),
         (of_plan(warnings=["a" * 10_001]), "too many warnings"),
         (of_plan(prompts={}), "prompt block is empty|value that no plan has"),
         (of_plan(prompts={"0": []}), "a prompt block is empty or has no times"),
