@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,8 +11,9 @@ from rushes.text import printable, shortened
 from rushes_queue.jobs.document import JobId, Tag, Url
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 
-_FLAGS = {"tags": "--tag", "after": "--after", "notify": "--notify"}
+_FLAGS = {"priority": "--priority", "tags": "--tag", "after": "--after", "notify": "--notify"}
 _WANTED = {
+    "priority": ", ".join(get_args(Priority)),
     "tags": "1 to 64 characters on one line, without control characters",
     "after": "the id of a job",
     "notify": "a web address of at most 2,000 characters that begins with http:// or https://",

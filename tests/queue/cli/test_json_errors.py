@@ -27,7 +27,7 @@ FAILURES = {
     "watch": (f"abcd {NO_BROKER}", 5),
     "logs": (f"abcd {NO_BROKER}", 5),
     "preview": (f"abcd {NO_BROKER}", 5),
-    "fetch": (f"abcd {NO_BROKER}", 5),
+    "fetch": (f"abcd {NO_BROKER}", 4),  # the storage knows too
     "cancel": (f"abcd {NO_BROKER}", 5),
     "pause": (f"abcd {NO_BROKER}", 5),
     "resume": (f"abcd {NO_BROKER}", 5),
@@ -46,6 +46,7 @@ FAILURES = {
     "models download": ("none", 3),
     "models verify": ("none", 3),
     "models import": ("none.pt", 4),
+    "models fetch-loras": ("none.json", 4),
     "models link": ("none", 4),
     "models where": ("none", 3),
 }

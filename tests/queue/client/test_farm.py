@@ -112,8 +112,8 @@ def test_a_document_in_memory_travels_with_what_it_names_in_the_current_folder(
         ({"takes": 0}, "nothing is asked for"),
         ({"device": "cuda"}, "device: "),
         ({"fps": "x"}, "fps is x"),
-        ({"priority": "urgent"}, "this cannot be a job: .*priority"),
-        ({"tags": ["a\tb"]}, r"tags\.0: must be one line"),
+        ({"priority": "urgent"}, "--priority 'urgent': is not allowed; write high"),
+        ({"tags": ["a\tb"]}, "--tag .*: is not allowed; write 1 to 64 characters on one line"),
     ],
     ids=str,
 )

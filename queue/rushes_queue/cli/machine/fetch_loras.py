@@ -10,7 +10,7 @@ import typer
 
 from rushes.errors import RushesError
 from rushes_queue.cli.flags import exit_codes
-from rushes_queue.cli.show.console import print_json, say
+from rushes_queue.cli.show.console import faults_json, print_json, say
 
 
 def fetch_loras(
@@ -63,7 +63,7 @@ def fetch_loras(
             typer.echo(str(found.path))
             say(f"  from {found.origin}; licence: {licence}")
     if as_json:
-        print_json(fetched)
+        print_json({"schema_version": 1, "files": fetched, "errors": faults_json(faults)})
     if faults:
         code = max(fault.exit_code for fault in faults)
         raise typer.Exit(exit_codes.PARTIAL if fetched else code)
