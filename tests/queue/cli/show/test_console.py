@@ -25,7 +25,7 @@ def test_messages_go_to_stderr(capsys: Capture) -> None:
     say_error(ValueError("bad\x1b[2J\nname"))
     found = capsys.readouterr()
     assert found.out == ""
-    assert found.err == "waiting\nerror: bad\\x1b[2J\\nname\n"
+    assert found.err == "waiting\nerror: bad\\x1b[2J\nname\n"
 
 
 @pytest.mark.parametrize(
