@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def imports_of(file: Path) -> Iterator[str]:
                 yield inner if inner in MODULES else node.module
 
 
+@cache
 def find_arrows() -> dict[str, dict[str, str]]:
     """Return for every room the rooms that it imports, each with one module that does."""
     arrows: dict[str, dict[str, str]] = defaultdict(dict)
