@@ -25,6 +25,7 @@ test-fast: $(VENV)/.installed
 		tests/renderer tests/golden tests/queue/jobs tests/queue/storage tests/queue/settings \
 		tests/test_layout.py tests/test_rooms.py --ignore tests/renderer/weights/test_full_size.py \
 		--ignore tests/renderer/render --ignore tests/renderer/test_api.py \
+		--ignore tests/golden/test_timeline.py \
 		--ignore tests/renderer/timeline/read/test_fuzz.py --ignore tests/queue/jobs/test_document_fuzz.py
 
 # What 'make test' leaves out: full-size checkpoints, long faults, and everything on a bucket as well.
