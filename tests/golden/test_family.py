@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from references.cases import Case, cases_of
+from references.frame_routing import routed
 from references.networks import build_vae
 from rushes.drivers.variants import DriverOptions
 from rushes.models.adapters.part_of_model import merge_part
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.caches.frame_bank import FrameBankCache, routed, salience
+from rushes.models.caches.frame_bank import FrameBankCache, salience
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.slots import SlotSizes
 from rushes.models.dit import CausalDit, DitConfig

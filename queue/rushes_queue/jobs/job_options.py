@@ -16,6 +16,7 @@ _WANTED = {
     "priority": ", ".join(get_args(Priority)),
     "tags": "1 to 64 characters on one line, without control characters",
     "after": "the id of a job",
+    "gpu_class": ", ".join(get_args(GpuClass)),
     "notify": "a web address of at most 2,000 characters that begins with http:// or https://",
 }
 

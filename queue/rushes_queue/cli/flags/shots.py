@@ -50,12 +50,11 @@ def make_shots(
     from rushes.shots.checking import propose
     from rushes.shots.shot import plan_shots
 
-    chosen = load_preset(result.preset) if result.preset else None
-    loaded = loading.load(timeline, chosen).require()
-    pipeline = loading.pipeline or loaded.settings.pipeline_id
-    if chosen is None:
-        chosen = load_preset(choose(pipeline) if choose else default_preset(folders, pipeline))
-    preset = chosen
+    preset = load_preset(result.preset) if result.preset else None
+    loaded = loading.load(timeline, preset).require()
+    if preset is None:
+        pipeline = loading.pipeline or loaded.settings.pipeline_id
+        preset = load_preset(choose(pipeline) if choose else default_preset(folders, pipeline))
     say_proposal(propose(loaded, planned.profile))
     seeds = choose_seeds(loaded.settings.seed, takes)
     return preset, plan_shots(

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from references.frame_routing import routed
 from renders.tiny_models import normal
 from rushes.errors import ShapeError
 from rushes.models.caches.ema_sink import EmaSinkCache
-from rushes.models.caches.frame_bank import FrameBankCache, routed
+from rushes.models.caches.frame_bank import FrameBankCache
 from rushes.models.caches.rebuilt_cache import PAD_MULTIPLE, RebuiltCache
 from rushes.models.caches.sink_window import SinkWindowCache
 from rushes.models.caches.slots import SlotSizes
