@@ -24,7 +24,7 @@ test-fast: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not long' \
 		tests/renderer tests/golden tests/queue/jobs tests/queue/storage tests/queue/settings \
 		tests/test_layout.py tests/test_rooms.py --ignore tests/renderer/weights/test_full_size.py \
-		--ignore tests/renderer/render --ignore tests/renderer/test_api.py \
+		--ignore tests/renderer/rendering --ignore tests/renderer/test_api.py \
 		--ignore tests/golden/test_timeline.py \
 		--ignore tests/renderer/timeline/read/test_fuzz.py --ignore tests/queue/jobs/test_document_fuzz.py
 

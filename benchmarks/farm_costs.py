@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.presets.preset import load_preset
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes.shots.shot import Shot
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
@@ -44,8 +44,8 @@ from rushes_queue.worker.options import WorkerOptions
 from rushes_queue.worker.worker import Worker
 
 if TYPE_CHECKING:
-    from rushes.render.loop import Report
-    from rushes.render.render import Work
+    from rushes.rendering.loop import Report
+    from rushes.rendering.render import Work
 
 SLEEP_SECONDS = 0.001
 LONGER_SLEEP_SECONDS = 0.1  # for what a second worker brings

@@ -39,7 +39,7 @@ from rushes.models.dit import CausalDit
 from rushes.models.quantise import quantise_blocks
 from rushes.models.stream_vae import StreamVAE
 from rushes.presets.preset import Preset, load_preset
-from rushes.render.manifest import peak_memory, versions
+from rushes.rendering.manifest import peak_memory, versions
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
 from rushes.weights.autoencoders import vae_config

@@ -28,7 +28,7 @@ from public_weights import write_checkpoint
 from rushes.models.checkpoint import load_strictly, read_state_dict
 from rushes.models.dit import CausalDit
 from rushes.presets.preset import Preset, load_preset
-from rushes.render.manifest import versions
+from rushes.rendering.manifest import versions
 from rushes.weights.convert import import_weights
 from rushes.weights.networks import dit_config
 

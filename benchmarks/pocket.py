@@ -23,7 +23,7 @@ from torch import Tensor
 from rushes.files.folders import Folders
 from rushes.metrics.steadiness import drift, style, warp_error
 from rushes.presets.preset import load_preset
-from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.rendering.pipeline import Pipeline, load_pipeline
 from rushes.weights.device import reuse_freed_memory
 from rushes_training.bank import opening_motion
 from rushes_training.probe import locate, recognise

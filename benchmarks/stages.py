@@ -28,7 +28,7 @@ from floor import GPUS, floor
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE
 from rushes.presets.preset import Preset, load_preset
-from rushes.render.manifest import peak_memory, versions
+from rushes.rendering.manifest import peak_memory, versions
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Models

@@ -5,8 +5,9 @@ What programs need of a farm is here (``docs/python.md``), imported when it is f
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rushes.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rushes_queue.broker.live_workers import LiveWorker
@@ -74,10 +75,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'rushes_queue' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

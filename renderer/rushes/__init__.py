@@ -6,11 +6,9 @@ first used, so ``import rushes`` itself is instant.
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rushes.lazy import lazy_names
 from rushes.version import __version__
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
         WriteError,
     )
     from rushes.files.folders import Folders
-    from rushes.render.loop import Progress, StopRender
+    from rushes.rendering.loop import Progress, StopRender
     from rushes.shots.sources import TimelineDocument
     from rushes.timeline.document import Timeline
     from rushes.timeline.plan.render_plan import Chunk, RenderPlan
@@ -75,7 +73,7 @@ _HOMES = {
     **dict.fromkeys(("check", "frames", "load_timeline", "plan", "render"), "rushes.api"),
     **dict.fromkeys((name for name in __all__ if name.endswith("Error")), "rushes.errors"),
     **dict.fromkeys(("Chunk", "RenderPlan"), "rushes.timeline.plan.render_plan"),
-    **dict.fromkeys(("Progress", "StopRender"), "rushes.render.loop"),
+    **dict.fromkeys(("Progress", "StopRender"), "rushes.rendering.loop"),
     "Folders": "rushes.files.folders",
     "Problem": "rushes.timeline.problems",
     "Timeline": "rushes.timeline.document",
@@ -83,26 +81,8 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'rushes' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _PublicModule(ModuleType):
-    """Keeps ``rushes.render`` the function, although there is a folder of this name too.
-
-    Importing a module of the folder would replace it otherwise. (Python documents the change of a
-    module's class for such ends.)
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "render" and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _PublicModule

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rushes.render.fitted import FittedRenderer
-    from rushes.render.loop import Progress
+    from rushes.rendering.fitted import FittedRenderer
+    from rushes.rendering.loop import Progress
 
 
 def load_timeline(
@@ -147,7 +147,7 @@ def render(
     Raises: as ``plan``; ConflictError when a result is there already, unless ``force``;
         CheckpointError when weights are missing; MemoryShortError; VideoError.
     """
-    from rushes.render.render import check as refuse_unrenderable
+    from rushes.rendering.render import check as refuse_unrenderable
 
     folders = folders or machine_folders()
     asked = make_shots(source, preset, folders, options, video=input, output=output)
@@ -189,12 +189,12 @@ def frames(
 def _render_frames(
     renderer: FittedRenderer, shot: Shot
 ) -> Iterator[tuple[Chunk, NDArray[np.uint8]]]:
-    from rushes.render.frames import render_frames
+    from rushes.rendering.frames import render_frames
 
     yield from render_frames(renderer.load(shot.plan), shot.plan, shot.request)
 
 
 def _open_renderer(preset: Preset, folders: Folders, shot: Shot) -> FittedRenderer:
-    from rushes.render.fitted import open_renderer
+    from rushes.rendering.fitted import open_renderer
 
     return open_renderer(preset, folders, shot.request.device, shot.request.dtype)

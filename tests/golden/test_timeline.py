@@ -12,9 +12,9 @@ from references.recorded_renders import RecordedRender, recorded_renders
 from renders.shots import read_pngs
 from rushes.files.folders import Folders
 from rushes.presets.preset import Preset
-from rushes.render.pipeline import load_pipeline
-from rushes.render.render import render
-from rushes.render.request import RenderRequest
+from rushes.rendering.pipeline import load_pipeline
+from rushes.rendering.render import render
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

@@ -11,7 +11,7 @@ import torch
 from renders.studio import Studio
 from rushes.files.folders import Folders
 from rushes.presets.preset import Preset, load_preset
-from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.rendering.pipeline import Pipeline, load_pipeline
 
 
 @pytest.fixture(scope="session", autouse=True)

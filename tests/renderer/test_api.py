@@ -54,13 +54,6 @@ def test_every_error_of_the_renderer_is_public() -> None:
     assert mine <= set(rushes.__all__)
 
 
-@pytest.mark.parametrize("first", ["import rushes.render.loop", "import rushes; rushes.render"])
-def test_render_stays_the_function_whatever_is_imported(first: str) -> None:
-    code = f"{first}; import rushes.render.request, rushes; from rushes.render import loop"
-    result = run(f"{code}; print(rushes.render.__module__, loop.__name__)")
-    assert result.stdout.strip() == "rushes.api rushes.render.loop", result.stderr
-
-
 def rendered(shot: rushes.TimelineDocument | Path, folders: Folders) -> tuple[str, list[int]]:
     """The hash of the frames of a shot, and how many there are in each chunk."""
     frame_hash, counts = FrameHash(), []

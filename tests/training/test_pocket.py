@@ -13,7 +13,7 @@ from checkout import ROOT
 from rushes.files.folders import Folders
 from rushes.files.resources import data_folder
 from rushes.presets.preset import load_preset
-from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.rendering.pipeline import Pipeline, load_pipeline
 from rushes_training.probe import locate, recognise
 from rushes_training.trial import Shot, render_shot
 from rushes_training.world import Look, film, random_motion

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from rushes.files.folders import Folders
 from rushes.presets.preset import load_preset
-from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.rendering.pipeline import Pipeline, load_pipeline
 from rushes_training.probe import locate, recognise
 from rushes_training.trial import Shot, render_shot
 from rushes_training.world import Look, Motion, film, random_motion

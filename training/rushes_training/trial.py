@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rushes.drivers.open_stream import open_stream
-from rushes.render.pipeline import Pipeline
+from rushes.rendering.pipeline import Pipeline
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render

@@ -18,7 +18,7 @@ from typing import Any
 
 from rushes.errors import RushesError
 from rushes.files.hashes import sha256_of
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes_queue.archive.prune import JOBS
 from rushes_queue.archive.result_names import result_key
 from rushes_queue.jobs.document import JobDocument, canonical_json

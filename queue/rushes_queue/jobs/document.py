@@ -26,7 +26,7 @@ from pydantic import (
 
 from rushes.errors import ConfigError
 from rushes.models.adapters.header import config_name
-from rushes.render.request import MOST_TIMES, RenderRequest
+from rushes.rendering.request import MOST_TIMES, RenderRequest
 from rushes.text import printable, shortened
 from rushes.timeline.document import MOST_FILES
 from rushes.timeline.plan.options import PlanOptions

@@ -47,7 +47,7 @@ from rushes_queue.worker.warm_renderer import Renderer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rushes.render.loop import Progress
+    from rushes.rendering.loop import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -170,9 +170,9 @@ class AttemptRun:
         saved: SavedWork,
         folder: AttemptFolder,
     ) -> dict[str, Any]:
-        from rushes.render.loop import StopRender
-        from rushes.render.render import Work
-        from rushes.render.save_points import SavePolicy
+        from rushes.rendering.loop import StopRender
+        from rushes.rendering.render import Work
+        from rushes.rendering.save_points import SavePolicy
 
         def report(progress: Progress) -> None:
             self._last = progress

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from rushes.files.disk import free_bytes
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.loras import BESIDE
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.storage.blobs import BlobRef, fetch_blob

@@ -11,10 +11,10 @@ from rushes_queue.jobs.document import JobDocument
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
-    from rushes.render.fitted import FittedRenderer
-    from rushes.render.loop import Report
-    from rushes.render.render import Work
-    from rushes.render.request import RenderRequest
+    from rushes.rendering.fitted import FittedRenderer
+    from rushes.rendering.loop import Report
+    from rushes.rendering.render import Work
+    from rushes.rendering.request import RenderRequest
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class WarmRenderer:
 
     def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
         from rushes.presets.preset import load_preset
-        from rushes.render.fitted import open_renderer
+        from rushes.rendering.fitted import open_renderer
 
         key = (document.preset, document.request.dtype)
         if self._renderer is None or self._key != key:
@@ -74,6 +74,6 @@ class WarmRenderer:
 
 def import_networks() -> None:
     """Import all that a render needs, computing nothing: a child that is forked has it at once."""
-    import rushes.render.fitted
+    import rushes.rendering.fitted
 
     del rushes

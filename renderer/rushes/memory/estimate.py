@@ -20,7 +20,7 @@ Quantise = Literal["fp8"]
 
 _CHANNELS = 16
 _ALLOCATOR_SHARE = 0.05
-_PROMPT_BATCH = 8  # texts that are encoded together, see rushes.render.prompt_cache
+_PROMPT_BATCH = 8  # texts that are encoded together, see rushes.rendering.prompt_cache
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Unpack
 
 from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
-from rushes.render.request import RenderRequest, refuse_missing, refuse_too_large
+from rushes.rendering.request import RenderRequest, refuse_missing, refuse_too_large
 from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, refuse_odd_name, with_input
 from rushes.shots.names import name_output

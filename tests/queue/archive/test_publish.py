@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.documents import document
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes_queue.archive.publish import Attempted, describe, publish, published
 from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, result_key
 from rushes_queue.storage.storage import Storage

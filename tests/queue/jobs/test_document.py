@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from farm.documents import blob, document, plan_data
 from rushes.errors import ConfigError
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.document import Audio, Lora
 from rushes.timeline.plan.options import PlanOptions
 from rushes_queue.errors import DocumentError, NewerDocumentError

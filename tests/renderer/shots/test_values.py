@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes.shots.values import PlanValues, ResultValues, plan_options, split_values
 from rushes.timeline.plan.options import PlanOptions
 

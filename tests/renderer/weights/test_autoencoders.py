@@ -18,10 +18,10 @@ from rushes.files.folders import Folders
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.presets.kinds import VAE_TYPES, VaeType
 from rushes.presets.preset import load_preset
-from rushes.render.loop import Progress, StopRender
-from rushes.render.pipeline import Pipeline, load_pipeline
-from rushes.render.render import Work, render
-from rushes.render.save_points import SavePolicy
+from rushes.rendering.loop import Progress, StopRender
+from rushes.rendering.pipeline import Pipeline, load_pipeline
+from rushes.rendering.render import Work, render
+from rushes.rendering.save_points import SavePolicy
 from rushes.weights.autoencoders import load_autoencoder
 from rushes.weights.networks import find_weights
 

@@ -15,7 +15,7 @@ from renders.tiny_models import normal
 from rushes.errors import CheckpointError, ConflictError, MissingFileError
 from rushes.models.checkpoint import read_state_dict
 from rushes.presets.preset import TINY, Preset, load_preset
-from rushes.render.pipeline import Pipeline
+from rushes.rendering.pipeline import Pipeline
 from rushes.weights.convert import import_weights, write_safetensors
 from rushes.weights.networks import find_weights, load_models
 

@@ -16,9 +16,9 @@ from renders.shots import block, timeline, write_clip
 from renders.studio import Studio
 from rushes.errors import CheckpointError, MissingFileError
 from rushes.files.hashes import sha256_of
-from rushes.render.loop import Progress, StopRender
-from rushes.render.render import Work, render
-from rushes.render.save_points import SavePolicy
+from rushes.rendering.loop import Progress, StopRender
+from rushes.rendering.render import Work, render
+from rushes.rendering.save_points import SavePolicy
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from rushes.files.folders import Folders
 from rushes.models.autoencoder import Autoencoder
 from rushes.presets.catalogue import is_installed
 from rushes.presets.preset import load_preset
-from rushes.render.pipeline import Pipeline, load_pipeline
+from rushes.rendering.pipeline import Pipeline, load_pipeline
 from rushes.weights.networks import find_weights, load_models, load_text_encoder
 
 CPU = torch.device("cpu")

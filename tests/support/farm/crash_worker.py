@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from rushes.files.folders import Folders
-from rushes.render.loop import Progress, Report
-from rushes.render.render import Work
-from rushes.render.request import RenderRequest
+from rushes.rendering.loop import Progress, Report
+from rushes.rendering.render import Work
+from rushes.rendering.request import RenderRequest
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Change
 from rushes_queue.farm.connections import FarmLinks

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from renders.shots import Frames, read_pngs, write_timeline
-from rushes.render.loop import Report
-from rushes.render.pipeline import Pipeline
-from rushes.render.render import render
-from rushes.render.request import RenderRequest
+from rushes.rendering.loop import Report
+from rushes.rendering.pipeline import Pipeline
+from rushes.rendering.render import render
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

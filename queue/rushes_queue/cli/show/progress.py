@@ -17,7 +17,7 @@ from rushes_queue.cli.show.console import is_line_due, say
 from rushes_queue.cli.show.job_view import shown_speed
 
 if TYPE_CHECKING:
-    from rushes.render.loop import Progress as RenderProgress
+    from rushes.rendering.loop import Progress as RenderProgress
 
 _PROMPT_WIDTH = 48
 _BAR_WIDTH = 20

@@ -42,7 +42,7 @@ def render(
     ] = False,
 ) -> None:
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""
-    from rushes.render.request import refuse_conflicts
+    from rushes.rendering.request import refuse_conflicts
     from rushes.shots.shot import refuse_contradictions
 
     folders = replace(places.folders(), loras=loading.lora_folders)
@@ -66,8 +66,8 @@ def render_all(
     display: ProgressDisplay | None = None
     try:
         with interruptible() as raise_if_asked:
-            from rushes.render.fitted import open_renderer
-            from rushes.render.render import check
+            from rushes.rendering.fitted import open_renderer
+            from rushes.rendering.render import check
 
             for shot in shots:
                 check(shot.plan, shot.request, force=force)

@@ -45,7 +45,7 @@ def reproduce(
 
     Says beforehand which of its parts are here: timeline, clip, weights, noise, size and rules.
     """
-    from rushes.render.request import refuse_conflicts
+    from rushes.rendering.request import refuse_conflicts
     from rushes.shots.recordings import PLAYED_WITH
     from rushes.shots.reproduction import LIMITS, compare, find_clip, find_timeline
     from rushes.shots.shot import refuse_contradictions

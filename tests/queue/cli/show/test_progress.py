@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rushes.render.loop import Progress, StopRender
+from rushes.rendering.loop import Progress, StopRender
 from rushes_queue.cli.show.progress import ProgressDisplay, where
 
 Capture = pytest.CaptureFixture[str]

@@ -16,8 +16,8 @@ from renders.shots import (
 )
 from renders.studio import Studio
 from rushes.errors import ConfigError, ConflictError, RushesError, VideoError
-from rushes.render.loop import Progress
-from rushes.render.render import render
+from rushes.rendering.loop import Progress
+from rushes.rendering.render import render
 
 TEXT = timeline()
 VIDEO = timeline(mode="video")

@@ -15,11 +15,11 @@ from renders.shots import block, timeline, write_timeline
 from rushes.files.folders import Folders
 from rushes.presets.default import preset_of
 from rushes.presets.preset import TINY, load_preset, preset_names
-from rushes.render.loop import Progress, StopRender
-from rushes.render.pipeline import Pipeline, load_pipeline
-from rushes.render.render import Work, render
-from rushes.render.request import RenderRequest
-from rushes.render.save_points import SavePolicy
+from rushes.rendering.loop import Progress, StopRender
+from rushes.rendering.pipeline import Pipeline, load_pipeline
+from rushes.rendering.render import Work, render
+from rushes.rendering.request import RenderRequest
+from rushes.rendering.save_points import SavePolicy
 from rushes.timeline.plan.options import make_options
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.read.load import load_timeline

@@ -9,7 +9,7 @@ import numpy as np
 
 from renders.shots import block, timeline
 from rushes.presets.preset import load_preset
-from rushes.render.contact_frames import ContactFrames, Frames, caption, middle_frames
+from rushes.rendering.contact_frames import ContactFrames, Frames, caption, middle_frames
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

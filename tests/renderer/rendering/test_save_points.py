@@ -15,11 +15,11 @@ from checkout import ROOT
 from renders.full_disk import largest_file
 from renders.shots import block, timeline, write_clip, write_timeline
 from rushes.errors import WriteError
-from rushes.render.loop import Progress, StopRender
-from rushes.render.pipeline import Pipeline
-from rushes.render.render import Work, render
-from rushes.render.request import RenderRequest
-from rushes.render.save_points import SCHEMA_VERSION, SavePolicy
+from rushes.rendering.loop import Progress, StopRender
+from rushes.rendering.pipeline import Pipeline
+from rushes.rendering.render import Work, render
+from rushes.rendering.request import RenderRequest
+from rushes.rendering.save_points import SCHEMA_VERSION, SavePolicy
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

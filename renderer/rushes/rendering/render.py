@@ -16,13 +16,18 @@ from rushes.errors import ConfigError
 from rushes.files.hashes import sha256_of
 from rushes.files.hidden_folder import hidden_folder
 from rushes.files.publish import PendingOutput, make_folder
-from rushes.render.chunk_reader import ChunkReader
-from rushes.render.contact_frames import ContactFrames
-from rushes.render.loop import Output, Report, Saver, run_loop
-from rushes.render.manifest import build_manifest
-from rushes.render.pipeline import Pipeline
-from rushes.render.request import RenderRequest, refuse_conflicts, refuse_missing, refuse_too_large
-from rushes.render.save_points import SavePoints, SavePolicy
+from rushes.rendering.chunk_reader import ChunkReader
+from rushes.rendering.contact_frames import ContactFrames
+from rushes.rendering.loop import Output, Report, Saver, run_loop
+from rushes.rendering.manifest import build_manifest
+from rushes.rendering.pipeline import Pipeline
+from rushes.rendering.request import (
+    RenderRequest,
+    refuse_conflicts,
+    refuse_missing,
+    refuse_too_large,
+)
+from rushes.rendering.save_points import SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
 from rushes.timeline.document import Audio
 from rushes.timeline.plan.render_plan import RenderPlan

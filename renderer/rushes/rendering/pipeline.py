@@ -19,7 +19,7 @@ from rushes.models.autoencoder import Autoencoder
 from rushes.models.vace import VaceBranch
 from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
-from rushes.render.prompt_cache import PromptCache, encoder_key
+from rushes.rendering.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Models, Stream
 from rushes.timeline.loras import BESIDE

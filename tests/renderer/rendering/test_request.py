@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.options import PlanOptions
 
 

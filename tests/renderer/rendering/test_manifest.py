@@ -9,7 +9,7 @@ import platform
 import torch
 
 import rushes
-from rushes.render.manifest import peak_memory, versions
+from rushes.rendering.manifest import peak_memory, versions
 
 
 def test_versions_are_those_of_everything_that_can_change_a_picture() -> None:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rushes.render.request import RenderRequest
+from rushes.rendering.request import RenderRequest
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan, Steering
 from rushes.video.read.reader import AtEnd, VideoReader

@@ -26,9 +26,9 @@ from renders.shots import (
 from renders.studio import Studio
 from rushes.errors import ConfigError
 from rushes.files.hashes import sha256_of
-from rushes.render.loop import Progress
-from rushes.render.render import render
-from rushes.render.request import RenderRequest
+from rushes.rendering.loop import Progress
+from rushes.rendering.render import render
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.read.probe import probe_video
 

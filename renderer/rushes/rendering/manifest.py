@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from rushes.models.attention import chosen_kernel
-from rushes.render.pipeline import Pipeline
-from rushes.render.request import RenderRequest
+from rushes.rendering.pipeline import Pipeline
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.version import __version__
 from rushes.weights.device import device_name

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from renders.tiny_models import normal
-from rushes.render.prompt_cache import PromptCache, encoder_key
+from rushes.rendering.prompt_cache import PromptCache, encoder_key
 
 TEXT_LEN, WIDTH = 6, 4
 

@@ -16,10 +16,10 @@ import numpy as np
 from torch import Tensor
 
 from rushes.files.publish import written_as
-from rushes.render.chunk_reader import ChunkReader, ChunkSource
-from rushes.render.contact_frames import ContactFrames, caption
-from rushes.render.frames import Frames, wanted_frames
-from rushes.render.save_points import SavePoint, SavePoints, SavePolicy
+from rushes.rendering.chunk_reader import ChunkReader, ChunkSource
+from rushes.rendering.contact_frames import ContactFrames, caption
+from rushes.rendering.frames import Frames, wanted_frames
+from rushes.rendering.save_points import SavePoint, SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan

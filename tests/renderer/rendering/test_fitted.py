@@ -13,9 +13,9 @@ from rushes.errors import MemoryShortError
 from rushes.files.folders import Folders
 from rushes.memory.memory_plan import MemoryPlan
 from rushes.presets.preset import load_preset
-from rushes.render.fitted import FittedRenderer
-from rushes.render.loop import Progress
-from rushes.render.request import RenderRequest
+from rushes.rendering.fitted import FittedRenderer
+from rushes.rendering.loop import Progress
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

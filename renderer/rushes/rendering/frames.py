@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rushes.render.chunk_reader import ChunkReader
-from rushes.render.pipeline import Pipeline
-from rushes.render.request import RenderRequest
+from rushes.rendering.chunk_reader import ChunkReader
+from rushes.rendering.pipeline import Pipeline
+from rushes.rendering.request import RenderRequest
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.weights.lora_files import adapted

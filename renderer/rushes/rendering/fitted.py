@@ -10,10 +10,10 @@ from rushes.files.folders import Folders
 from rushes.memory.memory_plan import MemoryPlan, plan_memory
 from rushes.memory.out_of_memory import retry_smaller
 from rushes.presets.preset import Preset
-from rushes.render.loop import Report
-from rushes.render.pipeline import Pipeline, load_pipeline
-from rushes.render.render import Work, render
-from rushes.render.request import RenderRequest
+from rushes.rendering.loop import Report
+from rushes.rendering.pipeline import Pipeline, load_pipeline
+from rushes.rendering.render import Work, render
+from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.weights.device import (
     choose_device,
