@@ -21,11 +21,15 @@ Variant = Literal[
     "step-window",
 ]
 
+# What happens where the positions of a model end: the caches start anew, or positions go back.
+Positions = Literal["reset", "rewind"]
+
 NoiseKind = Literal["torch-cpu", "cuda"]  # whose generator noise is drawn like
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 METHODS: tuple[Method, ...] = get_args(Method)
 CACHE_POLICIES: tuple[CachePolicy, ...] = get_args(CachePolicy)
+POSITIONS: tuple[Positions, ...] = get_args(Positions)
 NOISE_KINDS: tuple[NoiseKind, ...] = get_args(NoiseKind)
 VAE_TYPES: tuple[VaeType, ...] = get_args(VaeType)
 VARIANTS: tuple[Variant, ...] = get_args(Variant)

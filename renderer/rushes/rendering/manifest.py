@@ -74,6 +74,7 @@ def build_manifest(
         "normalise_latents": pipeline.models.normalise_encoded
         if plan.normalise_latents is None
         else plan.normalise_latents,
+        "positions": plan.positions,
         "quantise": pipeline.memory_plan.quantise,
         "text_encoder_on_cpu": pipeline.memory_plan.text_encoder_on_cpu,
         "versions": versions(),

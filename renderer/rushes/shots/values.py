@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, Positions, VaeType
 from rushes.timeline.document import Ramp
 from rushes.timeline.plan.options import AtEnd, PlanOptions, make_options
 from rushes.video.read.fit import Deinterlace, Fit
@@ -36,6 +36,7 @@ class PlanValues(TypedDict, total=False):
     normalise_latents: bool | None
     stream_batch: bool | None
     on_prompt_change: CachePolicy | None
+    positions: Positions | None
     ramp: Ramp | None
     transition_steps: int | None
     transition_method: Method | None

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal
 
 from rushes.presets.device_classes import DeviceClass
-from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, Positions, VaeType
 from rushes.timeline.easing import LINEAR, Ease
 
 Unit = Literal["microseconds", "frames"]
@@ -195,6 +195,7 @@ class Extensions:
     noise: NoiseKind | None = None
     noise_device: DeviceClass | None = None
     normalise_latents: bool | None = None
+    positions: Positions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ def todays_values() -> dict[str, list[str]]:
         "at_end": sorted(get_args(AtEnd)),
         "profile": sorted(get_args(ProfileName)),
         "noise": sorted(get_args(kinds.NoiseKind)),
+        "positions": sorted(get_args(kinds.Positions)),
         "noise_device": sorted(get_args(DeviceClass)),
     }
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 import typer
 
 from rushes.errors import ConfigError
-from rushes.presets.kinds import CachePolicy, Method, Mode
+from rushes.presets.kinds import CachePolicy, Method, Mode, Positions
 from rushes.timeline.plan.profiles import ProfileName
 from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.cli.flags.choices import (
@@ -142,7 +142,7 @@ class LoadFlags:
 _PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
     *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
     *("on_prompt_change", "ramp", "transition_steps", "transition_method", "empty_bank"),
-    *("noise", "noise_device"),
+    *("noise", "noise_device", "positions"),
     *("control", "mask", "first_frame", "last_frame", "control_scale"),
 )
 
@@ -242,6 +242,13 @@ class PlanFlags:
     on_prompt_change: Annotated[
         CachePolicy | None,
         typer.Option(help="What a hard prompt change does to the caches."),
+    ] = None
+    positions: Annotated[
+        Positions | None,
+        typer.Option(
+            help="Where a long video has used up the positions: a new start, which is a visible "
+            "cut, or back into the window at latent frame 50."
+        ),
     ] = None
     ramp: Annotated[
         Literal["scope", "eager"] | None, typer.Option(help="Shape of transitions.")

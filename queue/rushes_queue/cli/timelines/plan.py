@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -129,7 +130,6 @@ def _span(first: int, last: int) -> str:
 
 def _totals(plan: RenderPlan) -> str:
     dropped = plan.num_frames_made - plan.num_frames
-    resets = sum(chunk.reset for chunk in plan.chunks) - 1
     parts = (
         f"{len(plan.chunks):,} chunks",
         f"{plan.num_frames:,} frames" + (f" ({dropped} more made and dropped)" if dropped else ""),
@@ -137,9 +137,39 @@ def _totals(plan: RenderPlan) -> str:
         f"{plan.width} x {plan.height}",
         f"{plan.mode} mode",
         f"profile {plan.profile}" + (f", stream batch of {plan.num_rows}" * plan.stream_batch),
-        f"{resets} reset{'' if resets == 1 else 's'} after the start",
+        *_starts_and_rewinds(plan),
     )
     return ", ".join(parts)
+
+
+def _starts_and_rewinds(plan: RenderPlan) -> Iterator[str]:
+    """Say how often the caches start anew, how often because positions end, and the rewinds."""
+    resets = sum(chunk.reset for chunk in plan.chunks) - 1
+    yield f"{resets} reset{'' if resets == 1 else 's'} after the start"
+    ended = [after for before, after in pairwise(plan.chunks) if _starts_over(before, after)]
+    if ended:
+        can_rewind = plan.variant in ("rolling", "ring", "ring-exact")
+        cure = "; --positions rewind goes on without" if can_rewind else ""
+        yield f"{len(ended):,} of them because positions end ({_first_at(plan, ended)}{cure})"
+    rewound = [after for before, after in pairwise(plan.chunks) if _goes_back(before, after)]
+    if rewound:
+        times = "once" if len(rewound) == 1 else f"{len(rewound):,} times"
+        yield f"positions go back {times} ({_first_at(plan, rewound)})"
+
+
+def _starts_over(before: Chunk, after: Chunk) -> bool:
+    """Whether the caches start anew in the middle of a block, which only positions ask for."""
+    same_block = after.prompt_block == before.prompt_block
+    return after.reset and same_block and not after.is_carried_over
+
+
+def _goes_back(before: Chunk, after: Chunk) -> bool:
+    return after.position < before.position and not after.reset
+
+
+def _first_at(plan: RenderPlan, chunks: list[Chunk]) -> str:
+    frame = chunks[0].first_frame
+    return f"first at frame {frame:,}, {float(frame / plan.fps):.1f} s"
 
 
 def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from rushes.errors import ConfigError
 from rushes.presets.device_classes import DeviceClass
-from rushes.presets.kinds import Method, Mode, NoiseKind, VaeType, Variant
+from rushes.presets.kinds import Method, Mode, NoiseKind, Positions, VaeType, Variant
 from rushes.presets.preset import PlaySpec, Preset
 from rushes.timeline.document import ControlVideo, Ramp, Timeline
 from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.plan.options import PlanOptions
-from rushes.timeline.plan.profiles import PROFILES, Profile
+from rushes.timeline.plan.profiles import PROFILES, Profile, with_positions
 from rushes.timeline.steps import LEAST_SIDE, round_side
 from rushes.timeline.times import is_rate, show_rate
 
@@ -52,6 +52,7 @@ class JobSettings:
     noise: NoiseKind
     noise_device: DeviceClass | None
     normalise_latents: bool | None
+    positions: Positions | None
 
 
 def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
@@ -63,7 +64,8 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
     is no ``video`` to the pipeline, which then runs in text mode)
     """
     settings = timeline.settings
-    profile = PROFILES[options.profile]
+    positions = _positions(timeline, options, preset)
+    profile = with_positions(PROFILES[options.profile], positions)
     play = _play(timeline, preset)
     variant = _variant(profile, preset, options)
     asked_mode = input_mode(timeline, options.mode, preset)
@@ -131,6 +133,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         normalise_latents=_first_or_none(
             options.normalise_latents, timeline.ext.normalise_latents, profile.normalise_latents
         ),
+        positions=positions,
     )
 
 
@@ -162,6 +165,21 @@ def _variant(profile: Profile, preset: Preset, options: PlanOptions) -> Variant:
             f"{preset.cache}; leave --profile out"
         )
     return profile.rolling_as
+
+
+def _positions(timeline: Timeline, options: PlanOptions, preset: Preset) -> Positions | None:
+    """Return what is asked for where positions end; a file's wish counts where a model can.
+
+    Raises: ConfigError when a model is to do it that cannot.
+    """
+    if preset.cache == "rolling":
+        return _first_or_none(options.positions, timeline.ext.positions)
+    if options.positions is not None:
+        raise ConfigError(
+            f"positions are rewound or reset for models of StreamDiffusionV2; preset {preset.name} "
+            "is another, so leave --positions out"
+        )
+    return None
 
 
 def _stream_batch(

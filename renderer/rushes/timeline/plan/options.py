@@ -17,7 +17,7 @@ from pydantic import (
 
 from rushes.errors import ConfigError
 from rushes.presets.device_classes import DeviceClass
-from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType
+from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, Positions, VaeType
 from rushes.text import printable, shortened
 from rushes.timeline.document import Ramp
 from rushes.timeline.fields import LARGEST_INTEGER
@@ -101,6 +101,7 @@ class PlanOptions(BaseModel):
     normalise_latents: bool | None = None
     stream_batch: bool | None = None
     on_prompt_change: CachePolicy | None = None
+    positions: Positions | None = None
     ramp: Ramp | None = None
     transition_steps: int | None = Field(default=None, ge=0, le=LARGEST_INTEGER)
     transition_method: Method | None = None

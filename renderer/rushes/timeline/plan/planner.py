@@ -109,6 +109,7 @@ def _assemble(
         },
         warnings=(*timeline.warnings, *map(str, found)),
         chunks=chunks,
+        positions=job.positions,
         context_bias=timeline.settings.attention_bias if job.variant == "rebuilt" else None,
     )
 

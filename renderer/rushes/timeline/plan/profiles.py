@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from rushes.presets.kinds import CachePolicy, Variant
+from rushes.presets.kinds import CachePolicy, Positions, Variant
 
 ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact", "upstream-2026-09"]
 
@@ -48,13 +48,14 @@ class Profile:
 
 
 ROTARY_POSITIONS = 1024  # rows of the rotary table
+REWIND_POSITION = 50  # sdv2: streamv2v/inference_wo_batch.py, streamv2v/inference.py
 
 # sdv2: streamv2v/inference.py, configs/wan_causal_dmd_v2v.yaml, demo/vid2vid.py
 _UPSTREAM = Profile(
     "upstream",
     fps=Fraction(16),
     on_prompt_change="reset",
-    rewind_position=50,
+    rewind_position=REWIND_POSITION,
     whole_chunks_only=True,
     frames_one_to_one=True,
     rolling_as="ring",
@@ -84,3 +85,21 @@ PROFILES: dict[ProfileName, Profile] = {
         replace(_UPSTREAM, name="upstream-2026-09", noise_scale=0.6, normalise_latents=True),
     )
 }
+
+
+def with_positions(profile: Profile, positions: Positions | None) -> Profile:
+    """Return the profile with another end of the positions; ``None`` leaves its own.
+
+    A rewind is upstream's, wherever the profile is from. A reset comes where the profile has one,
+    else where the rotary table ends.
+    """
+    if positions == "rewind":
+        return replace(profile, rewind_position=REWIND_POSITION, reset_position=None)
+    if positions == "reset" and profile.reset_position is None:
+        return replace(
+            profile,
+            rewind_position=None,
+            reset_position=ROTARY_POSITIONS,
+            reset_fits_chunk=True,
+        )
+    return profile

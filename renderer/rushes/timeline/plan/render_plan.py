@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from rushes.errors import ConfigError
 from rushes.presets.device_classes import DeviceClass
-from rushes.presets.kinds import Method, Mode, NoiseKind, VaeType, Variant
+from rushes.presets.kinds import Method, Mode, NoiseKind, Positions, VaeType, Variant
 from rushes.timeline.document import Audio, ControlVideo, Lora, OutputOptions, Prompt
 from rushes.timeline.plan.options import AtEnd
 from rushes.timeline.plan.profiles import ProfileName
@@ -81,7 +81,8 @@ class RenderPlan:
     Frames of the last chunk beyond ``num_frames`` are dropped. ``variant`` is what remembers past
     frames; with ``stream_batch`` the denoising steps of consecutive chunks run in one pass.
     ``noise`` says whose generator draws, ``noise_device`` which class of GPU if it is one's.
-    ``normalise_latents`` of ``None`` leaves it to the preset whether encoded input is normalised.
+    ``normalise_latents`` of ``None`` leaves it to the preset whether encoded input is normalised,
+    ``positions`` of ``None`` to the profile what happens where they end.
     Units: block times in seconds, as in the document.
     """
 
@@ -115,6 +116,7 @@ class RenderPlan:
     noise_device: DeviceClass | None = None
     normalise_latents: bool | None = None
     context_bias: float | None = None
+    positions: Positions | None = None
 
     @property
     def num_frames_made(self) -> int:

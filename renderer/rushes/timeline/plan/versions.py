@@ -46,6 +46,8 @@ ADDED: tuple[Added, ...] = (
     Added(2, "plan.chunks", "given_image", None),
     Added(2, "plan", "context_bias", None),
     Added(2, "request.plan", "empty_bank", False),
+    Added(2, "plan", "positions", None),
+    Added(2, "request.plan", "positions", None),
 )
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from rushes.presets.device_classes import DEVICE_CLASSES
-from rushes.presets.kinds import CACHE_POLICIES, NOISE_KINDS, CachePolicy
+from rushes.presets.kinds import CACHE_POLICIES, NOISE_KINDS, POSITIONS, CachePolicy
 from rushes.text import file_name_fault
 from rushes.timeline.document import (
     LONGEST_PROMPT,
@@ -43,7 +43,7 @@ LENGTH_UNITS: tuple[LengthUnit, ...] = ("seconds", "frames", "chunks")
 
 _TOP_KEYS = (
     *("schema", "unit", "prefix", "suffix", "inputs", "audio", "output", "schedules", "control"),
-    *("noise", "noise_device", "normalise_latents"),
+    *("noise", "noise_device", "normalise_latents", "positions"),
 )
 _BLOCK_KEYS = ("transition", "params", "cache", "vace", "startFrame", "endFrame", "note")
 _SCHEDULES = ("noise_scale", VACE_SCALE, LORA_SCALE)
@@ -100,6 +100,7 @@ def read_top_ext(document: Fields) -> Extensions:
         noise=ext.choice("noise", NOISE_KINDS),
         noise_device=ext.choice("noise_device", DEVICE_CLASSES),
         normalise_latents=ext.boolean("normalise_latents"),
+        positions=ext.choice("positions", POSITIONS),
     )
     if schedules:
         refuse_unread(schedules, _SCHEDULES)

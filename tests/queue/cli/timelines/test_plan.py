@@ -273,3 +273,28 @@ def test_the_table_fits_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch
     assert max(map(len, lines)) <= width
     for name in ("chunk", "frames", "seconds", "block", "prompt"):
         assert name in lines[0].split()
+
+
+@pytest.fixture
+def long_file(tmp_path: Path) -> Path:
+    path = tmp_path / "long.json"
+    blocks = [{"startTime": 0, "endTime": 300, "prompts": [{"text": "a boat", "weight": 100}]}]
+    path.write_text(json.dumps({"prompts": blocks, "version": "2.1"}))
+    return path
+
+
+def words(result: Result) -> str:
+    return " ".join(result.stdout.split())
+
+
+def test_where_positions_end_is_said(long_file: Path) -> None:
+    shown = words(plan(long_file, "--mode", "text"))
+    assert "1 reset after the start, 1 of them because positions end" in shown
+    assert "(first at frame 4,089, 255.6 s; --positions rewind goes on without)" in shown
+
+
+def test_where_positions_go_back_is_said(long_file: Path) -> None:
+    shown = words(plan(long_file, "--mode", "text", "--positions", "rewind"))
+    assert "0 resets after the start" in shown
+    assert "positions go back 26 times (first at frame 197, 12.3 s)" in shown
+    assert as_data(long_file, "--positions", "rewind")["positions"] == "rewind"

@@ -84,6 +84,14 @@ def test_sink_frames_survive_eviction() -> None:
     assert seen == [0, 1, 2, 47, 48, 49]
 
 
+def test_positions_may_go_back_without_moving_the_window() -> None:
+    straight, rewound = open_cache(), open_cache()
+    for index in range(12):
+        straight.begin_chunk(index, 1)
+        rewound.begin_chunk(index % 5 + 2, 1)
+        assert write(straight, [index]) == write(rewound, [index])
+
+
 def test_passes_over_one_chunk_rewrite_the_same_slots() -> None:
     cache = open_cache()
     for position in range(8):

@@ -37,6 +37,7 @@ def test_everything_on_offer_is_read() -> None:
         "noise": "cuda",
         "noise_device": "4090",
         "normalise_latents": True,
+        "positions": "rewind",
         "output": {"fps": "30000/1001", "codec": "h264", "crf": 18, "name": "boats"},
         "schedules": {"noise_scale": [{"t": 0, "v": 0.8}, {"t": 9.2, "v": 0.6, "ease": "in"}]},
     }
@@ -53,7 +54,7 @@ def test_everything_on_offer_is_read() -> None:
     assert timeline.ext.input == "../cat.mp4"
     assert timeline.ext.audio == Audio("input")
     assert (timeline.ext.noise, timeline.ext.noise_device) == ("cuda", "4090")
-    assert timeline.ext.normalise_latents is True
+    assert (timeline.ext.normalise_latents, timeline.ext.positions) == (True, "rewind")
     assert timeline.ext.output == OutputOptions(Fraction(30000, 1001), "h264", 18, "boats")
     schedule = timeline.ext.noise_schedule
     assert schedule is not None
