@@ -12,7 +12,8 @@ from rushes.lazy import lazy_names
 from rushes.version import __version__
 
 if TYPE_CHECKING:
-    from rushes.api import check, frames, load_timeline, plan, render
+    from rushes.api import check, compare, frames, load_timeline, plan, render
+    from rushes.comparison.compare import Comparison
     from rushes.errors import (
         AdapterError,
         CheckpointError,
@@ -41,6 +42,7 @@ __all__ = [
     "AdapterError",
     "CheckpointError",
     "Chunk",
+    "Comparison",
     "ConfigError",
     "ConflictError",
     "DownloadError",
@@ -63,6 +65,7 @@ __all__ = [
     "WriteError",
     "__version__",
     "check",
+    "compare",
     "frames",
     "load_timeline",
     "plan",
@@ -70,10 +73,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("check", "frames", "load_timeline", "plan", "render"), "rushes.api"),
+    **dict.fromkeys(
+        ("check", "compare", "frames", "load_timeline", "plan", "render"), "rushes.api"
+    ),
     **dict.fromkeys((name for name in __all__ if name.endswith("Error")), "rushes.errors"),
     **dict.fromkeys(("Chunk", "RenderPlan"), "rushes.timeline.plan.render_plan"),
     **dict.fromkeys(("Progress", "StopRender"), "rushes.rendering.loop"),
+    "Comparison": "rushes.comparison.compare",
     "Folders": "rushes.files.folders",
     "Problem": "rushes.timeline.problems",
     "Timeline": "rushes.timeline.document",

@@ -6,7 +6,7 @@ nothing, and keep nothing from one call to the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rushes.comparison.compare import Comparison
+    from rushes.comparison.pictures import Layout
     from rushes.rendering.fitted import FittedRenderer
     from rushes.rendering.loop import Progress
+    from rushes.video.read.fit import Fit
 
 
 def load_timeline(
@@ -184,6 +187,36 @@ def frames(
     asked = make_shots(source, preset, folders, options, video=input)
     (shot,) = asked.shots
     return _render_frames(_open_renderer(asked.preset, folders, shot), shot)
+
+
+def compare(
+    videos: Sequence[Path | str],
+    output: Path | str | None = None,
+    *,
+    layout: Layout = "side",
+    reference: Path | str | None = None,
+    fit: Fit = "stretch",
+    force: bool = False,
+) -> Comparison:
+    """Compare two to four results: where their manifests differ, and what each measures.
+
+    ``output`` is a video to make of them: ``side`` by side, or two in one picture with a line that
+    ``wipe``s over it. With a ``reference``, the input that they were made from, each is measured
+    against that too, as ``rushes eval`` does; ``fit`` is how the input met the size.
+    Raises: MissingFileError, InputError, VideoError for videos that cannot be read or written;
+        ConfigError for another number of videos, or a file that is not a manifest; ConflictError
+        when the output is there already, unless ``force``.
+    """
+    from rushes.comparison.compare import compare_results
+
+    return compare_results(
+        [Path(video) for video in videos],
+        None if output is None else Path(output),
+        layout=layout,
+        reference=None if reference is None else Path(reference),
+        fit=fit,
+        force=force,
+    )
 
 
 def _render_frames(

@@ -19,6 +19,7 @@ _PANELS = {
         "plan": "timelines.plan",
         "convert": "timelines.convert",
         "eval": "timelines.evaluate",
+        "compare": "timelines.compare",
         "reproduce": "timelines.reproduce",
     },
     "Jobs": {

@@ -18,9 +18,18 @@ from rushes.video.read.reader import VideoReader
 
 
 @torch.inference_mode()
-def compare_files(output: Path, reference: Path, fit: Fit = "stretch") -> Curves:
-    """Measure an output against its input, which is brought to its rate and size, and loops.
+def compare_files(
+    output: Path,
+    reference: Path,
+    fit: Fit = "stretch",
+    *,
+    loops: bool = True,
+    along_motion: bool = True,
+) -> Curves:
+    """Measure an output against its input, which is brought to its rate and size.
 
+    The input starts again where it ends early; unless it ``loops``, only the frames that both have
+    count. Without ``along_motion`` there is no warp error, which takes longest.
     Raises: MissingFileError, InputError as ``probe_video``; VideoError for pictures too small.
     """
     info = probe_video(output)
@@ -36,7 +45,11 @@ def compare_files(output: Path, reference: Path, fit: Fit = "stretch") -> Curves
             )
             for path in (output, reference)
         ]
-        return measure(_pairs(sides[0], sides[1], info.num_frames), float(info.fps))
+        num_frames = info.num_frames
+        if not loops:
+            num_frames = min(num_frames, sides[1].info.num_frames_at(info.fps))
+        pairs = _pairs(sides[0], sides[1], num_frames)
+        return measure(pairs, float(info.fps), along_motion=along_motion)
 
 
 def _pairs(

@@ -35,8 +35,10 @@ class Curves:
         return {"means": self.means(), "frames": asdict(self)}
 
 
-def measure(pairs: Iterable[tuple[Tensor, Tensor]], fps: float) -> Curves:
-    """Measure a video.
+def measure(
+    pairs: Iterable[tuple[Tensor, Tensor]], fps: float, *, along_motion: bool = True
+) -> Curves:
+    """Measure a video; the warp error, which takes longest, only ``along_motion``.
 
     Shapes:
         pairs: of one output and one input frame, [H, W, 3] each, uint8, of the same size
@@ -53,7 +55,7 @@ def measure(pairs: Iterable[tuple[Tensor, Tensor]], fps: float) -> Curves:
         curves.ssim += ssim(frames[new], reference[new]).tolist()
         styles.append(style(frames[new]))
         pairwise = slice(max(0, num_known - 1), None)
-        if len(frames[pairwise]) > 1:
+        if along_motion and len(frames[pairwise]) > 1:
             curves.warp_error += warp_error(frames[pairwise], reference[pairwise]).tolist()
         if len(frames) > 2:
             curves.flicker += flicker(frames).tolist()

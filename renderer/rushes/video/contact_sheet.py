@@ -107,10 +107,10 @@ def _draw_tile(
             sheet.paste(small, (x, top))
     width = len(pictures) * (picture_size[0] + _PAIR_GAP) - _PAIR_GAP
     baseline = top + picture_size[1] + _HEADING_HEIGHT - 8
-    draw.text((left, baseline), str(tile.number), _BRIGHT, _font(_TEXT_SIZE, ""), anchor="ls")
+    draw.text((left, baseline), str(tile.number), _BRIGHT, font_for(_TEXT_SIZE, ""), anchor="ls")
     time = _clock(tile.start_seconds)
-    draw.text((left + width, baseline), time, _DIM, _font(_SMALL_SIZE, ""), anchor="rs")
-    font = _font(_TEXT_SIZE, tile.prompt)
+    draw.text((left + width, baseline), time, _DIM, font_for(_SMALL_SIZE, ""), anchor="rs")
+    font = font_for(_TEXT_SIZE, tile.prompt)
     for index, line in enumerate(_wrap(clean_caption(tile.prompt), font, width)):
         y = top + picture_size[1] + _HEADING_HEIGHT + index * _LINE_HEIGHT
         draw.text((left, y), line, _TEXT, font)
@@ -147,7 +147,8 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:04.1f}" if hours else f"{minutes}:{seconds:04.1f}"
 
 
-def _font(size: int, text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font_for(size: int, text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return a font of this size that has the letters of a text, if one is installed."""
     if any(c > _LAST_LATIN and unicodedata.category(c).startswith("L") for c in text):
         for name in _WIDE_FONTS:
             try:

@@ -1,0 +1,1 @@
+"""Results beside each other: what their manifests say, what they measure, how they look."""
