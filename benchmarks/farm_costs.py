@@ -133,7 +133,7 @@ class Bench:
             subprocess.Popen([*command, "--name", f"w{number}"]) for number in range(count)
         ]
         try:
-            while len(self.links.store.live_workers()) < count:
+            while len(self.links.store.workers.live()) < count:
                 time.sleep(0.1)
             self.wait(jobs or self.submit(4 * count))
             yield [process.pid for process in processes]

@@ -212,7 +212,7 @@ def test_a_silent_worker_is_replaced_by_up(machine: Machine) -> None:
     worker.send(signal.SIGSTOP)
     os.utime(machine.farm.folder / "worker-0.pid", (1, 1))  # it has had time enough to start
     store = open_store(machine.farm, machine.spec)
-    wait_for(lambda: not store.live_workers())
+    wait_for(lambda: not store.workers.live())
     store.close()
     assert machine.up()
     after = machine.pids()

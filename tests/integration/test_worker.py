@@ -307,7 +307,7 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
         }
         running.store.client.lpush(queue, json.dumps(task))
     worker = running.start_worker()
-    wait_until(lambda: len(running.store.notices()) >= 14, "the notices")
+    wait_until(lambda: len(running.store.events.notices()) >= 14, "the notices")
     (job,) = running.submit(write_shot(running.folder / "shot.json", chunks=2))
     assert running.wait([job])[job].state is State.DONE
     assert worker.is_alive
@@ -317,7 +317,7 @@ def test_a_worker_that_hears_no_doorbell_starts_anew(running: RunningFarm) -> No
     worker = running.start_worker()
     running.wait(running.submit(write_shot(running.folder / "shot.json", chunks=2)))
     app = make_app(load_settings({}, running.environment, running.folder))
-    for queue in running.store.live_workers()[0].info.queues:  # as anybody may who has the broker
+    for queue in running.store.workers.live()[0].info.queues:  # as anybody may who has the broker
         app.control.cancel_consumer(queue)
     time.sleep(1)
     (job,) = running.submit(write_shot(running.folder / "other.json", chunks=2, seed=2))
@@ -370,10 +370,10 @@ def test_a_sick_worker_rests_and_spoils_no_job(running: RunningFarm) -> None:
     jobs = running.submit(*shots)
 
     def rests() -> bool:
-        return any(each.info.status == "unhealthy" for each in running.store.live_workers())
+        return any(each.info.status == "unhealthy" for each in running.store.workers.live())
 
     wait_until(rests, lambda: running.describe(jobs))
-    (worker,) = running.store.live_workers()
+    (worker,) = running.store.workers.live()
     assert "lost 3 jobs in a row; claims again in" in worker.info.note
     assert {record.state for record in running.store.get_many(jobs).values()} == {State.QUEUED}
     running.start_poisoned_worker()

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from rushes_queue.archive.job_files import document_key, list_jobs, read_document, read_state
 from rushes_queue.archive.publish import published
-from rushes_queue.broker.job_records import find_id
 from rushes_queue.errors import JobError
+from rushes_queue.jobs.find_id import find_id
 from rushes_queue.jobs.new_records import new_record
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State

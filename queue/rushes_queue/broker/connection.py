@@ -64,6 +64,16 @@ def hide_password(url: str) -> str:
     return f"{scheme}{separator}{'***@' if at and credentials else ''}{place}"
 
 
+def server_time_ms(client: Redis) -> int:
+    """Return the time by the broker's clock, in milliseconds since 1970.
+
+    Raises: BrokerError.
+    """
+    with broker_errors(client):
+        seconds, microseconds = client.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 @contextmanager
 def broker_errors(client: Redis) -> Iterator[None]:
     """Turn the errors of the broker and of the connection to it into ours.

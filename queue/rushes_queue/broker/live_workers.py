@@ -1,16 +1,22 @@
-"""What live workers report about themselves."""
+"""The live workers, and what they report about themselves."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from rushes_queue.broker.connection import broker_errors
+from rushes_queue.broker.replies import Rest
+from rushes_queue.broker.scripts import Scripts
 from rushes_queue.errors import JobError
 from rushes_queue.jobs.queue_names import GpuClass
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 WorkerStatus = Literal["loading", "idle", "busy", "draining", "unhealthy"]
 
@@ -54,8 +60,40 @@ class LiveWorker:
     """A live worker, and the jobs that it holds."""
 
     info: WorkerInfo
-    beat_ms: int
+    heartbeat_ms: int
     holds: tuple[str, ...]
+
+
+class LiveWorkers:
+    """Who is alive; a worker that sends no heartbeat in time is taken for dead.
+
+    Every method raises BrokerError when the broker cannot be reached.
+    """
+
+    def __init__(self, client: Redis, scripts: Scripts) -> None:
+        self._client, self._scripts = client, scripts
+
+    def heartbeat(self, worker: WorkerInfo, *, ttl_ms: int, place: str | None = None) -> Rest:
+        """Report that a worker is alive; return whether its place has to rest."""
+        what = (worker.name, worker.to_json(), ttl_ms, place or worker.name)
+        num_lost, rest_ms = self._scripts.run("heartbeat", *what)
+        return Rest(num_lost, rest_ms / 1000)
+
+    def leave(self, worker: str) -> None:
+        """Report that a worker has ended."""
+        with broker_errors(self._client):
+            pipeline = self._client.pipeline()
+            pipeline.delete(f"{self._scripts.prefix}worker:{worker}")
+            pipeline.zrem(f"{self._scripts.prefix}live_workers", worker)
+            pipeline.execute()
+
+    def live(self) -> tuple[LiveWorker, ...]:
+        """Return the live workers by name, with the jobs they hold."""
+        workers = [
+            LiveWorker(WorkerInfo.from_json(info), int(heartbeat_ms), tuple(holds))
+            for _, info, heartbeat_ms, *holds in self._scripts.run("workers")
+        ]
+        return tuple(sorted(workers, key=lambda worker: worker.info.name))
 
 
 @cache

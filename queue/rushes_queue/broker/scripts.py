@@ -25,6 +25,7 @@ class Scripts:
     """
 
     def __init__(self, client: Redis, prefix: str, clock_key: str | None = None) -> None:
+        self.prefix = prefix
         self._client = client
         self._keys = [prefix] if clock_key is None else [prefix, clock_key]
         self._scripts: dict[str, Script] = {}

@@ -47,7 +47,7 @@ def with_reasons(store: JobRecords, records: Iterable[JobRecord]) -> list[JobRec
     if not any(record.state is State.QUEUED for record in records):
         return records
     try:
-        workers = store.live_workers()
+        workers = store.workers.live()
     except RushesError:
         return records
     reasons = [why_waiting(record, workers) for record in records]

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 from rushes.errors import RushesError
 from rushes_queue.archive.job_files import save_state
-from rushes_queue.broker.job_records import JobRecords
+from rushes_queue.broker.job_changes import JobChanges
 from rushes_queue.broker.replies import Bell, Change
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.settings.model import Settings
 
-Act: TypeAlias = Callable[[JobRecords, str], Change]
+Act: TypeAlias = Callable[[JobChanges, str], Change]
 _STORAGE_PATIENCE_SECONDS = 5.0  # the broker is the truth, and a person waits
 
 
@@ -38,7 +38,7 @@ def change_jobs(
     try:
         for job in jobs:
             try:
-                change = act(links.store, job)
+                change = act(links.store.changes, job)
             except RushesError as error:
                 yield job, error
                 continue

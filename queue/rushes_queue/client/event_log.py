@@ -21,7 +21,7 @@ def kept_events(store: JobRecords, job: str) -> Iterator[JobEvent]:
     Raises: BrokerError, UnknownJobError.
     """
     place = "0"
-    while page := store.read_events(job, place, limit=_PAGE):
+    while page := store.events.read(job, place, limit=_PAGE):
         yield from page
         place = page[-1].id
 
@@ -43,7 +43,7 @@ def follow_events(
             for job in tuple(left):
                 block_ms = _BLOCK_MS if len(left) == 1 else 0
                 is_over = job not in records or records[job].state in FINISHED
-                for event in store.read_events(
+                for event in store.events.read(
                     job, left[job], block_ms=0 if is_over else block_ms, limit=_PAGE
                 ):
                     left[job] = event.id

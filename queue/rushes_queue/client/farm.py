@@ -215,23 +215,23 @@ class Farm:
 
     def cancel(self, job: str) -> Change:
         """End a job; one that runs stops at its next chunk."""
-        return self._change(job, lambda store, each: store.cancel(each))
+        return self._change(job, lambda changes, each: changes.cancel(each))
 
     def pause(self, job: str) -> Change:
         """Set a job aside; one that runs is saved at its next chunk."""
-        return self._change(job, lambda store, each: store.pause(each))
+        return self._change(job, lambda changes, each: changes.pause(each))
 
     def resume(self, job: str) -> Change:
         """Queue a paused job again, or take a pause back."""
-        return self._change(job, lambda store, each: store.resume(each))
+        return self._change(job, lambda changes, each: changes.resume(each))
 
     def retry(self, job: str, *, from_start: bool = False) -> Change:
         """Queue a failed, cancelled or quarantined job again, from save points that are left."""
-        return self._change(job, lambda store, each: store.retry(each, from_start=from_start))
+        return self._change(job, lambda changes, each: changes.retry(each, from_start=from_start))
 
     def set_priority(self, job: str, priority: Priority) -> Change:
         """Make a job more or less urgent; one that runs keeps its worker."""
-        return self._change(job, lambda store, each: store.set_priority(each, priority))
+        return self._change(job, lambda changes, each: changes.set_priority(each, priority))
 
     def logs(self, job: str, *, last: int | None = None, follow: bool = False) -> Iterator[JobLine]:
         """Yield what happened to a job; with ``follow`` go on until it has ended.
@@ -249,7 +249,7 @@ class Farm:
 
     def workers(self) -> list[LiveWorker]:
         """Return the workers that were heard of lately."""
-        return list(self._links.store.live_workers())
+        return list(self._links.store.workers.live())
 
     def stats(self) -> FarmStats:
         """Count jobs, queues and workers, and what got done within the last hour."""
@@ -268,5 +268,5 @@ def count_farm(store: JobRecords) -> FarmStats:
 
     Raises: BrokerError.
     """
-    workers = Counter[str](worker.info.status for worker in store.live_workers())
+    workers = Counter[str](worker.info.status for worker in store.workers.live())
     return FarmStats(take_census(store), workers)

@@ -112,7 +112,7 @@ def _(worker: LiveWorker) -> dict[str, Any]:
         "version": info.version,
         "max_schema": info.max_schema,
         "started_at": iso_time(info.started_ms),
-        "heard_at": iso_time(worker.beat_ms),
+        "heard_at": iso_time(worker.heartbeat_ms),
         "note": info.note,
     }
 

@@ -26,7 +26,7 @@ def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
     settings = loaded.settings
     store = JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
     try:
-        workers = store.live_workers()
+        workers = store.workers.live()
     except BrokerError:
         return  # that is a finding about the broker
     depths = store.depths()
@@ -37,7 +37,7 @@ def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
     yield from _unserved(store, depths)
     yield from _overdue(store)
     yield from _waiting_in_vain(store)
-    notices = store.notices()
+    notices = store.events.notices()
     if notices:
         text = printable(str(notices[0].fields.get("message", "")))
         yield warning(

@@ -43,7 +43,7 @@ class FarmCollector(Collector):
         """Yield all metrics."""
         try:
             census = take_census(self._store)
-            workers = self._store.live_workers()
+            workers = self._store.workers.live()
             totals = read_totals(self._store.client, self._store.prefix)
         except RushesError:
             yield GaugeMetricFamily("rushes_up", "Whether the broker answers.", 0)

@@ -32,7 +32,7 @@ def preset_for_farm(
     """
     if loaded.settings.preset is not None:
         return loaded.settings.preset, None
-    served = served_presets(store.live_workers())
+    served = served_presets(store.workers.live())
     wanted = presets_of(pipeline)
     for name in wanted:
         if name in served:

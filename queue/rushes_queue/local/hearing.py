@@ -15,7 +15,7 @@ def live_workers(farm: LocalFarm, store: JobRecords) -> dict[str, LiveWorker]:
     Raises: BrokerError.
     """
     names = {slot.pid(): slot.name for slot in farm.workers()}
-    live = {_group_of(worker.info.pid): worker for worker in store.live_workers()}
+    live = {_group_of(worker.info.pid): worker for worker in store.workers.live()}
     return {names[pid]: live[pid] for pid in names if pid is not None and pid in live}
 
 

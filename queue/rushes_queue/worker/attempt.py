@@ -108,7 +108,7 @@ class AttemptRun:
             with self._keeper:
                 save_state(self._farm.store, self._farm.storage, self._job)
                 result = self._make_result()
-            self._end(lambda: self._farm.store.finish(self._job, self._fence, result))
+            self._end(lambda: self._farm.store.ends.finish(self._job, self._fence, result))
             self._log.say("done")
         except Interrupted:
             self._answer(self._keeper.wish)
@@ -219,7 +219,7 @@ class AttemptRun:
         first = chunks[chunk]["first_frame"] if chunk < len(chunks) else document.num_frames
         farm, ttl_ms = self._farm, round(self._farm.settings.lease_seconds * 1000)
         try:
-            farm.store.renew(self._job, self._fence, ttl_ms, JobProgress(chunk, first))
+            farm.store.leases.renew(self._job, self._fence, ttl_ms, JobProgress(chunk, first))
         except BrokerError as error:
             logger.warning("job %s: %s", self._job, error)
 
@@ -252,13 +252,13 @@ class AttemptRun:
         store = self._farm.store
         match wish:
             case "cancel":
-                self._end(lambda: store.settle(self._job, self._fence, "cancelled"))
+                self._end(lambda: store.ends.settle(self._job, self._fence, "cancelled"))
             case "pause":
-                self._end(lambda: store.settle(self._job, self._fence, "paused"))
+                self._end(lambda: store.ends.settle(self._job, self._fence, "paused"))
             case "fenced":
                 self._log.say("this attempt has lost its lease; it leaves nothing", "warning")
             case _:
-                self._end(lambda: store.release(self._job, self._fence, "the worker drains"))
+                self._end(lambda: store.ends.release(self._job, self._fence, "the worker drains"))
 
     def _report(self, error: Exception) -> None:
         """Tell the store what went wrong."""
@@ -276,10 +276,10 @@ class AttemptRun:
         # Nobody can do anything with such a document, however often it is tried.
         is_hopeless = isinstance(error, DocumentError | MissingKeyError)
         if is_hopeless and self._document is None:
-            self._end(lambda: store.quarantine(self._job, self._fence, kind, message))
+            self._end(lambda: store.ends.quarantine(self._job, self._fence, kind, message))
         else:
             self._end(
-                lambda: store.fail(
+                lambda: store.ends.fail(
                     *(self._job, self._fence, kind, message),
                     delay_ms=delay,
                     max_failures=retries.max_failures,
@@ -291,7 +291,7 @@ class AttemptRun:
         """Give back a job that a newer worker can read; this one gets it again much later."""
         self._log.say(f"left to other workers: {message}", "warning")
         self._end(
-            lambda: self._farm.store.release(self._job, self._fence, message, is_refused=True)
+            lambda: self._farm.store.ends.release(self._job, self._fence, message, is_refused=True)
         )
 
     def _end(self, change: Callable[[], Change]) -> None:
@@ -326,7 +326,7 @@ class AttemptRun:
         farm, retries = self._farm, self._farm.settings.retries
         self._log.say(f"{reason}; this process ends", "error")
         try:
-            change = farm.store.lose(
+            change = farm.store.ends.lose(
                 *(self._job, self._fence, reason),
                 max_losses=retries.max_losses,
                 max_hiccups=retries.max_infrastructure_failures,

@@ -89,7 +89,7 @@ class Housekeeping:
             thread.join(timeout=5)
         remove_health(self._links.settings.work_dir, self._options.name)
         try:
-            self._links.store.leave(self._options.name)
+            self._links.store.workers.leave(self._options.name)
         except RushesError as problem:
             logger.warning("%s", problem)
 
@@ -125,7 +125,9 @@ class Housekeeping:
     def _beat(self) -> None:
         links, name = self._links, self._options.name
         write_health(links.settings.work_dir, name, self.status, self._board.read())
-        self._rest = links.store.beat(self._info(), ttl_ms=_TTL_MS, place=self._options.known_as)
+        self._rest = links.store.workers.heartbeat(
+            self._info(), ttl_ms=_TTL_MS, place=self._options.known_as
+        )
 
     def _sweep(self) -> None:
         sweep(self._links, worker=self._options.name)
@@ -137,7 +139,7 @@ class Housekeeping:
         if job and self._looks_in_vain > _MOST_LOOKS_IN_VAIN:
             self._trouble = f"idle though job {job} waits; it starts to listen anew"
             logger.error("worker %s: %s", self._options.name, self._trouble)
-            self._links.store.add_event(
+            self._links.store.events.add(
                 job,
                 "log",
                 {"level": "warning", "message": f"{self._options.name}: {self._trouble}"},
@@ -146,7 +148,7 @@ class Housekeeping:
 
     def _waiting_job(self) -> str | None:
         options = self._options
-        return self._links.store.waiting_for_worker(
+        return self._links.store.leases.waiting_for_worker(
             options.queues(), tags=options.tags, place=options.known_as
         )
 

@@ -22,6 +22,6 @@ class JobLog:
         logger.log(getattr(logging, level.upper()), "job %s: %s", self._job, message, extra=extra)
         fields = {"level": level, "message": message, "attempt": self._attempt}
         try:
-            self._store.add_event(self._job, "log", fields)
+            self._store.events.add(self._job, "log", fields)
         except RushesError as error:
             logger.warning("job %s: its log cannot be written: %s", self._job, error)

@@ -82,7 +82,7 @@ class LeaseRenewer:
         Raises: BrokerError when the broker cannot be reached.
         """
         with self._lock:
-            answer = self._store.renew(self._job, self._fence, self._ttl_ms, self._progress)
+            answer = self._store.leases.renew(self._job, self._fence, self._ttl_ms, self._progress)
             if answer is RenewAnswer.UNKNOWN:
                 self._on_unknown()
             elif answer is RenewAnswer.FENCED:

@@ -28,9 +28,9 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
     Raises: BrokerError.
     """
     store = links.store
-    if not store.begin_sweep(worker, pause_ms=round(SECONDS_BETWEEN_SWEEPS * 900)):
+    if not store.leases.begin_sweep(worker, pause_ms=round(SECONDS_BETWEEN_SWEEPS * 900)):
         return False
-    reaped = store.reap(
+    reaped = store.leases.reap(
         max_losses=links.settings.retries.max_losses,
         max_in_a_row=links.settings.retries.max_losses_in_a_row,
         ring_after_ms=_RING_AFTER_MS,

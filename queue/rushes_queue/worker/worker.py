@@ -133,7 +133,7 @@ class Worker:
         return record is not None
 
     def _claim(self, links: FarmLinks) -> JobRecord | None:
-        return links.store.claim(
+        return links.store.leases.claim(
             self._options.queues(held=self._renderer.preset),
             self._options.name,
             ttl_ms=round(self._settings.lease_seconds * 1000),
@@ -194,7 +194,9 @@ class Worker:
 
     def _give_back(self, job: str, fence: int) -> None:
         try:
-            self._links.ring(self._links.store.release(job, fence, "the worker was stopped").bells)
+            self._links.ring(
+                self._links.store.ends.release(job, fence, "the worker was stopped").bells
+            )
         except RushesError as error:
             logger.warning("job %s: %s", job, error)
 
@@ -228,14 +230,14 @@ class Worker:
         cause = cause_of(message, is_memory_short=memory_kills > self._memory_kills)
         self._memory_kills = memory_kills
         if cause == "memory":
-            return store.fail(
+            return store.ends.fail(
                 *(activity.job, activity.fence, FailureKind.RESOURCE),
                 f"{self._options.name} ran out of memory, and the system ended the render; see "
                 "rushes plan for what it needs",
                 delay_ms=delay_ms(0, retries.first_delay_seconds),
                 max_failures=retries.max_failures,
             )
-        return store.lose(
+        return store.ends.lose(
             *(activity.job, activity.fence, message),
             is_from_outside=cause == "outside",
             max_losses=retries.max_losses,
@@ -246,6 +248,6 @@ class Worker:
     def _note_unreadable(self, reason: str, message: str) -> None:
         fields = {"content": message, "worker": self._options.name}
         try:
-            self._links.store.add_notice("message", reason, fields)
+            self._links.store.events.add_notice("message", reason, fields)
         except RushesError as error:
             logger.warning("a notice cannot be kept: %s", error)

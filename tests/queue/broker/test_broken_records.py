@@ -30,12 +30,12 @@ def spoil(client: Redis, job: str) -> None:
 
 
 def claim(store: JobRecords) -> str | None:
-    record = store.claim([QUEUE], "worker", ttl_ms=1000)
+    record = store.leases.claim([QUEUE], "worker", ttl_ms=1000)
     return record.id if record else None
 
 
 def sweep(store: JobRecords) -> None:
-    store.reap(max_losses=3, ring_after_ms=0)
+    store.leases.reap(max_losses=3, ring_after_ms=0)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_broken_record_is_set_aside_with_a_notice(
     meet(store)
     assert redis_client.get(f"rushes:broken:{broken}") == "x"
     assert not redis_client.exists(f"rushes:job:{broken}")
-    (notice,) = store.notices()
+    (notice,) = store.events.notices()
     assert broken in notice.fields["message"]
 
 
@@ -70,10 +70,10 @@ def test_a_running_job_whose_record_breaks_is_given_up(
     store: JobRecords, redis_client: Redis
 ) -> None:
     job = submit(store, 0)
-    record = store.claim([QUEUE], "worker", ttl_ms=1)
+    record = store.leases.claim([QUEUE], "worker", ttl_ms=1)
     assert record is not None
     spoil(redis_client, job)
-    assert store.renew(job, record.fence, 1) is RenewAnswer.UNKNOWN
+    assert store.leases.renew(job, record.fence, 1) is RenewAnswer.UNKNOWN
     time.sleep(0.01)  # the lease ends after 1 ms
     sweep(store)
     assert not redis_client.exists(f"rushes:job:{job}")
@@ -83,16 +83,16 @@ def test_readers_leave_a_broken_record_out(store: JobRecords, jobs: tuple[str, s
     broken, whole = jobs
     assert [record.id for record in store.list()] == [whole]
     assert take_census(store).states[State.QUEUED] == 1
-    assert store.live_workers() == ()
+    assert store.workers.live() == ()
     with pytest.raises(UnknownJobError):
         store.get(broken)
     with pytest.raises(UnknownJobError):
-        store.cancel(broken)
+        store.changes.cancel(broken)
 
 
 def test_the_attempt_that_runs_puts_its_record_back(store: JobRecords, redis_client: Redis) -> None:
     job = submit(store, 0)
-    record = store.claim([QUEUE], "worker", ttl_ms=60_000)
+    record = store.leases.claim([QUEUE], "worker", ttl_ms=60_000)
     assert record is not None
     spoil(redis_client, job)
     assert store.adopt(record).is_change

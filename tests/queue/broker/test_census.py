@@ -28,7 +28,7 @@ def test_jobs_are_counted_by_state_and_queue(farm: Farm) -> None:
     first = farm.submit(2)
     farm.submit(3)
     farm.submit(4, priority="low", after=(first,))
-    farm.store.pause(farm.submit(5))
+    farm.store.changes.pause(farm.submit(5))
     census = take_census(farm.store)
     assert census.states[State.DONE] == census.states[State.RUNNING] == 1
     assert census.states[State.QUEUED] == 3

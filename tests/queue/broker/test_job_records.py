@@ -26,7 +26,8 @@ from redis import Redis
 from farm.documents import document
 from farm.model import Answer, Model
 from farm.servers import RunningServer
-from rushes_queue.broker.job_records import MAX_FAILURES, MAX_HICCUPS, JobRecords
+from rushes_queue.broker.attempt_ends import MAX_FAILURES, MAX_HICCUPS
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Change
 from rushes_queue.errors import (
     FencedError,
@@ -137,34 +138,34 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         job = self.job(pick)
-        self.check(self.model.cancel(job), job, lambda: self.store.cancel(job))
+        self.check(self.model.cancel(job), job, lambda: self.store.changes.cancel(job))
 
     @rule(pick=picks)
     def pause(self, pick: int) -> None:
         job = self.job(pick)
-        self.check(self.model.pause(job), job, lambda: self.store.pause(job))
+        self.check(self.model.pause(job), job, lambda: self.store.changes.pause(job))
 
     @rule(pick=picks)
     def resume(self, pick: int) -> None:
         job = self.job(pick)
-        self.check(self.model.resume(job), job, lambda: self.store.resume(job))
+        self.check(self.model.resume(job), job, lambda: self.store.changes.resume(job))
 
     @rule(pick=picks, from_start=st.booleans())
     def retry(self, pick: int, from_start: bool) -> None:
         job = self.job(pick)
         expected = self.model.retry(job, from_start)
-        self.check(expected, job, lambda: self.store.retry(job, from_start=from_start))
+        self.check(expected, job, lambda: self.store.changes.retry(job, from_start=from_start))
 
     @rule(pick=picks, priority=priorities)
     def set_priority(self, pick: int, priority: Any) -> None:
         job = self.job(pick)
         expected = self.model.set_priority(job, priority)
-        self.check(expected, job, lambda: self.store.set_priority(job, priority))
+        self.check(expected, job, lambda: self.store.changes.set_priority(job, priority))
 
     @rule(pick=picks)
     def forget(self, pick: int) -> None:
         job = self.job(pick)
-        self.check(self.model.forget(job), job, lambda: self.store.forget(job))
+        self.check(self.model.forget(job), job, lambda: self.store.changes.forget(job))
         if job not in self.model.jobs:
             self.fences.pop(job, None)
             self.set_clock(self.model.now + 1)  # what is submitted anew starts later
@@ -203,9 +204,9 @@ class StoreMachine(RuleBasedStateMachine):
         how: dict[str, Any] = {"ttl_ms": TTL, "max_schema": schema, "request": request}
         if isinstance(expected, str):
             with pytest.raises(WorkerRestsError):
-                self.store.claim(queues, worker, **how)
+                self.store.leases.claim(queues, worker, **how)
             return
-        got = self.store.claim(queues, worker, **how)
+        got = self.store.leases.claim(queues, worker, **how)
         assert (None if got is None else (got.id, got.fence)) == expected
         if expected is not None and expected not in self.held:
             self.held.append(expected)
@@ -216,21 +217,23 @@ class StoreMachine(RuleBasedStateMachine):
         job, fence = self.pick(pick)
         progress = None if chunk is None else JobProgress(chunk, 4 * chunk)
         expected = self.model.renew(job, fence, TTL, chunk)
-        assert self.store.renew(job, fence, TTL, progress) == expected
+        assert self.store.leases.renew(job, fence, TTL, progress) == expected
 
     @precondition(lambda self: self.held)
     @rule(pick=picks)
     def finish(self, pick: int) -> None:
         job, fence = self.pick(pick)
         expected = self.model.finish(job, fence, {"video": "v"}, CHUNKS)
-        self.check(expected, job, lambda: self.store.finish(job, fence, {"video": "v"}))
+        self.check(expected, job, lambda: self.store.ends.finish(job, fence, {"video": "v"}))
 
     @precondition(lambda self: self.held)
     @rule(pick=picks, kind=st.sampled_from(FailureKind), delay=st.sampled_from([0, 5_000]))
     def fail(self, pick: int, kind: FailureKind, delay: int) -> None:
         job, fence = self.pick(pick)
         expected = self.model.fail(job, fence, kind, delay)
-        self.check(expected, job, lambda: self.store.fail(job, fence, kind, "no", delay_ms=delay))
+        self.check(
+            expected, job, lambda: self.store.ends.fail(job, fence, kind, "no", delay_ms=delay)
+        )
 
     @precondition(lambda self: self.held)
     @rule(pick=picks)
@@ -238,14 +241,16 @@ class StoreMachine(RuleBasedStateMachine):
         job, fence = self.pick(pick)
         expected = self.model.quarantine(job, fence, "document")
         kind = FailureKind.DOCUMENT
-        self.check(expected, job, lambda: self.store.quarantine(job, fence, kind, "unreadable"))
+        self.check(
+            expected, job, lambda: self.store.ends.quarantine(job, fence, kind, "unreadable")
+        )
 
     @precondition(lambda self: self.held)
     @rule(pick=picks)
     def release(self, pick: int) -> None:
         job, fence = self.pick(pick)
         expected = self.model.release(job, fence, "drained")
-        self.check(expected, job, lambda: self.store.release(job, fence, "drained"))
+        self.check(expected, job, lambda: self.store.ends.release(job, fence, "drained"))
 
     @precondition(lambda self: self.held)
     @rule(pick=picks, is_from_outside=st.booleans())
@@ -255,7 +260,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.check(
             expected,
             job,
-            lambda: self.store.lose(job, fence, "it died", is_from_outside=is_from_outside),
+            lambda: self.store.ends.lose(job, fence, "it died", is_from_outside=is_from_outside),
         )
 
     @precondition(lambda self: self.held)
@@ -263,7 +268,7 @@ class StoreMachine(RuleBasedStateMachine):
     def settle(self, pick: int, to: Any) -> None:
         job, fence = self.pick(pick)
         expected = self.model.settle(job, fence, to)
-        self.check(expected, job, lambda: self.store.settle(job, fence, to))
+        self.check(expected, job, lambda: self.store.ends.settle(job, fence, to))
 
     @rule(
         workers=st.lists(st.sampled_from(["w1", "w2"]), min_size=2, max_size=7),
@@ -294,7 +299,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule()
     def reap(self) -> None:
         lost, bells, unannounced = self.model.reap(RING_AFTER)
-        reaped = self.store.reap(ring_after_ms=RING_AFTER)
+        reaped = self.store.leases.reap(ring_after_ms=RING_AFTER)
         assert sorted(reaped.lost) == sorted(lost)
         assert sorted(reaped.unannounced) == sorted(unannounced)
         assert sorted((bell.job, bell.queue) for bell in reaped.bells) == sorted(bells)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import WorkerInfo
 from rushes_queue.errors import JobError
 
@@ -62,3 +64,14 @@ def test_what_cannot_be_read_is_shown_in_part(text: str) -> None:
     with pytest.raises(JobError) as caught:
         WorkerInfo.from_json(text)
     assert len(str(caught.value)) < 300
+
+
+def test_a_worker_is_alive_until_it_leaves_or_falls_silent(store: JobRecords) -> None:
+    other = replace(INFO, name="attic.gpu0.8")
+    silent = replace(INFO, name="silent")
+    for info in (INFO, other):
+        assert store.workers.heartbeat(info, ttl_ms=60_000).is_over
+    store.workers.heartbeat(silent, ttl_ms=0)
+    assert [worker.info for worker in store.workers.live()] == [other, INFO]
+    store.workers.leave(other.name)
+    assert [worker.info for worker in store.workers.live()] == [INFO]

@@ -40,10 +40,10 @@ def test_jobs_attempts_chunks_and_frames_are_counted(farm: Farm) -> None:
     farm.submit(0)
     lost = farm.claim()
     farm.progress(lost, 3)
-    farm.store.release(lost.id, lost.fence, "test")
+    farm.store.ends.release(lost.id, lost.fence, "test")
     record = farm.claim()
     farm.publish(record)
-    farm.store.cancel(farm.submit(1))
+    farm.store.changes.cancel(farm.submit(1))
     totals = read_totals(farm.store.client, farm.store.prefix)
     assert totals.jobs == {State.DONE: 1, State.CANCELLED: 1}
     assert totals.attempts == {"release": 1, "finish": 1}
@@ -55,7 +55,7 @@ def test_frames_made_twice_are_counted_twice(farm: Farm) -> None:
     job = farm.submit()
     first = farm.claim()
     farm.progress(first, 5)
-    farm.store.lose(job, first.fence, "gone")
+    farm.store.ends.lose(job, first.fence, "gone")
     second = farm.claim()
     farm.progress(second, 2)  # from its save point on
     farm.progress(second, 4)
@@ -66,7 +66,7 @@ def test_frames_made_twice_are_counted_twice(farm: Farm) -> None:
 
 def test_totals_outlive_the_jobs(farm: Farm) -> None:
     job = farm.done()
-    farm.store.forget(job)
+    farm.store.changes.forget(job)
     totals = read_totals(farm.store.client, farm.store.prefix)
     assert totals.jobs == {"done": 1}
     assert totals.num_frames > 0

@@ -55,6 +55,6 @@ def test_it_is_said_wherever_the_job_is_shown(farm: Farm) -> None:
     assert "waits: no worker lives" in farm.run("status", job).stdout
     assert farm.json("status", job)["jobs"][0]["notes"] == {"waits": "no worker lives"}
     assert "no worker lives" in farm.run("watch", job, "--timeout", 0).stderr
-    farm.store.beat(WORKER, ttl_ms=60_000)
+    farm.store.workers.heartbeat(WORKER, ttl_ms=60_000)
     assert farm.run("jobs").stderr == ""
     assert farm.json("status", job)["jobs"][0]["notes"] == {}

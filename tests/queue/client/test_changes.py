@@ -39,9 +39,9 @@ def links(farm: Farm) -> FarmLinks:
 def test_bells_ring_once_for_all_jobs_that_can_be_claimed(farm: Farm, links: FarmLinks) -> None:
     first, done, second = farm.submit(0), farm.done(1), farm.submit(2)
     for job in (first, second):
-        farm.store.cancel(job)
+        farm.store.changes.cancel(job)
     jobs = (first, done, second)
-    answers = dict(change_jobs(links, jobs, lambda store, job: store.retry(job)))
+    answers = dict(change_jobs(links, jobs, lambda changes, job: changes.retry(job)))
     assert isinstance(answers[done], JobConflictError)
     assert [farm.store.get(job).state for job in jobs] == ["queued", "done", "queued"]
     assert rung == [[first, second]]
@@ -53,6 +53,6 @@ def test_a_storage_that_is_away_stops_no_change(
     jobs = [farm.submit(take) for take in range(2)]
     (tmp_path / "file").write_bytes(b"")
     away = replace(links, storage=open_storage(str(tmp_path / "file" / "storage")))
-    answers = dict(change_jobs(away, jobs, lambda store, job: store.cancel(job)))
+    answers = dict(change_jobs(away, jobs, lambda changes, job: changes.cancel(job)))
     assert all(not isinstance(answer, Exception) for answer in answers.values())
     assert {farm.store.get(job).state for job in jobs} == {"cancelled"}

@@ -26,7 +26,7 @@ from rushes_queue.jobs.states import State
 )
 def test_every_choice_narrows_the_list(farm: Farm, how: dict[str, Any], takes: list[int]) -> None:
     jobs = [farm.submit(take, tags=("b" if take == 1 else "a",)) for take in range(3)]
-    farm.store.cancel(jobs[2])
+    farm.store.changes.cancel(jobs[2])
     assert [jobs.index(record.id) for record in select_jobs(farm.store, **how)] == takes
 
 

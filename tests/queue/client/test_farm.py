@@ -164,7 +164,7 @@ def test_jobs_take_another_way_and_the_storage_knows_it(
         client.pause(job)
     elif prepare == "fail":
         record = farm.claim()
-        farm.store.fail(job, record.fence, FailureKind.BUG, "it broke")
+        farm.store.ends.fail(job, record.fence, FailureKind.BUG, "it broke")
     act: Callable[[str], rushes_queue.Change] = getattr(client, verb)
     change = act(job[:12])
     assert to_json(change) == {"id": job, "changed": True, "before": before, "after": after}

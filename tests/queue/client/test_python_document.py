@@ -23,7 +23,7 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
 def finish(farm: Farm, stop: threading.Event) -> None:
     """Do for one job of preset pocket what a worker does."""
     while not stop.is_set():
-        record = farm.store.claim(
+        record = farm.store.leases.claim(
             ["pocket.any.normal"], "w@host", ttl_ms=60_000, host="host", gpu="cpu"
         )
         if record is not None:

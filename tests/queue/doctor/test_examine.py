@@ -192,8 +192,8 @@ def test_workers_and_queues_are_compared(server: RunningServer, tmp_path: Path) 
                 started_ms=0,
                 queues=("tiny.any.normal",),
             )
-            store.beat(worker, ttl_ms=60_000)
-        store.add_notice("message", "a message cannot be read")
+            store.workers.heartbeat(worker, ttl_ms=60_000)
+        store.events.add_notice("message", "a message cannot be read")
         found = run(farm.CHECKS, loaded)
     levels = {name: finding.level for name, finding in found.items()}
     assert levels == {

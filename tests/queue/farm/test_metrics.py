@@ -57,7 +57,7 @@ def test_buckets_hold_all_that_was_faster(farm: Farm) -> None:
 
 def test_lost_workers_are_counted_however_they_were_noticed(farm: Farm) -> None:
     job = farm.submit()
-    farm.store.lose(job, farm.claim().fence, "gone")
+    farm.store.ends.lose(job, farm.claim().fence, "gone")
     found = metric_values(metrics_text(farm.store))
     assert found["rushes_losses_total"] == found["rushes_attempts_ended_total lose"] == 1
 
@@ -68,7 +68,7 @@ def test_queues_and_workers_are_told_apart(farm: Farm) -> None:
     statuses: tuple[WorkerStatus, ...] = ("idle", "idle", "draining")
     for number, status in enumerate(statuses):
         worker = replace(WORKER, name=f"w{number}", status=status)
-        farm.store.beat(worker, ttl_ms=60_000)
+        farm.store.workers.heartbeat(worker, ttl_ms=60_000)
     found = metric_values(metrics_text(farm.store))
     for priority in PRIORITIES:
         assert found[f"rushes_queue_depth gpu24 tiny {priority}"] == 1

@@ -57,7 +57,7 @@ def test_a_job_that_is_cancelled_while_it_waits_is_told_of_once(hook: Hook, farm
     waiting, again = farm.submit(0), farm.submit(1)
     for job in (waiting, again):
         assert farm.run("cancel", job).exit_code == 0
-    farm.store.retry(again)
+    farm.store.changes.retry(again)
     for _ in range(2):
         assert sweep(links, worker="w")
         farm.store.client.delete(f"{farm.store.prefix}sweeper")

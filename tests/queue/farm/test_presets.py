@@ -30,7 +30,7 @@ def let_work(store: JobRecords, *presets: str) -> None:
         started_ms=0,
         queues=tuple(served_queues(presets, "any")),
     )
-    store.beat(info, ttl_ms=60_000)
+    store.workers.heartbeat(info, ttl_ms=60_000)
 
 
 def choose(store: JobRecords, folder: Path, **variables: str) -> str:

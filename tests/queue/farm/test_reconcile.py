@@ -26,14 +26,14 @@ def every_state(farm: Farm) -> dict[str, str]:
         record = farm.claim(f"w{take}")
         farm.progress(record, 3)
         if state == "failed":
-            store.fail(job, record.fence, FailureKind.INPUT, "no video")
+            store.ends.fail(job, record.fence, FailureKind.INPUT, "no video")
         elif state == "quarantined":
-            store.quarantine(job, record.fence, FailureKind.DOCUMENT, "odd")
+            store.ends.quarantine(job, record.fence, FailureKind.DOCUMENT, "odd")
         elif state == "cancelled":
-            store.cancel(job)
-            store.settle(job, record.fence, "cancelled")
+            store.changes.cancel(job)
+            store.ends.settle(job, record.fence, "cancelled")
     jobs["paused"] = farm.submit(5)
-    store.pause(jobs["paused"])
+    store.changes.pause(jobs["paused"])
     jobs["queued"] = farm.submit(6, priority="high")
     jobs["waiting"] = farm.submit(7, after=(jobs["running"],))
     for job in jobs.values():
@@ -64,8 +64,8 @@ def test_work_goes_on_after_it(farm: Farm, every_state: dict[str, str]) -> None:
     farm.store.client.flushall()
     reconcile(farm.store, farm.storage)
     assert farm.claim().id == every_state["queued"]
-    assert farm.store.claim(["tiny.any.normal"], "w", ttl_ms=1000) is None  # the rest waits
-    assert farm.store.renew(running.id, running.fence, 1000) == "ok"
+    assert farm.store.leases.claim(["tiny.any.normal"], "w", ttl_ms=1000) is None  # the rest waits
+    assert farm.store.leases.renew(running.id, running.fence, 1000) == "ok"
     farm.publish(running)
     assert farm.claim().id == every_state["waiting"]
 
@@ -76,8 +76,8 @@ def test_a_running_job_whose_worker_is_gone_is_taken_up_again(
     before = farm.store.get(every_state["running"])
     farm.store.client.flushall()
     reconcile(farm.store, farm.storage, ttl_ms=0)
-    assert farm.store.reap().lost == ((before.id, State.QUEUED),)
-    again = farm.store.claim(["tiny.any.normal"], "other", ttl_ms=1000)
+    assert farm.store.leases.reap().lost == ((before.id, State.QUEUED),)
+    again = farm.store.leases.claim(["tiny.any.normal"], "other", ttl_ms=1000)
     assert again is not None
     assert again.id == before.id
     assert again.fence > before.fence
@@ -85,7 +85,7 @@ def test_a_running_job_whose_worker_is_gone_is_taken_up_again(
 
 def test_what_the_broker_has_stays_as_it_is(farm: Farm, every_state: dict[str, str]) -> None:
     job = every_state["queued"]
-    farm.store.cancel(job)  # and nobody wrote it down
+    farm.store.changes.cancel(job)  # and nobody wrote it down
     outcome = reconcile(farm.store, farm.storage)
     assert not outcome.restored
     assert len(outcome.kept) == 8

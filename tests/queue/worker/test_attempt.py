@@ -97,7 +97,7 @@ class Bench:
         return self.farm.store.get(self.job)
 
     def log(self) -> str:
-        events = self.farm.store.read_events(self.job)
+        events = self.farm.store.events.read(self.job)
         return "\n".join(event.fields["message"] for event in events if event.kind == "log")
 
     def left(self) -> list[str]:
@@ -168,7 +168,7 @@ def test_what_a_user_asks_for_ends_the_render(bench: Bench, ask: str, state: Sta
 
     def render_slowly(chunk: int) -> None:
         if chunk == 1:
-            getattr(bench.farm.store, ask)(bench.job)
+            getattr(bench.farm.store.changes, ask)(bench.job)
         begun.append(chunk)
         time.sleep(0.7)  # it is heard when the lease is renewed, up to once a second
 
@@ -204,7 +204,7 @@ def test_a_worker_that_drains_hands_its_job_back_with_a_save(bench: Bench) -> No
 def test_an_attempt_that_lost_its_lease_publishes_nothing(bench: Bench) -> None:
     def lose(chunk: int) -> None:
         if chunk == 1:
-            bench.farm.store.release(bench.job, bench.record.fence, "test")
+            bench.farm.store.ends.release(bench.job, bench.record.fence, "test")
 
     record = bench.run(Renderer(lose))
     assert record.state is State.QUEUED

@@ -63,19 +63,19 @@ def test_a_worker_that_is_idle_while_a_job_waits_is_noticed(links: FarmLinks) ->
         board.write(Activity("idle"))
         assert deaf.wait(30)
         wait_until(
-            lambda: links.store.live_workers()[0].info.status == "unhealthy", "it to be shown"
+            lambda: links.store.workers.live()[0].info.status == "unhealthy", "it to be shown"
         )
-    messages = [event.fields.get("message", "") for event in links.store.read_events(made.id)]
+    messages = [event.fields.get("message", "") for event in links.store.events.read(made.id)]
     assert any(f"idle though job {made.id} waits" in message for message in messages)
 
 
 def test_a_worker_that_cannot_take_what_waits_is_not_deaf(links: FarmLinks) -> None:
     links.store.submit(made := document(tags=("night",)), f"jobs/{made.id}/job.json")
     queues = WorkerOptions("w", ("tiny",)).queues()
-    assert links.store.waiting_for_worker(queues) == made.id
-    assert links.store.waiting_for_worker(queues, tags=["day"]) is None
-    assert links.store.waiting_for_worker(queues, max_schema=0) is None
-    assert links.store.waiting_for_worker(["pocket.any.normal"]) is None
+    assert links.store.leases.waiting_for_worker(queues) == made.id
+    assert links.store.leases.waiting_for_worker(queues, tags=["day"]) is None
+    assert links.store.leases.waiting_for_worker(queues, max_schema=0) is None
+    assert links.store.leases.waiting_for_worker(["pocket.any.normal"]) is None
 
 
 def test_a_duty_is_done_while_the_records_cannot_be_read(
@@ -88,4 +88,4 @@ def test_a_duty_is_done_while_the_records_cannot_be_read(
     ):
         wait_until(lambda: len(calls) >= 2, "a second beat")
         redis_client.delete("rushes:live_workers")
-        wait_until(lambda: len(links.store.live_workers()) == 1, "the worker to be seen")
+        wait_until(lambda: len(links.store.workers.live()) == 1, "the worker to be seen")

@@ -19,7 +19,7 @@ def test_lines_are_kept_with_their_level_and_attempt(
     with caplog.at_level(logging.INFO):
         log.say("loaded")
         log.say("it broke", "error")
-    lines = [event.fields for event in farm.store.read_events(job, "0") if event.kind == "log"]
+    lines = [event.fields for event in farm.store.events.read(job, "0") if event.kind == "log"]
     assert lines == [
         {"level": "info", "message": "loaded", "attempt": "3"},
         {"level": "error", "message": "it broke", "attempt": "3"},

@@ -47,10 +47,10 @@ def test_the_lease_outlives_its_time_while_the_keeper_runs(farm: Farm) -> None:
     with keep(farm, record) as keeper:
         keeper.move(JobProgress(3, 13))
         time.sleep(1.5)
-        assert farm.store.reap().lost == ()
+        assert farm.store.leases.reap().lost == ()
     assert farm.store.get(record.id).chunk == 3
     time.sleep(1.2)
-    assert [job for job, _ in farm.store.reap().lost] == [record.id]
+    assert [job for job, _ in farm.store.leases.reap().lost] == [record.id]
 
 
 @pytest.mark.parametrize("wish", ["cancel", "pause"])
@@ -58,22 +58,22 @@ def test_what_a_user_asks_for_is_heard(farm: Farm, wish: str) -> None:
     record = claimed(farm)
     with keep(farm, record) as keeper:
         assert keeper.wish is None
-        getattr(farm.store, wish)(record.id)
+        getattr(farm.store.changes, wish)(record.id)
         wait_for(lambda: keeper.wish == wish)
 
 
 def test_a_pause_that_is_taken_back_is_forgotten(farm: Farm) -> None:
     record = claimed(farm)
     with keep(farm, record) as keeper:
-        farm.store.pause(record.id)
+        farm.store.changes.pause(record.id)
         wait_for(lambda: keeper.wish == "pause")
-        farm.store.resume(record.id)
+        farm.store.changes.resume(record.id)
         wait_for(lambda: keeper.wish is None)
 
 
 def test_a_lost_lease_is_for_good(farm: Farm) -> None:
     record = claimed(farm)
-    farm.store.release(record.id, record.fence, "test")
+    farm.store.ends.release(record.id, record.fence, "test")
     keeper = keep(farm, record)
     assert keeper.renew() == "fenced"
     farm.claim()
@@ -84,7 +84,7 @@ def test_a_worker_that_drains_hands_back_unless_it_has_lost_the_job(farm: Farm) 
     record = claimed(farm)
     keeper = keep(farm, record, is_draining=lambda: True)
     wishes = [keeper.wish]
-    farm.store.release(record.id, record.fence, "test")
+    farm.store.ends.release(record.id, record.fence, "test")
     keeper.renew()
     wishes.append(keeper.wish)
     assert wishes == ["drain", "fenced"]
@@ -97,4 +97,4 @@ def test_a_render_that_is_stuck_lets_its_lease_run_out(farm: Farm, chunks: int) 
     with keep(farm, record, deadlines=deadlines) as keeper:
         for chunk in range(chunks):
             keeper.move(JobProgress(chunk, 4 * chunk))
-        wait_for(lambda: bool(farm.store.reap().lost))
+        wait_for(lambda: bool(farm.store.leases.reap().lost))

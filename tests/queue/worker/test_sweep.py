@@ -56,7 +56,7 @@ def test_of_many_workers_one_sweeps(links: Links) -> None:
 
 def test_a_job_whose_lease_is_over_waits_again_and_is_rung(farm: Farm, links: Links) -> None:
     job = farm.submit()
-    farm.store.claim(["tiny.any.normal"], "w0", ttl_ms=1, host="h", gpu="cpu")
+    farm.store.leases.claim(["tiny.any.normal"], "w0", ttl_ms=1, host="h", gpu="cpu")
     time.sleep(0.05)
     assert sweep(links, worker="w1")
     assert farm.store.get(job).state is State.QUEUED
@@ -68,7 +68,7 @@ def test_a_job_whose_lease_is_over_waits_again_and_is_rung(farm: Farm, links: Li
 
 def test_a_job_that_ended_without_a_worker_is_told_of(farm: Farm, links: Links) -> None:
     job = farm.submit()
-    farm.store.cancel(job)
+    farm.store.changes.cancel(job)
     assert sweep(links, worker="w1")
     wait_for(lambda: links.told == [job])
     wait_for(lambda: b'"cancelled"' in farm.storage.get_bytes(f"jobs/{job}/state.json"))

@@ -39,11 +39,13 @@ def make_busy(farm: Farm) -> Farm:
     farm.done(0)
     farm.done(1)
     failed = farm.submit(2)
-    farm.store.fail(failed, farm.claim().fence, FailureKind.INPUT, "no video")
+    farm.store.ends.fail(failed, farm.claim().fence, FailureKind.INPUT, "no video")
     farm.submit(3)
     farm.progress(farm.claim(WORKER.name), 3)
     queued = farm.submit(4)
     farm.submit(5, after=(queued,))
-    farm.store.beat(WORKER, ttl_ms=60_000)
-    farm.store.beat(replace(WORKER, name="cpu@x\x1b[31m", gpu="", status="idle"), ttl_ms=60_000)
+    farm.store.workers.heartbeat(WORKER, ttl_ms=60_000)
+    farm.store.workers.heartbeat(
+        replace(WORKER, name="cpu@x\x1b[31m", gpu="", status="idle"), ttl_ms=60_000
+    )
     return farm

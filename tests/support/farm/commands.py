@@ -50,14 +50,14 @@ class Farm:
     def claim(self, worker: str = "w@host") -> JobRecord:
         """Take the next job as a worker does."""
         queues = [f"tiny.any.{priority}" for priority in ("high", "normal", "low")]
-        record = self.store.claim(queues, worker, ttl_ms=60_000, host="host", gpu="cpu")
+        record = self.store.leases.claim(queues, worker, ttl_ms=60_000, host="host", gpu="cpu")
         assert record is not None
         return record
 
     def progress(self, record: JobRecord, chunk: int, prompt: str = "a cat") -> None:
         """Report progress as a worker does."""
         reported = JobProgress(chunk=chunk, frame=4 * chunk + 1, fps=8.0, prompt=prompt)
-        self.store.renew(record.id, record.fence, 60_000, reported)
+        self.store.leases.renew(record.id, record.fence, 60_000, reported)
 
     def publish(
         self, record: JobRecord, output: str = "", contents: dict[str, bytes] | None = None
@@ -83,7 +83,7 @@ class Farm:
             "seconds": 1.5,
             "num_frames": record.num_frames,
         }
-        self.store.finish(record.id, record.fence, result)
+        self.store.ends.finish(record.id, record.fence, result)
         save_state(self.store, self.storage, record.id)
         return result
 

@@ -19,8 +19,9 @@ from rushes.files.folders import Folders
 from rushes.rendering.loop import Progress, Report
 from rushes.rendering.render import Work
 from rushes.rendering.request import RenderRequest
-from rushes_queue.broker.job_records import JobRecords
+from rushes_queue.broker.attempt_ends import AttemptEnds
 from rushes_queue.broker.replies import Change
+from rushes_queue.broker.scripts import Scripts
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.local.machine_settings import load_settings
@@ -82,10 +83,12 @@ class CrashingRenderer(WarmRenderer):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class CrashingRecords(JobRecords):
-    """Records of a worker that may die after it has published, before it says so."""
+class CrashingEnds(AttemptEnds):
+    """Ends of a worker that may die after it has published, before it says so."""
 
-    renderer: CrashingRenderer
+    def __init__(self, scripts: Scripts, renderer: CrashingRenderer) -> None:
+        super().__init__(scripts)
+        self.renderer = renderer
 
     def finish(self, job: str, fence: int, result: Mapping[str, Any]) -> Change:
         self.renderer.reach("publish")
@@ -103,9 +106,9 @@ class CrashingWorker(Worker):
 
     def open_links(self) -> FarmLinks:
         links = super().open_links()
-        records = CrashingRecords(links.store.client, links.store.prefix)
-        records.renderer = self._crashing
-        return replace(links, store=records)
+        scripts = Scripts(links.store.client, links.store.prefix)
+        links.store.ends = CrashingEnds(scripts, self._crashing)
+        return links
 
 
 def main() -> int:

@@ -28,9 +28,9 @@ def main() -> None:
     )
     while not is_over.wait(0.2):
         with suppress(BrokerError):  # it may be away, as for a real worker
-            store.beat(info, ttl_ms=2000)
+            store.workers.heartbeat(info, ttl_ms=2000)
     with suppress(BrokerError):
-        store.leave(name)
+        store.workers.leave(name)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def workers(farm: FarmFlags, as_json: AsJson = False) -> None:
     """List the workers that were heard of lately, and what they do."""
     store = farm.open_store()
-    now_ms, found = store.now_ms(), store.live_workers()
+    now_ms, found = store.now_ms(), store.workers.live()
     if as_json:
         from rushes_queue.client.json_forms import to_json
 
@@ -135,7 +135,7 @@ def _worker_row(worker: LiveWorker, now_ms: int) -> tuple[str, ...]:
         " ".join(job[:SHORT_ID] for job in worker.holds),
         info.preset or "",
         age(info.started_ms, now_ms),
-        f"{age(worker.beat_ms, now_ms)} ago",
+        f"{age(worker.heartbeat_ms, now_ms)} ago",
         info.version,
         info.note,
     )

@@ -223,7 +223,7 @@ def _count_waiting(farm: LocalFarm) -> int:
         return 0
     store = open_store(farm, spec)
     try:
-        held = sum(len(worker.holds) for worker in store.live_workers())
+        held = sum(len(worker.holds) for worker in store.workers.live())
         return sum(store.depths().values()) + held
     except RushesError:
         return 0

@@ -82,7 +82,7 @@ def _forget(store: JobRecords, jobs: Sequence[str]) -> tuple[str, ...]:
     gone = []
     for job in jobs:
         with suppress(UnknownJobError, JobConflictError):
-            store.forget(job)
+            store.changes.forget(job)
             gone.append(job)
     return tuple(gone)
 

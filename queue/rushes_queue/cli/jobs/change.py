@@ -16,7 +16,7 @@ from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import Event, State
 
 if TYPE_CHECKING:
-    from rushes_queue.broker.job_records import JobRecords
+    from rushes_queue.broker.job_changes import JobChanges
     from rushes_queue.broker.replies import Change
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -32,7 +32,15 @@ def cancel(
     as_json: AsJson = False,
 ) -> None:
     """End jobs; one that runs stops at its next chunk. They can be rendered again with retry."""
-    _change(farm, choice, job, Event.CANCEL, lambda store, each: store.cancel(each), as_json, yes)
+    _change(
+        farm,
+        choice,
+        job,
+        Event.CANCEL,
+        lambda changes, each: changes.cancel(each),
+        as_json,
+        yes,
+    )
 
 
 @takes_flags
@@ -40,7 +48,7 @@ def pause(
     choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
 ) -> None:
     """Set jobs aside; one that runs is saved at its next chunk."""
-    _change(farm, choice, job, Event.PAUSE, lambda store, each: store.pause(each), as_json)
+    _change(farm, choice, job, Event.PAUSE, lambda changes, each: changes.pause(each), as_json)
 
 
 @takes_flags
@@ -48,7 +56,7 @@ def resume(
     choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
 ) -> None:
     """Queue paused jobs again, or take a pause back."""
-    _change(farm, choice, job, Event.RESUME, lambda store, each: store.resume(each), as_json)
+    _change(farm, choice, job, Event.RESUME, lambda changes, each: changes.resume(each), as_json)
 
 
 @takes_flags
@@ -67,7 +75,7 @@ def retry(
         choice,
         job,
         Event.RETRY,
-        lambda store, each: store.retry(each, from_start=from_start),
+        lambda changes, each: changes.retry(each, from_start=from_start),
         as_json,
     )
 
@@ -87,7 +95,7 @@ def priority(
         choice,
         job,
         Event.SET_PRIORITY,
-        lambda store, each: store.set_priority(each, level),
+        lambda changes, each: changes.set_priority(each, level),
         as_json,
     )
 
@@ -97,7 +105,7 @@ def _change(
     choice: ChoiceFlags,
     given: list[str] | None,
     event: Event,
-    act: Callable[[JobRecords, str], Change],
+    act: Callable[[JobChanges, str], Change],
     as_json: bool,
     is_agreed: bool = True,
 ) -> None:

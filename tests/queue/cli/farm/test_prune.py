@@ -21,7 +21,7 @@ def old_and_new(farm: Farm) -> dict[str, str]:
     jobs = {"old": farm.done(0), "running": farm.submit(1, priority="high")}
     farm.claim()
     jobs["cancelled"] = farm.submit(2)
-    farm.store.cancel(jobs["cancelled"])
+    farm.store.changes.cancel(jobs["cancelled"])
     for name in ("old", "running", "cancelled"):
         farm.storage.put_bytes(f"work/{jobs[name]}/1.safetensors", b"save point")
     blob = farm.document(jobs["old"]).timeline

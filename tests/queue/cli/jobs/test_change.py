@@ -44,7 +44,7 @@ def test_a_retry_from_the_start_forgets_save_points(farm: Farm) -> None:
     job = farm.submit()
     record = farm.claim()
     farm.progress(record, 5)
-    farm.store.fail(job, record.fence, FailureKind.BUG, "it broke")
+    farm.store.ends.fail(job, record.fence, FailureKind.BUG, "it broke")
     assert farm.run("retry", job, "--from-start").exit_code == 0
     found = farm.store.get(job)
     assert found.oldest_fence > record.fence
@@ -86,7 +86,7 @@ class TestEveryVerb:
     def test_goes_on_after_an_unknown_job(self, farm: Farm, command: list[str]) -> None:
         job = farm.submit()
         if command[0] == "retry":
-            farm.store.cancel(job)
+            farm.store.changes.cancel(job)
         result = farm.run(command[0], "0000", job, *command[1:])
         assert result.exit_code == 10
         assert result.stdout.startswith(job)
@@ -94,7 +94,7 @@ class TestEveryVerb:
     def test_prints_one_json_object(self, farm: Farm, command: list[str]) -> None:
         job = farm.submit()
         if command[0] == "retry":
-            farm.store.cancel(job)
+            farm.store.changes.cancel(job)
         data = farm.json(command[0], job, "0000", *command[1:])
         assert data["schema_version"] == 1
         assert [found["id"] for found in data["jobs"]] == [job]

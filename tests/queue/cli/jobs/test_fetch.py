@@ -144,7 +144,7 @@ def test_pictures_arrive_in_their_folder(farm: Farm) -> None:
 def test_a_result_that_leads_elsewhere_is_refused(farm: Farm, result: dict[str, Any]) -> None:
     record = farm.claim() if farm.submit() else None
     assert record is not None
-    farm.store.finish(record.id, record.fence, result)
+    farm.store.ends.finish(record.id, record.fence, result)
     answer = farm.run("fetch", record.id, "-o", farm.folder)
     assert answer.exit_code in (1, 3)
     assert answer.stderr.startswith("error: ")

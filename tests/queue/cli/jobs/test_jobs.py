@@ -144,7 +144,7 @@ def test_jobs_are_named_in_exactly_one_way(farm: Farm, arguments: list[str]) -> 
 def test_a_failure_is_told_with_its_reason(farm: Farm) -> None:
     job = farm.submit()
     record = farm.claim()
-    farm.store.fail(job, record.fence, FailureKind.INPUT, "the input ends at frame 12")
+    farm.store.ends.fail(job, record.fence, FailureKind.INPUT, "the input ends at frame 12")
     result = farm.run("status", job)
     assert "input: the input ends at frame 12" in result.stdout
     assert farm.json("status", job)["jobs"][0]["error"]["kind"] == "input"

@@ -13,7 +13,7 @@ from farm.commands import Farm
 def test_the_life_of_a_job_is_told_in_order(farm: Farm) -> None:
     job = farm.submit()
     record = farm.claim()
-    farm.store.add_event(job, "log", {"level": "info", "message": "loading tiny"})
+    farm.store.events.add(job, "log", {"level": "info", "message": "loading tiny"})
     farm.publish(record)
     result = farm.run("logs", job[:6])
     assert result.exit_code == 0
@@ -27,7 +27,7 @@ def test_the_life_of_a_job_is_told_in_order(farm: Farm) -> None:
 def test_the_last_lines_are_enough(farm: Farm) -> None:
     job = farm.submit()
     for number in range(5):
-        farm.store.add_event(job, "log", {"message": f"line {number}"})
+        farm.store.events.add(job, "log", {"message": f"line {number}"})
     assert len(farm.run("logs", job, "-n", 2).stdout.splitlines()) == 2
     assert farm.run("logs", job, "-n", 0).stdout == ""
     assert len(farm.run("logs", job, "-n", 99).stdout.splitlines()) == 5
@@ -35,7 +35,7 @@ def test_the_last_lines_are_enough(farm: Farm) -> None:
 
 def test_json_lines_keep_all_fields(farm: Farm) -> None:
     job = farm.submit()
-    farm.store.add_event(job, "log", {"message": "x\x1b[31m"})
+    farm.store.events.add(job, "log", {"message": "x\x1b[31m"})
     data = json.loads(farm.run("logs", job, "--json").stdout)
     assert data["schema_version"] == 1
     assert (data["job"], data["kind"]) == (job, "log")
@@ -45,8 +45,8 @@ def test_json_lines_keep_all_fields(farm: Farm) -> None:
 
 def test_nothing_that_a_terminal_obeys_gets_through(farm: Farm) -> None:
     job = farm.submit()
-    farm.store.add_event(job, "log", {"message": "a\x1b[2Jb\nc\u202ed"})
-    farm.store.add_event(job, "odd\x1b", {"a\x1b": "b\r"})
+    farm.store.events.add(job, "log", {"message": "a\x1b[2Jb\nc\u202ed"})
+    farm.store.events.add(job, "odd\x1b", {"a\x1b": "b\r"})
     output = farm.run("logs", job).output
     assert len(output.splitlines()) == 2
     assert output.replace("\n", "").isprintable()
@@ -55,7 +55,7 @@ def test_nothing_that_a_terminal_obeys_gets_through(farm: Farm) -> None:
 def test_several_jobs_are_told_apart(farm: Farm) -> None:
     jobs = [farm.submit(take) for take in range(2)]
     for job in jobs:
-        farm.store.add_event(job, "log", {"message": "hello"})
+        farm.store.events.add(job, "log", {"message": "hello"})
     lines = farm.run("logs", *jobs).stdout.splitlines()
     assert [line[:8] for line in lines] == [job[:8] for job in jobs]
     assert farm.run("logs", jobs[0], "0000").exit_code == 10
@@ -64,7 +64,7 @@ def test_several_jobs_are_told_apart(farm: Farm) -> None:
 
 def test_jobs_that_are_not_there_are_told_as_json(farm: Farm) -> None:
     job = farm.submit()
-    farm.store.add_event(job, "log", {"message": "hello"})
+    farm.store.events.add(job, "log", {"message": "hello"})
     result = farm.run("logs", job, "0000", "--json")
     assert result.exit_code == 10
     event, errors = map(json.loads, result.stdout.splitlines())
@@ -79,7 +79,7 @@ def test_following_ends_with_the_jobs(farm: Farm) -> None:
         for _ in jobs:
             time.sleep(0.3)
             record = farm.claim()
-            farm.store.add_event(record.id, "log", {"message": "hello"})
+            farm.store.events.add(record.id, "log", {"message": "hello"})
             farm.publish(record)
 
     thread = threading.Thread(target=work)

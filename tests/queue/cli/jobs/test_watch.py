@@ -29,10 +29,10 @@ def end(farm: Farm, ends: End) -> None:
     if ends == "done":
         farm.publish(record)
     elif ends == "failed":
-        farm.store.fail(record.id, record.fence, FailureKind.BUG, "it broke")
+        farm.store.ends.fail(record.id, record.fence, FailureKind.BUG, "it broke")
     else:
-        farm.store.cancel(record.id)
-        farm.store.settle(record.id, record.fence, "cancelled")
+        farm.store.changes.cancel(record.id)
+        farm.store.ends.settle(record.id, record.fence, "cancelled")
 
 
 @pytest.mark.parametrize(

@@ -33,20 +33,20 @@ def submit(store: JobRecords, *takes: int) -> list[str]:
 
 
 def claim(store: JobRecords, worker: str) -> JobRecord:
-    record = store.claim(QUEUES, worker, ttl_ms=30_000)
+    record = store.leases.claim(QUEUES, worker, ttl_ms=30_000)
     assert record is not None
     return record
 
 
 def crash(store: JobRecords, worker: str) -> str:
     record = claim(store, worker)
-    store.lose(record.id, record.fence, "signal 11")
+    store.ends.lose(record.id, record.fence, "signal 11")
     return record.id
 
 
 def finish(store: JobRecords, worker: str) -> str:
     record = claim(store, worker)
-    store.finish(record.id, record.fence, {})
+    store.ends.finish(record.id, record.fence, {})
     return record.id
 
 
@@ -110,12 +110,12 @@ def finish_one_elsewhere(store: JobRecords) -> str:
 def test_a_restarted_worker_at_the_same_place_is_the_same(store: JobRecords) -> None:
     submit(store, 0, 1, 2)
     for number in range(3):
-        record = store.claim(QUEUES, f"gpu0.{number}", ttl_ms=30_000, place="gpu0")
+        record = store.leases.claim(QUEUES, f"gpu0.{number}", ttl_ms=30_000, place="gpu0")
         assert record is not None
-        store.lose(record.id, record.fence, "signal 11")
+        store.ends.lose(record.id, record.fence, "signal 11")
     with pytest.raises(WorkerRestsError, match="gpu0 has lost too many jobs in a row"):
-        store.claim(QUEUES, "gpu0.9", ttl_ms=30_000, place="gpu0")
-    assert store.claim(QUEUES, "gpu1.9", ttl_ms=30_000, place="gpu1") is not None
+        store.leases.claim(QUEUES, "gpu0.9", ttl_ms=30_000, place="gpu0")
+    assert store.leases.claim(QUEUES, "gpu1.9", ttl_ms=30_000, place="gpu1") is not None
 
 
 def test_it_takes_twice_as_many_workers_that_are_gone_without_a_word(timed: JobRecords) -> None:
@@ -124,7 +124,7 @@ def test_it_takes_twice_as_many_workers_that_are_gone_without_a_word(timed: JobR
         assert timed.get(job).state is State.QUEUED
         claim(timed, f"w{number}")
         move_clock(timed, 31)
-        timed.reap()
+        timed.leases.reap()
     assert timed.get(job).state is State.QUARANTINED
     assert {each.reason for each in timed.attempts(job)} == {"gone"}
 
@@ -136,7 +136,7 @@ def test_plugs_that_are_pulled_beside_a_sick_worker_are_no_crashes(timed: JobRec
     for number in range(5):
         claim(timed, f"w{number}")
         move_clock(timed, 31)
-        timed.reap()
+        timed.leases.reap()
     assert timed.get(job).state is State.QUEUED
 
 
@@ -145,7 +145,7 @@ def test_who_is_killed_from_outside_is_not_to_blame(store: JobRecords) -> None:
     for number in range(20):
         assert store.get(job).state is State.QUEUED
         record = claim(store, "a")
-        store.lose(job, record.fence, "signal 9", is_from_outside=True)
+        store.ends.lose(job, record.fence, "signal 9", is_from_outside=True)
         assert store.get(job).losses == number + 1
     record = store.get(job)
     assert (record.state, record.losses_in_place) == (State.FAILED, 0)
@@ -157,8 +157,8 @@ def test_a_job_that_gets_on_is_not_to_blame(store: JobRecords) -> None:
     (job,) = submit(store, 0)
     for chunk in range(1, 6):
         record = claim(store, f"w{chunk}")
-        store.renew(job, record.fence, 30_000, JobProgress(chunk, 4 * chunk))
-        store.lose(job, record.fence, "signal 11")
+        store.leases.renew(job, record.fence, 30_000, JobProgress(chunk, 4 * chunk))
+        store.ends.lose(job, record.fence, "signal 11")
     assert store.get(job).state is State.QUEUED
 
 
@@ -166,23 +166,7 @@ def test_a_retry_forgets_the_losses(store: JobRecords) -> None:
     (job,) = submit(store, 0)
     for worker in ("a", "b", "c"):
         crash(store, worker)
-    store.retry(job)
+    store.changes.retry(job)
     crash(store, "a")
     assert store.get(job).state is State.QUEUED
     assert store.get(job).losses_in_place == 1
-
-
-def test_a_job_that_a_worker_cannot_take_is_kept_from_it_longer_each_time(
-    timed: JobRecords,
-) -> None:
-    (job,) = submit(timed, 0)
-    for minutes in (1, 2, 4, 8, 16, 32, 60, 60):
-        record = claim(timed, "old")
-        timed.release(job, record.fence, "is of another version", is_refused=True)
-        assert timed.get(job).notes == {"refused_by": "old: is of another version"}
-        assert timed.waiting_for_worker(QUEUES, place="old") is None
-        move_clock(timed, 60 * minutes - 1)
-        assert timed.claim(QUEUES, "old", ttl_ms=30_000) is None
-        move_clock(timed, 1)
-    assert timed.claim(QUEUES, "new", ttl_ms=30_000) is not None
-    assert timed.get(job).notes == {}

@@ -1,4 +1,4 @@
-"""Jobs that wait for others: what becomes of them when one does not get done."""
+"""Cancel, retry and the like: what becomes of the jobs that wait for the one that changes."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def states(store: JobRecords, *jobs: str) -> list[str]:
 
 
 def let_fail(store: JobRecords, job: str) -> None:
-    record = store.claim(QUEUES, "w", ttl_ms=60_000)
+    record = store.leases.claim(QUEUES, "w", ttl_ms=60_000)
     assert record is not None
     assert record.id == job
-    store.fail(job, record.fence, FailureKind.BUG, "it broke")
+    store.ends.fail(job, record.fence, FailureKind.BUG, "it broke")
 
 
 def let_quarantine(store: JobRecords, job: str) -> None:
-    record = store.claim(QUEUES, "w", ttl_ms=60_000)
+    record = store.leases.claim(QUEUES, "w", ttl_ms=60_000)
     assert record is not None
-    store.quarantine(job, record.fence, FailureKind.DOCUMENT, "unreadable")
+    store.ends.quarantine(job, record.fence, FailureKind.DOCUMENT, "unreadable")
 
 
 def cancel(store: JobRecords, job: str) -> None:
-    store.cancel(job)
+    store.changes.cancel(job)
 
 
 ENDS = pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_a_chain_ends_with_its_cause_and_comes_back_with_it(
     assert error is not None
     assert (error.kind, error.retryable) == ("cause", False)
     assert f"job {first}, which has to be done first, is {word}" in error.message
-    assert set(store.reap().unannounced) >= {second, third}  # no worker tells of their end
+    assert set(store.leases.reap().unannounced) >= {second, third}  # no worker tells of their end
 
-    store.retry(first)
+    store.changes.retry(first)
     assert states(store, first, second, third) == ["queued"] * 3
     assert store.get(second).error is None
     for job in (first, second, third):
-        record = store.claim(QUEUES, "w", ttl_ms=60_000)
+        record = store.leases.claim(QUEUES, "w", ttl_ms=60_000)
         assert record is not None
         assert record.id == job
-        store.finish(job, record.fence, {})
+        store.ends.finish(job, record.fence, {})
     assert states(store, first, second, third) == ["done"] * 3
 
 
@@ -82,7 +82,7 @@ def test_a_job_that_comes_too_late_ends_at_once(store: JobRecords, end: End, wor
     end(store, first)
     made = document(1, after=(first,))
     assert store.submit(made, "jobs/x/job.json").after is State.FAILED
-    store.retry(first)
+    store.changes.retry(first)
     assert states(store, made.id) == ["queued"]
 
 
@@ -90,41 +90,41 @@ def test_a_job_comes_back_when_all_that_it_waits_for_may_get_done(store: JobReco
     causes = [submit(store, take) for take in range(2)]
     last = submit(store, 2, *causes)
     for cause in causes:
-        store.cancel(cause)
-    store.retry(causes[0])
+        store.changes.cancel(cause)
+    store.changes.retry(causes[0])
     assert states(store, last) == ["failed"]
-    store.retry(causes[1])
+    store.changes.retry(causes[1])
     assert states(store, last) == ["queued"]
 
 
 def test_what_was_cancelled_by_hand_stays_so(store: JobRecords) -> None:
     first = submit(store, 0)
     second = submit(store, 1, first)
-    store.cancel(second)
-    store.cancel(first)
-    store.retry(first)
+    store.changes.cancel(second)
+    store.changes.cancel(first)
+    store.changes.retry(first)
     assert states(store, second) == ["cancelled"]
 
 
 def test_a_paused_job_ends_when_it_is_resumed(store: JobRecords) -> None:
     first = submit(store, 0)
     second = submit(store, 1, first)
-    store.pause(second)
-    store.cancel(first)
+    store.changes.pause(second)
+    store.changes.cancel(first)
     assert states(store, second) == ["paused"]
-    assert store.resume(second).after is State.FAILED
+    assert store.changes.resume(second).after is State.FAILED
 
 
 def test_a_retry_names_the_job_to_retry(store: JobRecords) -> None:
     first = submit(store, 0)
     second = submit(store, 1, first)
-    store.cancel(first)
+    store.changes.cancel(first)
     with pytest.raises(JobConflictError, match=f"waits for job {first}, which is cancelled; rushe"):
-        store.retry(second)
-    store.forget(first)
+        store.changes.retry(second)
+    store.changes.forget(first)
     assert "unknown" in store.get(second).notes[f"waits_for {first}"]
     with pytest.raises(JobConflictError, match="which is unknown; submit it with --new"):
-        store.retry(second)
+        store.changes.retry(second)
     assert states(store, second) == ["failed"]
 
 
@@ -132,7 +132,7 @@ def test_a_long_chain_ends_and_comes_back(store: JobRecords) -> None:
     jobs = [submit(store, 0)]
     for take in range(1, 600):
         jobs.append(submit(store, take, jobs[-1]))
-    store.cancel(jobs[0])
+    store.changes.cancel(jobs[0])
     assert set(states(store, *jobs[1:])) == {"failed"}
-    store.retry(jobs[0])
+    store.changes.retry(jobs[0])
     assert set(states(store, *jobs)) == {"queued"}
