@@ -20,6 +20,7 @@ from rushes_queue.cli.flags.choices import (
     complete_presets,
     offered_pipelines,
 )
+from rushes_queue.cli.flags.timeline_files import TimelineFile
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
@@ -95,7 +96,7 @@ class LoadFlags:
         ),
     ] = None
 
-    def load(self, file: Path, preset: Preset | None = None) -> LoadedTimeline:
+    def load(self, file: TimelineFile, preset: Preset | None = None) -> LoadedTimeline:
         """Read a file; all its problems are in the answer.
 
         Raises: typer.BadParameter when no preset renders the pipeline that was asked for.
@@ -118,12 +119,14 @@ class LoadFlags:
                 )
 
     def _load(
-        self, file: Path, preset: Preset | None, lora_folders: Sequence[Path]
+        self, file: TimelineFile, preset: Preset | None, lora_folders: Sequence[Path]
     ) -> LoadedTimeline:
         from rushes.timeline.read.load import load_timeline
 
         return load_timeline(
-            file,
+            file.path,
+            kept_at=file.kept_at,
+            source=file.shown,
             strict=self.strict,
             allow_version=self.allow_version,
             lora_folders=lora_folders,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
+from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Takes:
 
 
 def make_shots(
-    timeline: Path,
+    timeline: TimelineFile,
     folders: Folders,
     planned: PlanFlags,
     result: ResultFlags,
@@ -57,14 +58,15 @@ def make_shots(
         preset = load_preset(choose(pipeline) if choose else default_preset(folders, pipeline))
     say_proposal(propose(loaded, planned.profile))
     seeds = choose_seeds(loaded.settings.seed, takes)
-    return preset, plan_shots(
-        *(loaded, timeline, preset),
+    shots = plan_shots(
+        *(loaded, timeline.path, preset),
         [planned.options(seed, loading.pipeline) for seed in seeds],
         video=planned.input_video,
         output=output,
         lora_folders=loading.lora_folders,
         **result.values(),
     )
+    return preset, [replace(shot, kept_at=timeline.kept_at) for shot in shots]
 
 
 def say_proposal(proposal: str | None) -> None:

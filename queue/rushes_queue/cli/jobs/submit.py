@@ -18,6 +18,7 @@ from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.flags.timeline_files import FILES_HELP, TimelineFile, find_timelines
 from rushes_queue.cli.jobs.choosing import complete_jobs
 from rushes_queue.cli.show.console import faults_json, print_json, say, say_error
 from rushes_queue.cli.show.job_view import shown_reason
@@ -39,7 +40,7 @@ SCHEMA_VERSION = 1
 
 @takes_flags
 def submit(
-    timelines: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
+    timelines: Annotated[list[Path], typer.Argument(help=FILES_HELP)],
     planned: PlanFlags,
     result: ResultFlags,
     loading: LoadFlags,
@@ -101,7 +102,7 @@ def submit(
     links = FarmLinks.open(settings)
     wanted = Takes(seed, takes, seeds)
     shots, faults = _make_all(
-        *(timelines, places.folders(), planned, result, loading),
+        *(find_timelines(timelines), places.folders(), planned, result, loading),
         takes=wanted,
         output=output,
         limits=settings.limits,
@@ -162,7 +163,7 @@ def _warn_of_waiting(store: JobRecords, jobs: list[str]) -> None:
 
 
 def _make_all(
-    timelines: list[Path],
+    timelines: list[TimelineFile],
     folders: Folders,
     planned: PlanFlags,
     result: ResultFlags,
@@ -180,7 +181,7 @@ def _make_all(
 
     shots: list[Shot] = []
     faults: list[RushesError] = []
-    for timeline in dict.fromkeys(timelines):
+    for timeline in timelines:
         try:
             _, made = make_shots(
                 *(timeline, folders, planned, result, loading),

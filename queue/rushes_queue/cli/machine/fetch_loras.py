@@ -10,11 +10,12 @@ import typer
 
 from rushes.errors import RushesError
 from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import faults_json, print_json, say
 
 
 def fetch_loras(
-    file: Annotated[Path, typer.Argument(help="Workflow file.")],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     to: Annotated[
         Path | None, typer.Option(help="Folder for them; by default 'loras' beside the file.")
     ] = None,
@@ -36,10 +37,11 @@ def fetch_loras(
         os.environ.get("HF_TOKEN"),
         os.environ.get("CIVITAI_TOKEN") or os.environ.get("CIVITAI_API_TOKEN"),
     )
-    folder = to or file.parent / BESIDE
+    workflow = find_timeline(file)
+    folder = to or workflow.path.parent / BESIDE
     fetched: list[dict[str, Any]] = []
     faults: list[RushesError] = []
-    for source in read_lora_sources(file):
+    for source in read_lora_sources(workflow.content, workflow.shown):
         here = folder / source.name
         if here.is_file() and source.sha256 in (None, sha256_of(here)):
             say(f"{here}: is here already")

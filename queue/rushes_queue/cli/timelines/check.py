@@ -13,6 +13,7 @@ from rushes.errors import MissingFileError
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.choices import complete_presets
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, takes_flags
+from rushes_queue.cli.flags.timeline_files import FILES_HELP, find_timelines
 from rushes_queue.cli.show.console import print_json, say
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 @takes_flags
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Timeline or workflow files.")],
+    files: Annotated[list[Path], typer.Argument(help=FILES_HELP)],
     loading: LoadFlags,
     places: FolderFlags,
     preset: Annotated[
@@ -55,13 +56,13 @@ def check(
     presets: dict[str, Preset] = {}
     reports = []
     codes = set()
-    for file in files:
+    for file in find_timelines(files):
         try:
             loaded = loading.load(file, chosen)
             timeline = loaded.timeline
             problems = find_problems(
                 *(loaded, make_options(pipeline=loading.pipeline), chosen),
-                folder=file.parent,
+                folder=file.path.parent,
                 lora_folders=loading.lora_folders if timeline and timeline.settings.loras else (),
             )
             ok = is_ok(problems)
@@ -72,7 +73,7 @@ def check(
         except MissingFileError as error:
             ok, problems = False, problems_of(error)
             codes.add(exit_codes.NOT_FOUND)
-        reports.append((file, ok, problems))
+        reports.append((file.shown, ok, problems))
     if as_json:
         print_json([_to_json(*report) for report in reports])
     else:
@@ -98,11 +99,11 @@ def _name_absent_models(presets: Mapping[str, Preset], places: FolderFlags) -> N
             )
 
 
-def _to_json(file: Path, ok: bool, problems: list[Problem]) -> dict[str, Any]:
-    return {"file": str(file), "ok": ok, "problems": [problem.to_dict() for problem in problems]}
+def _to_json(file: str, ok: bool, problems: list[Problem]) -> dict[str, Any]:
+    return {"file": file, "ok": ok, "problems": [problem.to_dict() for problem in problems]}
 
 
-def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
+def _print_report(file: str, ok: bool, problems: list[Problem]) -> None:
     """Print one file's problems; colours are left out where there is no terminal."""
     from rushes.text import printable
 
@@ -111,7 +112,7 @@ def _print_report(file: Path, ok: bool, problems: list[Problem]) -> None:
         f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items()
     )
     verdict = typer.style("ok", fg="green") if ok else typer.style("refused", fg="red", bold=True)
-    typer.echo(f"{printable(str(file))}: {verdict}{f' ({summary})' if summary else ''}")
+    typer.echo(f"{printable(file)}: {verdict}{f' ({summary})' if summary else ''}")
     for problem in problems:
         label = typer.style(f"  {problem.severity:8}", **STYLES[problem.severity])
         typer.echo(f"{label}{problem}")

@@ -9,11 +9,15 @@ from typing import Annotated, Literal
 import typer
 
 from rushes.errors import ConflictError, MissingFileError, TimelineError
+from rushes_queue.cli.flags.timeline_files import TimelineFile, find_timeline
 from rushes_queue.cli.show.console import say
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="Prompt map, or a settings file with one.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Prompt map, or a settings file with one; a folder with one; or -."),
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Timeline file; else standard output.")
     ] = None,
@@ -32,12 +36,13 @@ def convert(
     rate = None if fps is None else exact_rate(fps)
     if fps is not None and rate is None:
         raise typer.BadParameter(f"{fps!r} is not a frame rate; write 24 or 30000/1001")
+    source = find_timeline(file)
     converted = convert_prompt_map(
-        _read(file),
+        _read(source),
         kind=None if kind == "auto" else kind,
         fps=rate,
         length=length,
-        source=str(file),
+        source=source.shown,
     )
     for problem in converted.problems:
         say(f"{problem.severity}: {problem}")
@@ -48,16 +53,17 @@ def convert(
         _write(output, text, force=force)
 
 
-def _read(file: Path) -> bytes:
+def _read(file: TimelineFile) -> bytes:
     from rushes.timeline.read.json_reading import MAX_BYTES
 
     try:
-        with file.open("rb") as content:
+        with file.content.open("rb") as content:
             return content.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise MissingFileError(f"{file}: there is no such file") from error
+        raise MissingFileError(f"{file.shown}: there is no such file") from error
     except OSError as error:
-        raise TimelineError(f"{file}: cannot be read: {error.strerror}", path=str(file)) from error
+        reason = f"{file.shown}: cannot be read: {error.strerror}"
+        raise TimelineError(reason, path=file.shown) from error
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:

@@ -13,6 +13,7 @@ from rushes.presets.default import preset_of
 from rushes_queue.cli.flags.choices import complete_presets
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, takes_flags
 from rushes_queue.cli.flags.shots import say_proposal
+from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.table import Steps, print_paragraph, print_table
 
@@ -42,7 +43,7 @@ GIVES_WAY: Steps = (
 
 @takes_flags
 def plan(
-    file: Annotated[Path, typer.Argument(help="Timeline or workflow file.")],
+    file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     planned: PlanFlags,
     loading: LoadFlags,
     preset: Annotated[
@@ -67,12 +68,13 @@ def plan(
     from rushes.shots.preview import preview_plan
 
     given = load_preset(preset) if preset else None
-    timeline = loading.load(file, given).require()
+    source = find_timeline(file)
+    timeline = loading.load(source, given).require()
     chosen = given or load_preset(preset_of(loading.pipeline or timeline.settings.pipeline_id))
     say_proposal(propose(timeline, planned.profile))
     options = planned.options(seed, loading.pipeline)
     render_plan, video = preview_plan(
-        *(timeline, file, chosen, options),
+        *(timeline, source.path, chosen, options),
         video=planned.input_video,
         lora_folders=loading.lora_folders if timeline.settings.loras else (),
     )

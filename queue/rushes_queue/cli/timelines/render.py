@@ -14,6 +14,7 @@ import typer
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import error_json, print_json, print_json_errors, say
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @takes_flags
 def render(
-    timeline: Annotated[Path, typer.Argument(help="Timeline or workflow file.")],
+    timeline: Annotated[Path, typer.Argument(help=FILE_HELP)],
     planned: PlanFlags,
     result: ResultFlags,
     loading: LoadFlags,
@@ -47,8 +48,9 @@ def render(
 
     folders = replace(places.folders(), loras=loading.lora_folders)
     wanted = Takes(seed, takes, seeds)
+    source = find_timeline(timeline)
     preset, shots = make_shots(
-        timeline, folders, planned, result, loading, takes=wanted, output=output
+        source, folders, planned, result, loading, takes=wanted, output=output
     )
     for shot in shots:
         refuse_conflicts(shot.request, force)
@@ -66,6 +68,7 @@ def render_all(
     display: ProgressDisplay | None = None
     try:
         with interruptible() as raise_if_asked:
+            from rushes.files.hashes import sha256_of
             from rushes.rendering.fitted import open_renderer
             from rushes.rendering.render import check
 
@@ -76,7 +79,12 @@ def render_all(
             for shot in shots:
                 display = ProgressDisplay(raise_if_asked)
                 with display:
-                    manifest = renderer.render(shot.plan, shot.request, force=force, report=display)
+                    manifest = renderer.render(
+                        *(shot.plan, shot.request),
+                        force=force,
+                        report=display,
+                        timeline_sha256=sha256_of(shot.timeline_file),
+                    )
                 name_results(shot, manifest, as_json)
     except KeyboardInterrupt as error:
         latest = display and display.latest

@@ -10,6 +10,7 @@ import typer
 
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
 from rushes_queue.cli.timelines.render import render_all
 
@@ -58,7 +59,7 @@ def reproduce(
     if noise_device is not None:
         options = replace(options, noise_device=noise_device)
     preset, shots = make_shots(
-        timeline, folders, options, result, loading, takes=Takes(), output=output
+        TimelineFile.at(timeline), folders, options, result, loading, takes=Takes(), output=output
     )
     (shot,) = shots
     for finding in compare(shot, preset, weight_origins(preset, folders)):

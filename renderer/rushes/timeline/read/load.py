@@ -67,22 +67,26 @@ def load_timeline(
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
     preset: Preset | None = None,
+    kept_at: Path | None = None,
+    source: str | None = None,
 ) -> LoadedTimeline:
     """Read a file of any known kind.
 
     ``strict`` makes errors of unknown keys and of sizes that would be rounded; ``allow_version``
     reads versions that are unknown; ``pipeline`` is the pipeline to use instead of the file's,
-    ``preset`` the preset that it is to be rendered with, where one is chosen already.
+    ``preset`` the preset that it is to be rendered with, where one is chosen already. ``kept_at``
+    is where its content is, if that is not at the path; ``source`` is what problems call it.
     Raises: MissingFileError when there is no such file.
     """
+    source = source or str(path)
     assets = machine_folders().cache / ASSETS
     try:
         with ExitStack() as stack:
-            file = stack.enter_context(Path(path).open("rb"))
+            file = stack.enter_context(Path(kept_at or path).open("rb"))
             if fault := timeline_name_fault(Path(path)):
                 name = short_value(Path(path).name)
                 problem = Problem("", f"its file name {fault}; rename it", name)
-                return LoadedTimeline(None, (problem,), str(path))
+                return LoadedTimeline(None, (problem,), source)
             lifted = Lifted(file.read(MAX_BYTES + 1))
             if len(lifted.data) > MAX_BYTES:  # perhaps by the media that it carries
                 file.seek(0)
@@ -99,14 +103,14 @@ def load_timeline(
                     assets=assets,
                     lifted=lifted.texts,
                 ),
-                source=str(path),
+                source=source,
             )
     except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: there is no such file") from error
+        raise MissingFileError(f"{source}: there is no such file") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         problem = Problem("", f"cannot be read: {reason}")
-        return LoadedTimeline(None, (problem,), str(path))
+        return LoadedTimeline(None, (problem,), source)
 
 
 def parse_timeline(

@@ -15,24 +15,27 @@ from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
 _PLACES = ("source", "repo_id", "hf_filename", "model_id", "version_id", "url")
 
 
-def read_lora_sources(file: Path) -> list[LoraSource]:
+def read_lora_sources(file: Path, source: str | None = None) -> list[LoraSource]:
     """Return the LoRAs of a workflow, each with what it says of its origin.
 
+    ``source`` is what messages call the file.
     Raises: MissingFileError; TimelineError when the file is not JSON.
     """
+    name = source or str(file)
     try:
         with file.open("rb") as content:
             data = content.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise MissingFileError(f"{file}: there is no such file") from error
+        raise MissingFileError(f"{name}: there is no such file") from error
     except OSError as error:
-        raise TimelineError(f"{file}: cannot be read: {error.strerror}", path=str(file)) from error
+        raise TimelineError(f"{name}: cannot be read: {error.strerror}", path=name) from error
     problems = Problems()
     document = read_json(data, problems)
     if document is MALFORMED or not isinstance(document, dict):
         faults = "; ".join(map(str, problems)) or "is not an object"
-        raise TimelineError(f"{file}: {faults}", path=str(file))
-    return [source for entry in _entries(document) if (source := _source_of(entry)) is not None]
+        raise TimelineError(f"{name}: {faults}", path=name)
+    found = map(_source_of, _entries(document))
+    return [each for each in found if each is not None]
 
 
 def _entries(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from rushes_queue.cli.flags.flags import (
     ResultFlags,
     takes_flags,
 )
+from rushes_queue.cli.flags.timeline_files import TimelineFile
 
 # --- groups --------------------------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ def test_a_value_that_is_not_allowed_is_a_wrong_usage(flags: PlanFlags, fault: s
 
 def test_a_pipeline_that_no_preset_renders_is_refused(tmp_path: Path) -> None:
     with pytest.raises(typer.BadParameter, match=r"no preset renders it; known are .*streamdiff"):
-        LoadFlags(pipeline="none").load(tmp_path / "a.json")
+        LoadFlags(pipeline="none").load(TimelineFile.at(tmp_path / "a.json"))
 
 
 def test_folders_come_from_flags_then_from_variables(

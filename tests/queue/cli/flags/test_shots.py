@@ -15,6 +15,7 @@ from rushes.files.folders import Folders
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
 from rushes_queue.cli.flags.shots import Takes, choose_seeds, default_preset, make_shots, warn_of
+from rushes_queue.cli.flags.timeline_files import TimelineFile
 
 TEXT = timeline(block("a cat", 0, 1), seed=5)
 
@@ -51,7 +52,7 @@ def test_a_list_of_seeds_stands_alone(takes: Takes) -> None:
 def test_every_take_has_its_seed_and_its_name(tmp_path: Path) -> None:
     file = write_timeline(tmp_path / "cat.json", TEXT)
     preset, shots = make_shots(
-        *(file, Folders(tmp_path, tmp_path), PlanFlags(size="64x64")),
+        *(TimelineFile.at(file), Folders(tmp_path, tmp_path), PlanFlags(size="64x64")),
         *(ResultFlags(preset="tiny", crf=7), LoadFlags()),
         takes=Takes(takes=2),
     )
@@ -67,7 +68,12 @@ def test_a_file_with_faults_is_refused_with_all_of_them(tmp_path: Path) -> None:
     file = write_timeline(tmp_path / "bad.json", bad)
     with pytest.raises(TimelineError) as caught:
         make_shots(
-            *(file, Folders(tmp_path, tmp_path), PlanFlags(), ResultFlags(preset="tiny")),
+            *(
+                TimelineFile.at(file),
+                Folders(tmp_path, tmp_path),
+                PlanFlags(),
+                ResultFlags(preset="tiny"),
+            ),
             LoadFlags(),
             takes=Takes(),
         )

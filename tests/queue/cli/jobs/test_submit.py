@@ -12,6 +12,7 @@ from farm.commands import Farm
 from renders.shots import block, timeline, write_clip, write_timeline
 from rushes_queue.archive.job_files import read_state
 from rushes_queue.cli import app
+from rushes_queue.storage.blobs import blob_key
 
 
 def submit(tmp_path: Path, *arguments: object) -> Result:
@@ -182,3 +183,19 @@ def test_faults_of_files_are_told_as_json_beside_the_jobs(farm: Farm) -> None:
     answer = json.loads(together.stdout)
     assert len(answer["jobs"]) == 1
     assert str(bad) in answer["errors"][0]["message"]
+
+
+def test_a_folder_and_standard_input_become_jobs_of_their_own(farm: Farm) -> None:
+    shots = farm.folder / "shots"
+    shots.mkdir()
+    for name, text in (("a", "a boat"), ("b", "a lake")):
+        write_timeline(shots / f"{name}.json", timeline(block(text, 0, 1)))
+    (shots / "a.mp4.json").write_text("{}")  # a manifest
+    piped = json.dumps(timeline(block("a tree", 0, 1)))
+    result = farm.run("submit", "--preset", "tiny", shots, "-", input=piped)
+    assert result.exit_code == 0, result.output
+    documents = [farm.document(job) for job in result.stdout.split()]
+    texts = [each.plan["prompts"]["0"][0]["text"] for each in documents]
+    assert texts == ["a boat", "a lake", "a tree"]
+    stored = farm.storage.get_bytes(blob_key(documents[2].timeline.sha256))
+    assert stored.decode() == piped
