@@ -41,3 +41,9 @@ def file_name_fault(name: str) -> str:
 
 def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def both_ends(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Return a text that is longer than a limit without its middle."""
+    half = (limit - 3) // 2
+    return text if len(text) <= limit else f"{text[:half].rstrip()} … {text[-half:].lstrip()}"

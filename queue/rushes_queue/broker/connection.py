@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rushes.errors import ConfigError
+from rushes_queue.broker.address import read_address
 from rushes_queue.errors import BrokerAnswerError, BrokerError, BrokerFullError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def connect(url: str) -> Redis:
     answer in time is not sent again: the caller can decide better what to do.
     Raises: ConfigError when this is not a broker's URL.
     """
+    url = read_address(url)
     from redis import Redis, exceptions
     from redis.backoff import ExponentialBackoff
     from redis.retry import Retry

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from rushes_queue.broker.address import tls_options
 from rushes_queue.broker.replies import Bell
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
 
 def broker_url_of(url: str) -> str:
-    """Return a URL as kombu spells it: redis+socket for a socket."""
+    """Return a URL as kombu spells it: redis+socket for a socket; certificates are looked at."""
+    if url.startswith("rediss://"):  # where kombu would check no certificate unless told so
+        options = {"ssl_cert_reqs": "required"} | tls_options(url)
+        return f"{url.partition('?')[0]}?{urlencode(options, safe='/:')}"
     if not url.startswith("unix://"):
         return url
     parts = urlsplit(url)

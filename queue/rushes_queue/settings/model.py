@@ -38,6 +38,7 @@ from rushes.files.machine_folders import (
     split_paths,
 )
 from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, check_template
+from rushes_queue.broker.address import read_address
 from rushes_queue.jobs.limits import Limits
 from rushes_queue.jobs.queue_names import PRESET_PATTERN
 from rushes_queue.storage.url import FolderPlace, parse_storage_url
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "RUSHES_"
 NESTED_BY = "__"
-BROKER_SCHEMES = ("redis", "rediss", "unix")
 LOCAL_FARM = "farm"  # folder below state_dir
 SECRETS = ("broker_url", "notify")  # never from a configuration file, as far as they are secret
 
@@ -68,9 +68,10 @@ def _check_storage_url(url: str) -> str:
 
 
 def _check_broker_url(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in BROKER_SCHEMES:
-        raise ValueError("the broker must be a Redis server: write redis://host:6379/0")
-    return url
+    try:
+        return SecretStr(read_address(url.get_secret_value()))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
 
 
 def _check_web_address(url: SecretStr) -> SecretStr:

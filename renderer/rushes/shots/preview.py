@@ -14,6 +14,7 @@ from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.video.read.fit import Deinterlace
 
 
 def preview_plan(
@@ -24,6 +25,7 @@ def preview_plan(
     *,
     video: Path | None = None,
     lora_folders: Sequence[Path] = (),
+    deinterlace: Deinterlace = "auto",
 ) -> tuple[RenderPlan, Path | None]:
     """Plan one take as ``shot.plan_shots`` does; return the plan, and the input if it is here.
 
@@ -34,7 +36,7 @@ def preview_plan(
     named = None if video else named_input(timeline, file.parent, options, preset)
     is_missing = named is not None and not named.exists()
     video = video or (None if is_missing else named)
-    known, input_remarks = with_input(options, video, file.parent)
+    known, input_remarks = with_input(options, video, file.parent, deinterlace)
     plan = plan_render(timeline, known, preset)
     remarks = check_files(plan, file.parent, lora_folders, preset, only_this=False)
     remarks += warn_of_cut_prompts(plan, preset)

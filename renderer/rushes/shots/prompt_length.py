@@ -8,7 +8,7 @@ from rushes.files.folders import Folders
 from rushes.files.machine_folders import machine_folders
 from rushes.files.resources import data_folder
 from rushes.presets.preset import Preset
-from rushes.text import printable, shortened
+from rushes.text import both_ends, printable, shortened
 from rushes.timeline.plan.render_plan import RenderPlan
 
 _SHOWN = 160
@@ -33,7 +33,7 @@ def warn_of_cut_prompts(
             start = shortened(printable(text), 40)
             warnings.append(
                 f'the prompt "{start}" is longer than the {limit} tokens that the text encoder '
-                f'takes; it does not see: "{shortened(printable(unseen), _SHOWN)}"'
+                f'takes; it does not see: "{both_ends(printable(unseen), _SHOWN)}"'
             )
     return tuple(warnings)
 

@@ -26,7 +26,8 @@ def settings(url: str) -> Settings:
     ("url", "spelling"),
     [
         ("redis://ann:secret@desk:7000/1", "redis://ann:secret@desk:7000/1"),
-        ("rediss://desk", "rediss://desk"),
+        ("rediss://desk", "rediss://desk?ssl_cert_reqs=required"),
+        ("rediss://desk/1?ssl_cert_reqs=none", "rediss://desk/1?ssl_cert_reqs=none"),
         ("unix:///run/redis.sock", "redis+socket:///run/redis.sock?virtual_host=0"),
         ("unix:///run/redis.sock?db=2", "redis+socket:///run/redis.sock?virtual_host=2"),
         ("unix://:secret@/run/r.sock?db=2", "redis+socket://:secret@/run/r.sock?virtual_host=2"),

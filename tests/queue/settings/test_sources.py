@@ -206,7 +206,7 @@ def test_passwords_in_addresses_are_never_printed(place: Place, variable: str, v
 
 def test_what_is_shown_masks_secrets(place: Place) -> None:
     shown = place.read(
-        RUSHES_BROKER_URL=f"rediss://ann:{SECRET}@host:6380/1?password={SECRET}",
+        RUSHES_BROKER_URL=f"rediss://ann:{SECRET}@host:6380/1?ssl_password={SECRET}",
         RUSHES_NOTIFY=f"https://ann:{SECRET}@one.example/{SECRET} https://two.example?{SECRET}",
     ).shown()
     assert SECRET not in json.dumps(shown)

@@ -334,7 +334,19 @@ class FolderFlags:
 
 
 @dataclass(frozen=True)
-class ResultFlags:
+class PictureFlags:
+    """How the pictures of the input come in."""
+
+    panel: ClassVar = "Input"
+
+    fit: Annotated[Fit, typer.Option(help="How the input meets the size.")] = "stretch"
+    deinterlace: Annotated[
+        Deinterlace, typer.Option(help="Interlaced frames of the input: made whole, or left.")
+    ] = "auto"
+
+
+@dataclass(frozen=True)
+class ResultFlags(PictureFlags):
     """Which network makes the pictures, and what file they become."""
 
     panel: ClassVar = "Result"
@@ -351,10 +363,6 @@ class ResultFlags:
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
     dtype: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16; auto is float32 on a CPU.")
-    ] = "auto"
-    fit: Annotated[Fit, typer.Option(help="How the input meets the size.")] = "stretch"
-    deinterlace: Annotated[
-        Deinterlace, typer.Option(help="Interlaced frames of the input: made whole, or left.")
     ] = "auto"
     codec: Annotated[
         str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")

@@ -21,13 +21,14 @@ from rushes.timeline.convert.prompt_maps import (
     read_deforum,
     read_fizznodes,
 )
-from rushes.timeline.convert.prompt_travel import is_prompt_travel, read_prompt_travel
+from rushes.timeline.convert.prompt_travel import read_prompt_travel
 from rushes.timeline.document import MICROSECONDS
 from rushes.timeline.fields import Fields
 from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.ext import SCHEMA
 from rushes.timeline.read.json_reading import MALFORMED, read_json
 from rushes.timeline.read.load import parse_timeline, refuse
+from rushes.timeline.read.prompt_lines import has_frame_lines
 from rushes.timeline.read.timeline_file import NEWEST_VERSION
 
 PIPELINE = "streamdiffusionv2"  # that what is converted is made for
@@ -77,7 +78,7 @@ def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMa
     text = data.removeprefix(BOM_UTF8).strip()
     if kind in (None, "a1111"):
         words = text.decode("utf-8", "replace")
-        if kind or is_prompt_travel(words):
+        if kind or has_frame_lines(words):
             return read_prompt_travel(words, problems)
     if text.startswith(b'"'):  # FizzNodes takes its schedule without the braces
         text = b"{%s}" % text.rstrip(b", \r\n")

@@ -5,19 +5,13 @@ Source: continue-revolution/sd-webui-animatediff: docs/features.md, Prompt Trave
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 
 from rushes.timeline.convert.prompt_maps import PromptMap
 from rushes.timeline.problems import Problems
+from rushes.timeline.read.prompt_lines import FRAME_LINE
 
-_LINE = re.compile(r"\s*([0-9]{1,9})\s*:\s*(.*)")
 _DEFAULT_FPS = 8
-
-
-def is_prompt_travel(text: str) -> bool:
-    """Say whether a text is of this kind: no JSON, and with a line that begins with a frame."""
-    return text[:1] not in ("{", "[", '"') and any(map(_LINE.fullmatch, text.splitlines()))
 
 
 def read_prompt_travel(text: str, problems: Problems) -> PromptMap:
@@ -26,7 +20,7 @@ def read_prompt_travel(text: str, problems: Problems) -> PromptMap:
     after: list[str] = []
     prompts: dict[int, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
-        match = _LINE.fullmatch(line)
+        match = FRAME_LINE.fullmatch(line)
         if match is None:
             if line.strip():
                 (after if prompts else before).append(line.strip().strip(","))

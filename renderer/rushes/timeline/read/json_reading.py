@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from rushes.timeline.problems import Problems, key_path
+from rushes.timeline.read.prompt_lines import CONVERT, looks_like_prompt_map
 
 MAX_BYTES = 16 * 2**20
 LONGEST_EXACT_NUMBER = 300  # digits; longer numbers are read as a browser reads them
@@ -37,7 +38,8 @@ def read_json(data: str | bytes, problems: Problems) -> Any:
         )
     except json.JSONDecodeError as error:
         fault = f"{error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}"
-        problems.error("", f"is not JSON: {fault}; mend the file or export it again")
+        cure = CONVERT if looks_like_prompt_map(text) else "mend the file or export it again"
+        problems.error("", f"is not JSON: {fault}; {cure}")
         return MALFORMED
     except RecursionError:
         problems.error("", "is not usable JSON: its arrays or objects are nested too deeply")

@@ -21,12 +21,12 @@ from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.problems import Problem, Problems, describe, short_value
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
 from rushes.timeline.read.lifting import Lifted, lift_texts
+from rushes.timeline.read.prompt_lines import CONVERT
 from rushes.timeline.read.timeline_file import read_timeline
 from rushes.timeline.read.workflow_file import FORMAT, read_workflow
 
 ASSETS = "assets"  # below the cache folder: files that documents carry, by their hashes
 KINDS = f'a timeline (an array "prompts") or a workflow ("format": "{FORMAT}")'
-CONVERT = "it looks like a prompt map by frame; turn it into a timeline with rushes convert"
 
 
 @dataclass(frozen=True, slots=True)
