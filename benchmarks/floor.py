@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import CausalDit
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.stream_vae import StreamVAE
@@ -50,13 +51,15 @@ def floor(preset: Preset, size: str, num_steps: int, gpu: Gpu) -> dict[str, floa
         dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset, "wan")).to("meta")
     config = dit.config
     cache = RollingKVCache(
-        num_blocks=config.num_layers,
-        num_heads=config.num_heads,
-        head_dim=config.head_dim,
-        frame_tokens=grid[0] * grid[1],
-        window=preset.chunk.window,
+        SlotSizes(
+            num_blocks=config.num_layers,
+            num_heads=config.num_heads,
+            head_dim=config.head_dim,
+            frame_tokens=grid[0] * grid[1],
+            window=preset.chunk.window,
+            device="meta",
+        ),
         sinks=preset.chunk.sinks,
-        device="meta",
     )
     num_frames = preset.chunk.latent_frames
     for start in range(0, preset.chunk.window + num_frames, num_frames):

@@ -12,6 +12,7 @@ from torch import Tensor
 from references.cases import Case, network_cases
 from references.networks import build_dit, record_activations
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
@@ -37,13 +38,15 @@ class RollingReplay:
         self.rotary = RotaryEmbedding(sizes.head_dim)
         self.schedule = FlowSchedule(shift=config["scheduler"]["shift"])
         self.cache = RollingKVCache(
-            num_blocks=sizes.num_layers,
-            num_heads=sizes.num_heads,
-            head_dim=sizes.head_dim,
-            frame_tokens=config["tokens_per_frame"],
-            window=config["cache"]["frames"],
+            SlotSizes(
+                num_blocks=sizes.num_layers,
+                num_heads=sizes.num_heads,
+                head_dim=sizes.head_dim,
+                frame_tokens=config["tokens_per_frame"],
+                window=config["cache"]["frames"],
+                dtype=getattr(torch, config.get("dtype", "float32")),
+            ),
             sinks=config["cache"]["sink_frames"],
-            dtype=getattr(torch, config.get("dtype", "float32")),
         )
         self.dit.register_forward_hook(self._note_pass)
         self.activations = record_activations(self.dit)

@@ -19,7 +19,7 @@ from rushes.models.adapters.part_of_model import merge_part
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.frame_bank import FrameBankCache, salience
 from rushes.models.caches.kv_cache import RollingKVCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import CausalDit, DitConfig
 from rushes.models.rope import RotaryEmbedding
 from rushes.stream.conditioning import Conditioning
@@ -438,11 +438,13 @@ def test_network_with_its_lora_equals_the_recorded_one(case: Case) -> None:
     height, width = latents.shape[3] // 2, latents.shape[4] // 2
     call, sizes = case.calls[0], dit.config
     cache = RollingKVCache(
-        num_blocks=sizes.num_layers,
-        num_heads=sizes.num_heads,
-        head_dim=sizes.head_dim,
-        frame_tokens=height * width,
-        window=case.config["local_attn_size"],
+        SlotSizes(
+            num_blocks=sizes.num_layers,
+            num_heads=sizes.num_heads,
+            head_dim=sizes.head_dim,
+            frame_tokens=height * width,
+            window=case.config["local_attn_size"],
+        ),
         sinks=case.config["sink_size"],
     )
     start = cache.begin_chunk(call["start_frame"], call["frames"])

@@ -16,6 +16,7 @@ from rushes.models.adapters.changes import LowRank, WeightChange
 from rushes.models.adapters.keys import Entry, read_entries
 from rushes.models.adapters.lora import LoraWeights, targets_of
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import CausalDit
 from rushes.models.rope import RotaryEmbedding
 
@@ -73,11 +74,13 @@ def flow(case: Case, dit: CausalDit) -> Tensor:
     height, width = latents.shape[-2] // 2, latents.shape[-1] // 2
     sizes = dit.config
     cache = RollingKVCache(
-        num_blocks=sizes.num_layers,
-        num_heads=sizes.num_heads,
-        head_dim=sizes.head_dim,
-        frame_tokens=height * width,
-        window=latents.shape[1],
+        SlotSizes(
+            num_blocks=sizes.num_layers,
+            num_heads=sizes.num_heads,
+            head_dim=sizes.head_dim,
+            frame_tokens=height * width,
+            window=latents.shape[1],
+        ),
         sinks=0,
     )
     start = case.config["current_start"]

@@ -17,7 +17,7 @@ from references.stages import Stage, move_block
 from references.upstream_replay import UpstreamReplay, assert_final_cache
 from renders.tiny_models import tiny_dit
 from rushes.models.caches.queue_cache import QueueKVCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryFactors
 from rushes.stream.denoise import Denoiser

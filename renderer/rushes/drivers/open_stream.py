@@ -57,7 +57,7 @@ def open_stream(
             record_every=memory.record_every,
             sink_kept=memory.sink_kept,
             context_frames=preset.clip.overlap if preset.clip else memory.context_frames,
-            context_bias=plan.context_bias or memory.context_bias,
+            context_bias=plan.context_bias or memory.context_bias or 1.0,
             attended=memory.attended,
         ),
         prompts=plan.prompts,

@@ -22,7 +22,7 @@ from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.rebuilt_cache import RebuiltCache
 from rushes.models.caches.ring_cache import RingKVCache
 from rushes.models.caches.sink_window import SinkWindowCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.step_window import StepWindowCache
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import KeyRotation
@@ -181,17 +181,7 @@ def _sizes(parts: DriverParts, options: DriverOptions) -> SlotSizes:
 
 
 def _rolling_cache(parts: DriverParts, options: DriverOptions) -> RollingKVCache:
-    config = parts.dit.config
-    return RollingKVCache(
-        num_blocks=config.num_layers,
-        num_heads=config.num_heads,
-        head_dim=config.head_dim,
-        frame_tokens=parts.frame_tokens,
-        window=options.window,
-        sinks=options.sinks,
-        dtype=parts.dtype,
-        device=parts.device,
-    )
+    return RollingKVCache(_sizes(parts, options), sinks=options.sinks)
 
 
 def _recaching(parts: DriverParts, options: DriverOptions, cache: RecachedCache) -> Driver:

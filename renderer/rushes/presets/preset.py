@@ -54,7 +54,8 @@ class MemorySpec(_Data):
     ``keeps_sinks`` (recache, bank): filling the window again spares the sinks. ``bank_frames`` and
     ``record_every``, in chunks (bank): how much is remembered, and how often; never if ``null``.
     ``sink_kept`` (ema-sink): the share of a sink that stays at an eviction. ``context_frames``
-    (rebuilt): of how many clean frames the cache is built; ``context_bias`` is their weight.
+    (rebuilt): of how many clean frames the cache is built; ``context_bias`` is their weight, which
+    files may change; ``null`` where the model has none.
     ``attended`` (step-window): frames that take part in a pass. Units: latent frames.
     """
 
@@ -63,7 +64,7 @@ class MemorySpec(_Data):
     record_every: int | None = Field(default=3, ge=1)
     sink_kept: float = Field(default=0.999, ge=0, le=1)
     context_frames: int = Field(default=3, ge=1)
-    context_bias: float = Field(default=1.0, gt=0, le=1)
+    context_bias: float | None = Field(default=None, gt=0, le=1)
     attended: int = Field(default=21, ge=1)
 
 

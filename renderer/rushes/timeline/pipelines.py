@@ -69,7 +69,7 @@ def known_pipelines() -> dict[str, ScopePipeline]:
 def pipeline_of(preset: Preset) -> ScopePipeline:
     """Return the pipeline that a preset renders."""
     chunk_frames = preset.chunk.num_frames(preset.play.default_mode, is_first=False)
-    has_bias = preset.cache == "rebuilt"
+    has_bias = preset.memory.context_bias is not None
     return ScopePipeline(preset.pipeline_id, preset.play, chunk_frames, has_bias)
 
 

@@ -20,7 +20,7 @@ from rushes.memory.estimate import (
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.ring_cache import RingKVCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.models.text_encoder import TextEncoderConfig
@@ -96,14 +96,16 @@ def test_the_kv_cache_has_the_known_size(
     assert found.kv_cache / MIB == pytest.approx(mebibytes, abs=1)
     config = dit_config(preset)
     cache = RollingKVCache(
-        num_blocks=config.num_layers,
-        num_heads=config.num_heads,
-        head_dim=config.head_dim,
-        frame_tokens=size[0] * size[1] // 256,
-        window=6,
+        SlotSizes(
+            num_blocks=config.num_layers,
+            num_heads=config.num_heads,
+            head_dim=config.head_dim,
+            frame_tokens=size[0] * size[1] // 256,
+            window=6,
+            dtype=torch.bfloat16,
+            device="meta",
+        ),
         sinks=3,
-        dtype=torch.bfloat16,
-        device="meta",
     )
     assert found.kv_cache == cache.frames.numel() * 2
 

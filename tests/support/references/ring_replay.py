@@ -16,7 +16,7 @@ from references.stages import Stage
 from rushes.drivers.one_by_one import OneByOne
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import PATCH, PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import Seen
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 
 BLOCKS, HEADS, WIDTH, TOKENS = 2, 2, 3, 2
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.checkpoint import load_strictly
 from rushes.models.dit import CausalDit, DitConfig, PromptKeys
 from rushes.models.stream_vae import StreamVAE, VaeConfig
@@ -50,11 +51,13 @@ def empty_cache(
     config: DitConfig = DIT, *, frame_tokens: int, window: int = 6, sinks: int = 3
 ) -> RollingKVCache:
     return RollingKVCache(
-        num_blocks=config.num_layers,
-        num_heads=config.num_heads,
-        head_dim=config.head_dim,
-        frame_tokens=frame_tokens,
-        window=window,
+        SlotSizes(
+            num_blocks=config.num_layers,
+            num_heads=config.num_heads,
+            head_dim=config.head_dim,
+            frame_tokens=frame_tokens,
+            window=window,
+        ),
         sinks=sinks,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import RotateKeys, Seen
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.window import Window
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rushes.models.caches.kv_cache import Seen
 from rushes.models.caches.sink_window import SinkWindowCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 
 

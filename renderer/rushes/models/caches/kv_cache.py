@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from rushes.errors import ShapeError
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 
 # Keys and values; where rows differ in it, also how many tokens each row may attend to; where
@@ -76,25 +76,12 @@ class RollingKVCache:
 
     rotates_keys = False
 
-    def __init__(
-        self,
-        *,
-        num_blocks: int,
-        num_heads: int,
-        head_dim: int,
-        frame_tokens: int,
-        window: int,
-        sinks: int,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
-    ) -> None:
-        self.window = window
+    def __init__(self, sizes: SlotSizes, *, sinks: int) -> None:
+        self.window = sizes.window
         self.sinks = sinks
-        self.frame_tokens = frame_tokens
+        self.frame_tokens = sizes.frame_tokens
         # [blocks, keys and values, rows, frames, tokens, heads, head width]
-        self.frames = torch.zeros(
-            num_blocks, 2, 1, window, frame_tokens, num_heads, head_dim, dtype=dtype, device=device
-        )
+        self.frames = sizes.zeros()
         self.positions: list[int] = []  # of the frame in each filled slot
         self.chunk_frames = 0
 

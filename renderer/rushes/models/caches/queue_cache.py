@@ -18,7 +18,8 @@ from torch import Tensor
 
 from rushes.errors import ShapeError
 from rushes.models.caches.kv_cache import Seen
-from rushes.models.caches.slots import Slots, SlotSizes, sink_similarity
+from rushes.models.caches.slot_sizes import SlotSizes
+from rushes.models.caches.slots import Slots, sink_similarity
 from rushes.models.caches.snapshot import Snapshot
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rushes.models.caches.kv_cache import Seen
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.window import Window
 

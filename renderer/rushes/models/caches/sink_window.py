@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import Seen
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.window import Window
 

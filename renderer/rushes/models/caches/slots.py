@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import Seen
-
-
-@dataclass(frozen=True)
-class SlotSizes:
-    """How much is kept: ``window`` frames of ``frame_tokens`` tokens for each block and row."""
-
-    num_blocks: int
-    num_heads: int
-    head_dim: int
-    frame_tokens: int
-    window: int
-    rows: int = 1
-    dtype: torch.dtype = torch.float32
-    device: torch.device | str = "cpu"
+from rushes.models.caches.slot_sizes import SlotSizes
 
 
 class Slots:
@@ -31,17 +17,7 @@ class Slots:
     def __init__(self, sizes: SlotSizes) -> None:
         self.sizes = sizes
         # [blocks, keys and values, rows, slots, tokens, heads, head width]
-        self.frames = torch.zeros(
-            sizes.num_blocks,
-            2,
-            sizes.rows,
-            sizes.window,
-            sizes.frame_tokens,
-            sizes.num_heads,
-            sizes.head_dim,
-            dtype=sizes.dtype,
-            device=sizes.device,
-        )
+        self.frames = sizes.zeros()
         self._rows = torch.arange(sizes.rows, device=sizes.device).unsqueeze(1)  # [B, 1]
 
     def write(self, block: int, k: Tensor, v: Tensor, slots: Tensor) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import ShapeError
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 
 

@@ -77,6 +77,7 @@ def _assemble(
 ) -> RenderPlan:
     shown = {chunk.prompt_block for chunk in chunks}
     blocks = [block for block in timeline.blocks if block.index in shown]
+    has_bias = preset.memory.context_bias is not None
     return RenderPlan(
         profile=job.profile.name,
         variant=job.variant,
@@ -110,7 +111,7 @@ def _assemble(
         warnings=(*timeline.warnings, *map(str, found)),
         chunks=chunks,
         positions=job.positions,
-        context_bias=timeline.settings.attention_bias if job.variant == "rebuilt" else None,
+        context_bias=timeline.settings.attention_bias if has_bias else None,
     )
 
 

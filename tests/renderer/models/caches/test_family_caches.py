@@ -19,7 +19,7 @@ from rushes.models.caches.ema_sink import EmaSinkCache
 from rushes.models.caches.frame_bank import FrameBankCache
 from rushes.models.caches.rebuilt_cache import PAD_MULTIPLE, RebuiltCache
 from rushes.models.caches.sink_window import SinkWindowCache
-from rushes.models.caches.slots import SlotSizes
+from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.step_window import StepWindowCache
 from rushes.models.caches.window import Window
 

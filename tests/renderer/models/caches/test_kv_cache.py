@@ -8,15 +8,18 @@ from hypothesis import given, settings
 from renders.tiny_caches import BLOCKS, HEADS, TOKENS, WIDTH, Session, sessions, telling, told_by
 from rushes.errors import ShapeError
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.caches.slot_sizes import SlotSizes
 
 
 def open_cache(window: int = 6, sinks: int = 3) -> RollingKVCache:
     return RollingKVCache(
-        num_blocks=BLOCKS,
-        num_heads=HEADS,
-        head_dim=WIDTH,
-        frame_tokens=TOKENS,
-        window=window,
+        SlotSizes(
+            num_blocks=BLOCKS,
+            num_heads=HEADS,
+            head_dim=WIDTH,
+            frame_tokens=TOKENS,
+            window=window,
+        ),
         sinks=sinks,
     )
 
