@@ -83,6 +83,10 @@ def test_the_wheel_from_the_images_paths_renders(environment: Path, tmp_path: Pa
     render = [str(rushes), "render", str(timeline), "--preset", "pocket", "--output", str(output)]
     succeed(render, tmp_path)
     assert output.read_bytes()[4:8] == b"ftyp"
+    copies = succeed([str(rushes), "examples", "--to", str(tmp_path / "mine")], tmp_path).split()
+    shipped = {file.name for file in (ROOT / "timelines").iterdir()}
+    assert {Path(copy).name for copy in copies} == shipped
+    succeed([str(rushes), "check", str(tmp_path / "mine")], tmp_path)
 
 
 def test_the_image_never_sees_secrets_or_history() -> None:

@@ -20,6 +20,7 @@ _PANELS = {
         "convert": "timelines.convert",
         "eval": "timelines.evaluate",
         "compare": "timelines.compare",
+        "examples": "timelines.examples",
         "reproduce": "timelines.reproduce",
     },
     "Jobs": {

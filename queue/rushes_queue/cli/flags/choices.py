@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 
+def complete_examples(incomplete: str) -> list[str]:
+    """Return the examples that travel with the package."""
+    from rushes.shots.examples import example_names
+
+    return [name for name in example_names() if name.startswith(incomplete)]
+
+
 def complete_pipelines(incomplete: str) -> list[str]:
     """Return the pipelines that a shipped preset renders."""
     return [name for name in offered_pipelines() if name.startswith(incomplete)]
