@@ -1,0 +1,1 @@
+"""What a render costs: its launches, copies and bytes, counted or measured."""
