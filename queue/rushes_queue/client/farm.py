@@ -106,6 +106,7 @@ class Farm:
         if (takes is not None and takes < 1) or (seeds is not None and not seeds):
             raise ConfigError("takes, seeds: nothing is asked for; ask for one or more")
         settings, links = self._settings, self._links
+        options.setdefault("threads", settings.threads)
         machine = Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
         chosen = make_job_options(
             priority=priority,

@@ -53,7 +53,8 @@ def check_gpus(_: LoadedSettings) -> Iterator[Finding]:
     """Compare what the driver sees with what torch can compute on, and try each GPU."""
     import torch
 
-    yield ok("torch", f"{torch.__version__}, {torch.get_num_threads()} threads on the CPU")
+    instructions = torch.backends.cpu.get_cpu_capability()
+    yield ok("torch", f"{torch.__version__}, computes with {instructions} on the CPU")
     seen = _gpus_of_driver()
     if seen:
         yield ok("driver", f"NVIDIA {seen[0]}, {len(seen) - 1} GPUs")

@@ -26,6 +26,7 @@ from pydantic import (
 
 from rushes.errors import ConfigError
 from rushes.models.adapters.header import config_name
+from rushes.presets.kinds import MOST_THREADS
 from rushes.rendering.request import MOST_TIMES, RenderRequest
 from rushes.text import printable, shortened
 from rushes.timeline.document import MOST_FILES
@@ -73,6 +74,7 @@ class JobRequest(_Data):
 
     plan: PlanOptions = PlanOptions()
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
     fit: Fit = "stretch"
     deinterlace: Deinterlace = "auto"
     codec: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")] | None = None
@@ -92,6 +94,7 @@ class JobRequest(_Data):
         values = {
             "plan": request.options.without_folders(),
             "dtype": request.dtype,
+            "threads": request.threads,
             "fit": request.fit,
             "deinterlace": request.deinterlace,
             "codec": request.codec,
@@ -243,6 +246,7 @@ class JobDocument(_Data):
             preset=self.preset,
             device=device,
             dtype=self.request.dtype,
+            threads=self.request.threads,
             fit=self.request.fit,
             deinterlace=self.request.deinterlace,
             codec=self.request.codec,

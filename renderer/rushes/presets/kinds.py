@@ -26,6 +26,8 @@ Positions = Literal["reset", "rewind"]
 
 NoiseKind = Literal["torch-cpu", "cuda"]  # whose generator noise is drawn like
 
+MOST_THREADS = 256  # that may compute a render on a CPU
+
 MODES: tuple[Mode, ...] = get_args(Mode)
 METHODS: tuple[Method, ...] = get_args(Method)
 CACHE_POLICIES: tuple[CachePolicy, ...] = get_args(CachePolicy)

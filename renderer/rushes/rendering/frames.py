@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rushes.rendering.chunk_reader import ChunkReader
+from rushes.rendering.machine_kind import computed_in_threads, computing_threads
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.request import RenderRequest
 from rushes.stream.stream import ChunkInputs
@@ -31,17 +32,19 @@ def render_frames(
     """
     pipeline = pipeline.for_plan(plan, request.timeline.parent)
     rendered: deque[Chunk] = deque()
+    threads, device = request.threads, pipeline.models.device
     with ExitStack() as stack:
         reader = stack.enter_context(closing(ChunkReader(plan, request)))
-        layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
-        stream = pipeline.open_stream(plan, adapted_layers=layers)
+        with computing_threads(threads, device):
+            layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
+            stream = pipeline.open_stream(plan, adapted_layers=layers)
 
         def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
             for chunk in plan.chunks:
                 rendered.append(chunk)
                 yield chunk, reader.read(chunk).inputs
 
-        for pixels in stream.render(inputs()):
+        for pixels in computed_in_threads(stream.render(inputs()), threads, device):
             chunk = rendered.popleft()
             yield chunk, wanted_frames(plan, chunk, pixels)
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from rushes.models.attention import chosen_kernel
+from rushes.rendering.machine_kind import cpu_capability
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.render_plan import RenderPlan
@@ -68,6 +69,8 @@ def build_manifest(
         "request": request.to_dict(),
         "device": device_name(pipeline.models.device),
         "dtype": str(pipeline.models.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": cpu_capability(),
         "attention": chosen_kernel(pipeline.models.device, pipeline.models.dtype)[0],
         "noise": plan.noise,
         "noise_device": plan.noise_device,

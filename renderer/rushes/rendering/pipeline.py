@@ -136,6 +136,11 @@ class Pipeline:
         )
 
     @property
+    def uses_cpu(self) -> bool:
+        """Whether a part of a render is computed on a CPU."""
+        return self._text_device.type == "cpu"
+
+    @property
     def _text_device(self) -> torch.device:
         return torch.device("cpu") if self.memory_plan.text_encoder_on_cpu else self.models.device
 

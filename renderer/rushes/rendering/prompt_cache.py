@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rushes.files.publish import write_atomically
+from rushes.rendering.machine_kind import machine_kind
 
 _BATCH = 8  # texts that are encoded together
 
@@ -70,7 +71,9 @@ def encoder_key(
 ) -> str:
     """Return the name of the folder that holds the embeddings of one encoder.
 
-    Kinds of devices round differently, so each has embeddings of its own.
+    Kinds of devices round differently, and so does a CPU with another number of threads; each has
+    embeddings of its own.
     """
-    parts = (weights_sha256, tokenizer_sha256, str(dtype), device.type)
+    kind = str(machine_kind(device)) if device.type == "cpu" else device.type
+    parts = (weights_sha256, tokenizer_sha256, str(dtype), kind)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]

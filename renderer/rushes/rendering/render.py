@@ -19,6 +19,7 @@ from rushes.files.publish import PendingOutput, make_folder
 from rushes.rendering.chunk_reader import ChunkReader
 from rushes.rendering.contact_frames import ContactFrames
 from rushes.rendering.loop import Output, Report, Saver, run_loop
+from rushes.rendering.machine_kind import computing_threads, machine_kind, mixture_warnings
 from rushes.rendering.manifest import build_manifest
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.request import (
@@ -68,7 +69,8 @@ def render(
     """Render a plan into ``request.output`` and return the manifest that is written beside it.
 
     Nothing appears at a final name before everything is complete. With ``work`` state is saved on
-    the way and taken up again; the result has the same bytes as that of an undisturbed render.
+    the way and taken up again; the result has the same bytes as that of an undisturbed render on
+    the same kind of machine, and a warning in its manifest if there was another.
     ``warnings`` are written into the manifest beside those that come up here. ``timeline_sha256``
     is the hash of a timeline that is in no file.
 
@@ -79,7 +81,7 @@ def render(
     pipeline = pipeline.for_plan(plan, request.timeline.parent)
     begin = time.time()
     clock = StageClock(pipeline.models.device)
-    with ExitStack() as stack:
+    with computing_threads(request.threads, pipeline.models.device), ExitStack() as stack:
         reader = stack.enter_context(closing(ChunkReader(plan, request)))
         sources_sha256 = hash_sources(plan, request)
         # Now, since the file may be edited meanwhile.
@@ -95,10 +97,13 @@ def render(
         stream = pipeline.open_stream(plan, clock, adapted_layers)
         tiles = ContactFrames(plan, folder / "tiles")
         output = Output(plan, writer, tiles, clock, enlarge=request.enlarge)
-        first_chunk, saver = 0, None
+        kind = machine_kind(pipeline.models.device, uses_cpu=pipeline.uses_cpu)
+        first_chunk, saver, points = 0, None, None
         if work is not None:
             identity = identity_of(pipeline, plan, request, sources_sha256)
-            points = SavePoints(folder / "saves", segments_folder, identity, work.on_saved)
+            points = SavePoints(
+                work.folder / "saves", segments_folder, identity, kind, work.on_saved
+            )
             stack.callback(points.close)
             point = points.latest()
             if point is not None:
@@ -117,7 +122,10 @@ def render(
             seconds=clock.seconds() | {"total": time.time() - begin},
             first_chunk=first_chunk,
             num_save_points=saver.count if saver is not None else 0,
-            warnings=(*warnings, *plan.warnings, *unused, *writer.warnings),
+            warnings=(
+                *(*warnings, *plan.warnings, *unused, *writer.warnings),
+                *(mixture_warnings(points.kinds) if points is not None else ()),
+            ),
         )
         _publish(request, manifest, writer, output.contact_frames, staging)
     return manifest
@@ -148,7 +156,7 @@ def identity_of(
     pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
 ) -> str:
     """Return a hash of everything that decides the bytes of a result; an upgrade keeps it."""
-    apart = frozenset(("timeline", "input", "output", "device", "audio"))
+    apart = frozenset(("timeline", "input", "output", "device", "threads", "audio"))
     audio = _choose_audio(plan, request)
     parts = {
         **oldest_form({"plan": plan.to_dict(), "request": request.to_dict(exclude=apart)}),

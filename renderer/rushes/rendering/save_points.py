@@ -27,13 +27,16 @@ from safetensors.torch import load_file, save_file
 from rushes.files.hashes import sha256_of
 from rushes.files.publish import PendingOutput, make_folder
 from rushes.models.caches.snapshot import Snapshot
+from rushes.rendering.machine_kind import MachineKind
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # From a version to the next, for what older processes have saved: a new part of the stream's state
 # gets here what a render without it has.
-UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: lambda values: {**values, "kinds": []},  # nobody knows
+}
 KEPT = 2
 _TENSORS, _VALUES = "state.safetensors", "state.json"
 _PENDING = "pending_frames"  # among the tensors
@@ -75,7 +78,9 @@ class SavePolicy:
 class SavePoints:
     """The save points of one render.
 
-    ``identity`` names everything that decides its frames; a save point of another one is not used.
+    ``identity`` names everything that decides its frames but the kind of machine; a save point of
+    another one is not used. ``kinds`` are the kinds that made the frames up to now, oldest first:
+    this process's ``kind``, and before it those of the save point that ``latest`` returned.
     ``on_saved`` is called, in the thread that writes, with each new save point's folder.
     """
 
@@ -84,10 +89,13 @@ class SavePoints:
         folder: Path,
         segments_folder: Path,
         identity: str,
+        kind: MachineKind,
         on_saved: Callable[[Path], None] = lambda folder: None,
     ) -> None:
         self._folder, self._segments_folder = make_folder(folder), segments_folder
         self._identity, self._on_saved = identity, on_saved
+        self._kind = kind
+        self.kinds: tuple[MachineKind, ...] = (kind,)
         self._pool = ThreadPoolExecutor(1, "save")
         self._writing: Future[None] | None = None
         self._segment_hashes: dict[str, str] = {}
@@ -140,6 +148,7 @@ class SavePoints:
                 "frame_hash": point.frame_hash,
                 "tensors_sha256": sha256_of(pending.temporary / _TENSORS),
                 "segments": {path.name: self._segment_sha256(path) for path in point.segments},
+                "kinds": [kind.to_dict() for kind in self.kinds],
             }
             (pending.temporary / _VALUES).write_text(json.dumps(values), encoding="utf-8")
             pending.publish()
@@ -166,6 +175,8 @@ class SavePoints:
         self._segment_hashes |= values["segments"]
         tensors = load_file(tensors_file)
         pending = tensors.pop(_PENDING).numpy()
+        before = tuple(MachineKind(**kind) for kind in values["kinds"])
+        self.kinds = before if before[-1:] == (self._kind,) else (*before, self._kind)
         return SavePoint(
             next_chunk=values["next_chunk"],
             stream=Snapshot(tensors, values["stream"]),

@@ -57,6 +57,7 @@ class PictureValues(TypedDict, total=False):
 
     device: str
     dtype: str
+    threads: int | None
     fit: Fit
     deinterlace: Deinterlace
 

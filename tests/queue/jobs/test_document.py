@@ -218,7 +218,13 @@ def test_a_sound_of_its_own_is_called_a_file(
 
 
 @pytest.mark.parametrize(
-    "change", [{"output": Path("cat.avi")}, {"codec": "a b"}, {"crf": 256}, {"dtype": "int8"}]
+    "change",
+    [
+        {"output": Path("cat.avi")},
+        {"codec": "a b"},
+        {"crf": 256},
+        {"dtype": "int8"},
+    ],
 )
 def test_a_request_that_cannot_be_a_job_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="this cannot be submitted as a job: is wrong"):

@@ -59,6 +59,8 @@ CHANGES: list[dict[str, Any]] = [
     {"preset": "pocket"},
     {"request": JobRequest(extension=".mkv")},
     {"request": JobRequest(plan=PlanOptions(seed=7))},
+    {"request": JobRequest(threads=1)},
+    {"request": JobRequest(threads=2)},
     {"take": 1},
     {"nonce": "again"},
     {"files": [FACE]},

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from renders.tiny_models import normal
+from rushes.rendering.machine_kind import computing_threads
 from rushes.rendering.prompt_cache import PromptCache, encoder_key
 
 TEXT_LEN, WIDTH = 6, 4
@@ -120,3 +121,11 @@ def test_every_encoder_has_a_folder_of_its_own() -> None:
         for device in ("cpu", "cuda:0", "cuda:1")
     }
     assert len(keys) == 16  # of two GPUs alike it is the same
+
+
+def test_embeddings_of_a_cpu_belong_to_its_number_of_threads() -> None:
+    keys = []
+    for threads in (1, 2):
+        with computing_threads(threads, torch.device("cpu")):
+            keys.append(encoder_key("a" * 64, "c" * 64, torch.float32, torch.device("cpu")))
+    assert keys[0] != keys[1]

@@ -184,8 +184,9 @@ def test_a_save_point_has_the_fields_that_are_recorded_for_its_version(job: Job)
     """Another field needs another version: raise the save point's SCHEMA_VERSION, and record it."""
     job.stopped_at(2, ALWAYS, save=False)
     (written, *_) = sorted((job.folder / "work").rglob("state.json"))
-    recorded = ROOT / "tests" / "data" / "documents" / f"v{SCHEMA_VERSION}" / "save_point.json"
-    assert json.loads(written.read_text()).keys() == json.loads(recorded.read_text()).keys()
+    file = ROOT / "tests" / "data" / "documents" / "save_point_fields.json"
+    recorded = json.loads(file.read_text())[f"save point {SCHEMA_VERSION}"]
+    assert sorted(json.loads(written.read_text())) == recorded
 
 
 def test_a_damaged_segment_starts_the_render_anew(job: Job) -> None:
@@ -202,6 +203,50 @@ def test_a_save_point_of_another_render_is_not_used(job: Job) -> None:
     job.stopped_at(9, NEVER, save=True)
     other = make_job(job.folder, job.pipeline, seed=43)
     assert other.attempt("other", other.work(NEVER))["resumed_at_chunk"] == 0
+
+
+def mixtures(manifest: dict[str, Any]) -> list[str]:
+    return [text for text in manifest["warnings"] if "different kinds of machines" in text]
+
+
+def test_a_save_point_of_another_kind_of_machine_is_used_with_a_warning(job: Job) -> None:
+    assert not mixtures(job.attempt("whole", None))
+    job.stopped_at(4, NEVER, save=True)
+    job.request = job.request.model_copy(update={"threads": 2})
+    job.stopped_at(9, NEVER, save=True)
+    (warning,) = mixtures(job.attempt("resumed", job.work(NEVER)))
+    assert warning.index("1 thread,") < warning.index("2 threads,")
+    job.request = job.request.model_copy(update={"threads": None})
+    third = job.attempt("third", job.work(NEVER))  # of what only two threads have saved last
+    assert third["resumed_at_chunk"] > 4
+    assert mixtures(third)[0].count("torch") == 3
+
+
+def change_kinds(job: Job, **changes: str) -> None:
+    """Have the save points come from another machine."""
+    for file in (job.folder / "work" / "saves").glob("*/state.json"):
+        values = json.loads(file.read_text())
+        values["kinds"] = [kind | changes for kind in values["kinds"]]
+        file.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("part", ["device", "torch", "cpu_capability"])
+def test_every_part_of_a_kind_counts(job: Job, part: str) -> None:
+    job.stopped_at(4, NEVER, save=True)
+    change_kinds(job, **{part: "another"})
+    (warning,) = mixtures(job.attempt("resumed", job.work(NEVER)))
+    assert "another" in warning
+
+
+def test_a_save_point_that_does_not_tell_its_kind_is_used_without_a_word(job: Job) -> None:
+    job.stopped_at(4, NEVER, save=True)
+    for file in (job.folder / "work" / "saves").glob("*/state.json"):
+        values = json.loads(file.read_text())
+        del values["kinds"]
+        file.write_text(json.dumps(values | {"schema_version": 1}))
+    resumed = job.attempt("resumed", job.work(NEVER))
+    assert resumed["resumed_at_chunk"] > 0
+    assert not mixtures(resumed)
 
 
 def test_half_a_save_point_is_never_seen(job: Job) -> None:

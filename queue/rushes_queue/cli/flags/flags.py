@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 import typer
 
 from rushes.errors import ConfigError
-from rushes.presets.kinds import CachePolicy, Method, Mode, Positions
+from rushes.presets.kinds import MOST_THREADS, CachePolicy, Method, Mode, Positions
 from rushes.timeline.plan.profiles import ProfileName
 from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.cli.flags.choices import (
@@ -364,6 +364,14 @@ class ResultFlags(PictureFlags):
     dtype: Annotated[
         str, typer.Option(help="auto, float32, bfloat16 or float16; auto is float32 on a CPU.")
     ] = "auto"
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MOST_THREADS,
+            help="Threads that compute on a CPU; part of what decides the frames. Default 1.",
+        ),
+    ] = None
     codec: Annotated[
         str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")
     ] = None
@@ -384,6 +392,7 @@ class ResultFlags(PictureFlags):
         return {
             "device": self.device,
             "dtype": self.dtype,
+            "threads": self._threads,
             "fit": self.fit,
             "deinterlace": self.deinterlace,
             "codec": self.codec,
@@ -392,3 +401,9 @@ class ResultFlags(PictureFlags):
             "audio": self.audio,
             "enlarge": self.enlarge,
         }
+
+    @property
+    def _threads(self) -> int | None:
+        from rushes_queue.local.machine_settings import load_settings
+
+        return load_settings().threads if self.threads is None else self.threads

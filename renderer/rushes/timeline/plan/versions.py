@@ -40,6 +40,7 @@ ADDED: tuple[Added, ...] = (
     Added(2, "plan", "normalise_latents", None),
     Added(2, "request", "deinterlace", "auto"),
     Added(2, "request", "enlarge", 1),
+    Added(2, "request", "threads", None),
     Added(2, "request.plan", "noise", None),
     Added(2, "request.plan", "noise_device", None),
     Added(2, "request.plan", "normalise_latents", None),

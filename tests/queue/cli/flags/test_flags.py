@@ -166,6 +166,7 @@ def test_all_of_a_result_is_handed_on() -> None:
         preset="tiny",
         device="cpu",
         dtype="float32",
+        threads=2,
         fit="crop",
         codec="h265",
         crf=7,
@@ -176,6 +177,7 @@ def test_all_of_a_result_is_handed_on() -> None:
     assert flags.values() == {
         "device": "cpu",
         "dtype": "float32",
+        "threads": 2,
         "fit": "crop",
         "deinterlace": "auto",
         "codec": "h265",
@@ -184,3 +186,10 @@ def test_all_of_a_result_is_handed_on() -> None:
         "audio": "none",
         "enlarge": 4,
     }
+
+
+def test_the_number_of_threads_is_a_setting_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ResultFlags().values()["threads"] is None
+    monkeypatch.setenv("RUSHES_THREADS", "3")
+    assert ResultFlags().values()["threads"] == 3
+    assert ResultFlags(threads=2).values()["threads"] == 2
