@@ -73,16 +73,18 @@ def estimate_memory(
     with_vace: bool = False,
     text_encoder_bytes: int | None = None,
     rows: int = 1,
+    takes: int = 1,
 ) -> MemoryEstimate:
     """Estimate a render of a preset at a size.
 
-    ``rows`` are those of a stream batch, each with a KV cache and a prompt of its own.
+    ``rows`` are those of a stream batch, each with a KV cache and a prompt of its own; ``takes``
+    share the passes, and each has its own state.
     ``value_bytes`` is what a number takes in the dtype that is computed with. Without the size of
     the text encoder's file its linear layers count as fp8, as in the preferred file.
     """
     dit, text = preset.dit, preset.text_encoder
     frame_tokens = width * height // TOKEN_PIXELS**2
-    longest = _longest_pass(preset, rows)
+    longest = takes * _longest_pass(preset, rows)
     tokens = longest * frame_tokens
     layers = dit.num_layers + (num_vace_blocks(dit) if with_vace else 0)
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
@@ -96,9 +98,9 @@ def estimate_memory(
         dit=_dit_bytes(dit, value_bytes, quantise),
         vace=vace_parameters(dit) * value_bytes if with_vace else 0,
         vae=vae_weights * value_bytes,
-        kv_cache=dit.num_layers * 2 * window_tokens * dit.dim * value_bytes,
-        prompt_keys=prompts * layers * 2 * dit.text_len * dit.dim * value_bytes,
-        vae_caches=round(caches * value_bytes),
+        kv_cache=takes * dit.num_layers * 2 * window_tokens * dit.dim * value_bytes,
+        prompt_keys=takes * prompts * layers * 2 * dit.text_len * dit.dim * value_bytes,
+        vae_caches=round(takes * caches * value_bytes),
         workspace=max(round(vae_workspace * value_bytes), _dit_workspace(dit, tokens, value_bytes)),
         text_encoder=default_text if text_encoder_bytes is None else text_encoder_bytes,
         text_workspace=_PROMPT_BATCH

@@ -66,8 +66,9 @@ def estimate_plan(
     value_bytes: int = 2,
     text_encoder_bytes: int | None = None,
     change: _Change | None = None,
+    takes: int = 1,
 ) -> MemoryEstimate:
-    """Estimate the memory of a plan as it is, or with a change."""
+    """Estimate the memory of a plan as it is, or with a change; ``takes`` share the passes."""
     made = change or _Change(plan.vae_type, _quantise(plan), plan.width, plan.height, plan.num_rows)
     return estimate_memory(
         preset,
@@ -79,6 +80,7 @@ def estimate_plan(
         with_vace=plan.is_steered,
         text_encoder_bytes=text_encoder_bytes,
         rows=made.rows,
+        takes=takes,
     )
 
 
@@ -90,11 +92,13 @@ def plan_memory(
     memory: DeviceMemory | None,
     value_bytes: int = 2,
     text_encoder_bytes: int | None = None,
+    takes: int = 1,
 ) -> MemoryPlan:
     """Say how a plan fits into the memory of a device; where nobody knows that, everything fits.
 
     The text encoder goes to the CPU where the whole device has no room for it beside the other
-    networks; that does not depend on what is free, for the picture must not either.
+    networks; that does not depend on what is free, for the picture must not either. ``takes`` are
+    those that share the passes of the network.
 
     Raises: MemoryShortError that proposes what would fit; ConfigError for LoRAs together with fp8.
     """
@@ -111,6 +115,7 @@ def plan_memory(
             value_bytes=value_bytes,
             text_encoder_bytes=text_encoder_bytes,
             change=change,
+            takes=takes,
         )
 
     if memory is None:

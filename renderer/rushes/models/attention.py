@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from rushes.models.caches.kv_cache import Seen, SeenByRow
+
 logger = logging.getLogger(__name__)
 
 Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -24,6 +26,14 @@ SDPA = "sdpa"
 _FLASH_MODULES = {"flash-attn 3": "flash_attn_interface", "flash-attn 2": "flash_attn"}
 _HOPPER, _AMPERE = (9, 0), (8, 0)  # compute capabilities
 _NARROW = (torch.bfloat16, torch.float16)
+
+
+def attend_seen(q: Tensor, seen: Seen | SeenByRow) -> Tensor:
+    """Attend to what a cache shows; shapes as in ``attend``."""
+    if isinstance(seen, SeenByRow):
+        by_row = zip(q.chunk(len(seen.rows)), seen.rows, strict=True)
+        return torch.cat([attend_seen(row, keys) for row, keys in by_row])
+    return attend(q, *seen)
 
 
 def attend(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.errors import ShapeError
-from rushes.models.attention import attend
+from rushes.models.attention import attend, attend_seen
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.rope import RotaryFactors, rotate
 
@@ -152,7 +152,7 @@ class Block(nn.Module):
         q = rotate(self.self_attn.query(y), rotary)
         k, v = self.self_attn.keys_values(y)
         seen = kv_cache.write(index, k if kv_cache.rotates_keys else rotate(k, rotary), v)
-        x = x + per_frame_product(self.self_attn.project(attend(q, *seen)), gate1)
+        x = x + per_frame_product(self.self_attn.project(attend_seen(q, seen)), gate1)
 
         q = self.cross_attn.query(self.norm3(x))
         x = x + self.cross_attn.project(attend(q, *prompt))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 
@@ -14,6 +15,7 @@ from rushes.rendering.loop import Report
 from rushes.rendering.pipeline import Pipeline, load_pipeline
 from rushes.rendering.render import Work, render
 from rushes.rendering.request import RenderRequest
+from rushes.rendering.takes import Take, render_takes
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.weights.device import (
     choose_device,
@@ -23,6 +25,8 @@ from rushes.weights.device import (
     reuse_freed_memory,
 )
 from rushes.weights.networks import find_weights
+
+T = TypeVar("T")
 
 
 class FittedRenderer:
@@ -66,11 +70,28 @@ class FittedRenderer:
                 timeline_sha256=timeline_sha256,
             )
 
-        memory_plan = self._memory_plan(plan)
+        return self._attempt(plan, attempt)
+
+    def render_takes(
+        self, takes: Sequence[Take], *, force: bool = False, report: Report = lambda progress: None
+    ) -> list[dict[str, Any]]:
+        """Render takes as rows of one batch, as ``takes.render_takes``; smaller if memory ends."""
+        plan = takes[0].plan
+
+        def attempt(memory_plan: MemoryPlan, warnings: tuple[str, ...]) -> list[dict[str, Any]]:
+            pipeline = self._loaded(plan, memory_plan)
+            return render_takes(pipeline, takes, force=force, report=report, warnings=warnings)
+
+        return self._attempt(plan, attempt, takes=len(takes))
+
+    def _attempt(
+        self, plan: RenderPlan, attempt: Callable[[MemoryPlan, tuple[str, ...]], T], takes: int = 1
+    ) -> T:
+        memory_plan = self._memory_plan(plan, takes)
         smaller = memory_plan.smaller(can_quantise=not plan.loras)
         return retry_smaller(attempt, memory_plan, smaller, self._release)
 
-    def _memory_plan(self, plan: RenderPlan) -> MemoryPlan:
+    def _memory_plan(self, plan: RenderPlan, takes: int = 1) -> MemoryPlan:
         paths = find_weights(self._preset, self._folders.models, self._folders.cache, plan.vae_type)
         return plan_memory(
             self._preset,
@@ -79,6 +100,7 @@ class FittedRenderer:
             memory=device_memory(self._device),
             value_bytes=self._dtype.itemsize,
             text_encoder_bytes=paths.text_encoder.stat().st_size,
+            takes=takes,
         )
 
     def _loaded(self, plan: RenderPlan, memory_plan: MemoryPlan) -> Pipeline:

@@ -16,7 +16,6 @@ from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.request import RenderRequest
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
-from rushes.weights.lora_files import adapted
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3]
 
@@ -36,7 +35,7 @@ def render_frames(
     with ExitStack() as stack:
         reader = stack.enter_context(closing(ChunkReader(plan, request)))
         with computing_threads(threads, device):
-            layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
+            layers = stack.enter_context(pipeline.with_loras())
             stream = pipeline.open_stream(plan, adapted_layers=layers)
 
         def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:

@@ -78,6 +78,7 @@ def build_manifest(
         if plan.normalise_latents is None
         else plan.normalise_latents,
         "positions": plan.positions,
+        "rows": pipeline.rows,
         "quantise": pipeline.memory_plan.quantise,
         "text_encoder_on_cpu": pipeline.memory_plan.text_encoder_on_cpu,
         "versions": versions(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,14 +27,18 @@ from rushes.timeline.loras import BESIDE
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.weights.autoencoders import load_autoencoder
 from rushes.weights.device import release_memory
-from rushes.weights.lora_files import LoraFile, find_loras
+from rushes.weights.lora_files import LoraFile, adapted, find_loras
 from rushes.weights.networks import WeightPaths, find_weights, load_models, load_text_encoder
 from rushes.weights.vace import load_vace
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What stays in memory from one render to the next."""
+    """What stays in memory from one render to the next.
+
+    Where several renders share the passes of the network, ``rows`` is how many there are and
+    ``adapted_layers`` hold the LoRAs of all of them.
+    """
 
     preset: Preset
     folders: Folders
@@ -42,6 +47,8 @@ class Pipeline:
     vae_type: VaeType = "wan"
     loras: tuple[LoraFile, ...] = ()
     memory_plan: MemoryPlan = AS_IT_IS
+    rows: int = 1
+    adapted_layers: AdaptedLayers | None = None
     autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
     branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)
 
@@ -61,6 +68,18 @@ class Pipeline:
             self.models, vae=self._autoencoder(paths.vae, vae_type), vace=self._branch(paths.vace)
         )
         return replace(self, paths=paths, models=models, vae_type=vae_type, loras=loras)
+
+    @contextmanager
+    def with_loras(self) -> Iterator[AdaptedLayers]:
+        """Have the LoRAs in the networks; afterwards these are what they were.
+
+        Raises: AdapterError when a file is not a LoRA, or one of another model.
+        """
+        if self.adapted_layers is not None:
+            yield self.adapted_layers
+            return
+        with adapted(self.models, self.loras) as layers:
+            yield layers
 
     def _autoencoder(self, path: Path, vae_type: VaeType) -> Autoencoder:
         if path not in self.autoencoders:
@@ -124,8 +143,7 @@ class Pipeline:
         Raises: CheckpointError when the text encoder is needed and does not fit.
         """
         clock = clock or StageClock(self.models.device)
-        texts = [prompt.text for prompts in plan.prompts.values() for prompt in prompts]
-        embeddings = clock.timed_on_host("prompts", self.prompt_embeddings)(texts)
+        embeddings = clock.timed_on_host("prompts", self.prompt_embeddings)(plan.prompt_texts)
         return open_stream(
             self.models,
             self.preset,

@@ -37,7 +37,7 @@ from rushes.video.audio import AudioSource, holds_sound
 from rushes.video.contact_sheet import save_contact_sheet
 from rushes.video.names import result_path
 from rushes.video.write.writer import VideoWriter, choose_format, open_writer
-from rushes.weights.lora_files import adapted, unused_keys
+from rushes.weights.lora_files import unused_keys
 
 # Raised when the same plan comes to render other frames: save points of before are then not used.
 PICTURE_VERSION: Final = "0.1.0"
@@ -93,7 +93,7 @@ def render(
             folder = staging = stack.enter_context(hidden_folder(result_path(request.output)))
         segments_folder = make_folder(folder / "segments")
         writer = stack.enter_context(_open_writer(plan, request, force, segments_folder, staging))
-        adapted_layers = stack.enter_context(adapted(pipeline.models, pipeline.loras))
+        adapted_layers = stack.enter_context(pipeline.with_loras())
         stream = pipeline.open_stream(plan, clock, adapted_layers)
         tiles = ContactFrames(plan, folder / "tiles")
         output = Output(plan, writer, tiles, clock, enlarge=request.enlarge)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +38,14 @@ def render(
     seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
     takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
+    rows: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Takes that share each pass of the network, as rows of one batch: less work a "
+            "take, more memory. A frame may differ by rounding from that of a take rendered alone.",
+        ),
+    ] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a result, for scripts.")
@@ -56,13 +65,18 @@ def render(
         refuse_conflicts(shot.request, force)
         refuse_contradictions(shot.request, shot.plan)
     warn_of([shot.plan for shot in shots])
-    render_all(preset, folders, shots, force, as_json)
+    render_all(preset, folders, shots, force, as_json, rows)
 
 
 def render_all(
-    preset: Preset, folders: Folders, shots: list[Shot], force: bool, as_json: bool
+    preset: Preset,
+    folders: Folders,
+    shots: list[Shot],
+    force: bool,
+    as_json: bool,
+    rows: int = 1,
 ) -> None:
-    """Load the networks once, render one take after another, and name the files made."""
+    """Load the networks once, render take after take or ``rows`` at a time, name the files made."""
     from rushes_queue.cli.show.progress import ProgressDisplay, where
 
     display: ProgressDisplay | None = None
@@ -71,21 +85,25 @@ def render_all(
             from rushes.files.hashes import sha256_of
             from rushes.rendering.fitted import open_renderer
             from rushes.rendering.render import check
+            from rushes.rendering.takes import Take
 
             for shot in shots:
                 check(shot.plan, shot.request, force=force)
             wanted = shots[0].request
             renderer = open_renderer(preset, folders, wanted.device, wanted.dtype)
-            for shot in shots:
+            for together in rendered_together(shots, rows):
                 display = ProgressDisplay(raise_if_asked)
                 with display:
-                    manifest = renderer.render(
-                        *(shot.plan, shot.request),
+                    manifests = renderer.render_takes(
+                        [
+                            Take(shot.plan, shot.request, sha256_of(shot.timeline_file))
+                            for shot in together
+                        ],
                         force=force,
                         report=display,
-                        timeline_sha256=sha256_of(shot.timeline_file),
                     )
-                name_results(shot, manifest, as_json)
+                for shot, manifest in zip(together, manifests, strict=True):
+                    name_results(shot, manifest, as_json)
     except KeyboardInterrupt as error:
         latest = display and display.latest
         far = f"at {where(latest)}" if latest else "before the first chunk"
@@ -94,6 +112,14 @@ def render_all(
         if as_json:
             print_json_errors([error_json(said, exit_codes.INTERRUPTED)])
         raise typer.Exit(exit_codes.INTERRUPTED) from error
+
+
+def rendered_together(shots: list[Shot], rows: int) -> Iterator[list[Shot]]:
+    """Cut shots into groups of takes of one timeline, at most ``rows`` each."""
+    for _, takes in groupby(shots, key=lambda shot: shot.timeline_file):
+        of_timeline = list(takes)
+        for start in range(0, len(of_timeline), rows):
+            yield of_timeline[start : start + rows]
 
 
 def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
@@ -18,6 +19,15 @@ Seen = (
     | tuple[Tensor, Tensor, Sequence[int] | None]
     | tuple[Tensor, Tensor, Sequence[int] | None, Tensor]
 )
+
+
+@dataclass(frozen=True)
+class SeenByRow:
+    """What each row of a batch sees, where rows have caches of their own."""
+
+    rows: tuple[Seen | SeenByRow, ...]
+
+
 # Keys of whole frames, [B, S, N, D], and the position of the first -> the same, turned by theirs.
 RotateKeys = Callable[[Tensor, int], Tensor]
 
@@ -30,7 +40,7 @@ class KVCache(Protocol):
 
     rotates_keys: bool
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def write(self, block: int, k: Tensor, v: Tensor) -> Seen | SeenByRow:
         """Store the chunk's keys and values; return all that its queries may attend to.
 
         Shapes:

@@ -165,6 +165,11 @@ class RenderPlan:
         return most if self.stream_batch else 1
 
     @property
+    def prompt_texts(self) -> list[str]:
+        """The texts of all prompts."""
+        return [prompt.text for prompts in self.prompts.values() for prompt in prompts]
+
+    @property
     def duration(self) -> Fraction:
         """Length of the result in seconds."""
         return self.num_frames / self.fps

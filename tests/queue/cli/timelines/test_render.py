@@ -297,7 +297,9 @@ def test_files_that_are_named_are_there(rushes: Rushes, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "seeds"), [("--takes 2", [42, 10042]), ("--seeds 7,1,7", [7, 1])], ids=str
+    ("asked", "seeds"),
+    [("--takes 2", [42, 10042]), ("--seeds 7,1,7", [7, 1]), ("--seeds 7,1,5 --rows 2", [7, 1, 5])],
+    ids=str,
 )
 def test_each_take_has_its_seed_and_its_files(
     asked: str, seeds: list[int], rushes: Rushes, tmp_path: Path
@@ -312,8 +314,8 @@ def test_each_take_has_its_seed_and_its_files(
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [answer["seed"] for answer in answers] == seeds
     assert [answer["output"] for answer in answers] == [f"out-{seed}.mkv" for seed in seeds]
-    assert len({answer["frames_sha256"] for answer in answers}) == 2
-    assert len(files(tmp_path)) == 1 + 3 * 2
+    assert len({answer["frames_sha256"] for answer in answers}) == len(seeds)
+    assert len(files(tmp_path)) == 1 + 3 * len(seeds)
     manifest = json.loads((tmp_path / f"out-{seeds[1]}.mkv.json").read_text())
     assert (manifest["seed"], manifest["request"]["plan"]["seed"]) == (seeds[1], seeds[1])
 

@@ -1,0 +1,1 @@
+"""Several streams in one pass of the network, each a row of a batch."""
