@@ -127,7 +127,7 @@ def remarks_on(ask: Asker, case: Path, *options: object) -> set[str]:
         block = {"startTime": 0, "endTime": 9, "prompts": [{"text": "boat", "weight": 100}]}
         settings = {"inputMode": "video", "resolution": {"height": 64, "width": 64}}
         file.write_text(json.dumps({"version": "2.1", "prompts": [block], "settings": settings}))
-    answers = ask.all(file, "--input", video, "--duration", "input", *options, short="")
+    answers = ask.all(file, "--input", video, "--duration", "input", *options, cut=())
     assert {answer.code for answer in answers.values()} == {0}, answers
     found = [answers[name].warnings for name in ("plan", "render", "submit")]
     assert found[0] == found[1] == found[2]

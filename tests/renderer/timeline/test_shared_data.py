@@ -111,7 +111,7 @@ NOT_AT_HAND = {
         "pipelines[0].loras[0].filename: paper_style.safetensors"
     ],
     "workflow/vace-chain.scope-workflow.json": [
-        'pipelines[0].pipeline_id: the string "video-depth-anything" cannot run here'
+        'pipelines[0].pipeline_id: "video-depth-anything" cannot run here'
     ],
     "workflow/legacy-no-roles.scope-workflow.json": [
         "pipelines[0].loras[0].filename: paper_style.safetensors"

@@ -49,19 +49,21 @@ class Asker:
         return _answer(command, file, result)
 
     def all(
-        self, file: Path, *options: object, preset: str = "tiny", short: str = "0.3"
+        self,
+        file: Path,
+        *options: object,
+        preset: str = "tiny",
+        cut: tuple[object, ...] = ("--duration", "0.3"),
+        commands: tuple[str, ...] = COMMANDS,
     ) -> dict[str, Answer]:
-        """Ask the four commands; only a render is cut to some seconds, and ``check`` has no input.
-
-        ``options`` are those of a plan.
-        """
-        cut = ("--duration", short) if short else ()
-        return {
-            "check": self.one("check", file, preset=preset),
-            "plan": self.one("plan", file, *options, preset=preset),
-            "render": self.one("render", file, *options, *cut, preset=preset),
-            "submit": self.one("submit", file, *options, "--new", preset=preset),
+        """Ask the four commands: ``check`` without the options of a plan, a render cut short."""
+        own: dict[str, tuple[object, ...]] = {
+            "check": (),
+            "plan": options,
+            "render": (*options, *cut),
+            "submit": (*options, "--new"),
         }
+        return {name: self.one(name, file, *own[name], preset=preset) for name in commands}
 
     def agreed(self, file: Path, *options: object, **how: Any) -> Answer:
         """Return the answer that all commands give; they must not differ."""

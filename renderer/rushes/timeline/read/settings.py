@@ -14,6 +14,7 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from rushes.presets.kinds import MODES, VAE_TYPES
+from rushes.text import shortened
 from rushes.timeline.document import MERGE_MODES, NO_IMAGES, Extensions, MergeMode, Settings
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import read_timeline_loras, read_workflow_loras
@@ -65,7 +66,7 @@ def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoic
     _note_bias(fields, "negativeAttentionBias")  # of a branch of scope that was never merged
     for key in ("preprocessorIds", "postprocessorIds"):
         for processor in fields.array(key) or ():
-            refuse_processor(fields, key, processor)
+            refuse_processor(fields, key, processor, is_behind=key.startswith("post"))
     settings = _with_overrides(settings, fields.object("schemaFieldOverrides"), nearby, has_bias)
     settings = _with_pictures(settings, fields, TIMELINE_KEYS, nearby)
     fields.note_unread()
@@ -107,16 +108,19 @@ def with_clips(ext: Extensions, settings: Settings) -> Extensions:
     return replace(ext, control=control, input=ext.input or settings.input_video)
 
 
-def refuse_processor(fields: Fields, key: str, name: Any) -> None:
-    """Report a stage before or after the pipeline; only one that changes nothing is left out."""
+def refuse_processor(fields: Fields, key: str, name: Any, *, is_behind: bool = False) -> None:
+    """Report a stage before or behind the pipeline; only one that changes nothing is left out."""
+    shown = f'"{shortened(name, 40)}"' if isinstance(name, str) else describe(name)
     if name in FRAME_INTERPOLATION:
         message = f"{name} makes more frames in between; it is left out"
         fields.problems.warn(fields.path_of(key), message, name)
     elif name != PASSTHROUGH:
-        message = (
-            f"{describe(name)} cannot run here; remove it, or the result differs from the author's"
+        cure = (
+            "remove it, and do it to the result"
+            if is_behind
+            else "make its pictures elsewhere, give them with --control or --input, and remove it"
         )
-        fields.problems.error(fields.path_of(key), message, name)
+        fields.problems.error(fields.path_of(key), f"{shown} cannot run here; {cure}", name)
 
 
 def _read_common(fields: Fields, spelling: Spelling, has_bias: bool) -> Settings:

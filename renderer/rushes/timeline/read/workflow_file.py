@@ -145,7 +145,7 @@ def _check_entries(entries: list[Fields | None], main: Fields | None, *, has_gra
             for other in ("loras", "params"):
                 entry.take(other)
             if entry.data.get("role") is not None or (is_before and not has_graph):
-                refuse_processor(entry, key, name)
+                refuse_processor(entry, key, name, is_behind=not is_before)
             elif name != PASSTHROUGH:
                 message = "has no role and is not used; only the main pipeline runs"
                 entry.problems.note(entry.path, message, name)
