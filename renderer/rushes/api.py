@@ -17,7 +17,7 @@ from rushes.presets.preset import Preset, load_preset
 from rushes.shots.asked import make_shots, pipeline_of
 from rushes.shots.checking import find_problems
 from rushes.shots.preview import preview_plan
-from rushes.shots.shot import Shot
+from rushes.shots.shot import Shot, refuse_contradictions
 from rushes.shots.sources import Source, TimelineDocument, folder_of, open_source, read_source
 from rushes.shots.values import (
     FramesValues,
@@ -155,6 +155,7 @@ def render(
     folders = folders or machine_folders()
     asked = make_shots(source, preset, folders, options, video=input, output=output)
     (shot,) = asked.shots
+    refuse_contradictions(shot.request, shot.plan)
     refuse_unrenderable(shot.plan, shot.request, force=force)
     renderer = _open_renderer(asked.preset, folders, shot)
     return renderer.render(
@@ -186,6 +187,7 @@ def frames(
     folders = folders or machine_folders()
     asked = make_shots(source, preset, folders, options, video=input)
     (shot,) = asked.shots
+    refuse_contradictions(shot.request, shot.plan)
     return _render_frames(_open_renderer(asked.preset, folders, shot), shot)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import rushes
 from rushes.errors import ConfigError, InputError
 from rushes.models.adapters.header import config_name, read_header
-from rushes.shots.shot import Shot
+from rushes.shots.shot import Shot, refuse_contradictions
 from rushes.timeline.loras import BESIDE, find_all
 from rushes.timeline.names import bare_name, timeline_name
 from rushes_queue.archive.job_files import document_key, save_state, write_document
@@ -85,6 +85,7 @@ def check_shot(shot: Shot, limits: Limits, options: JobOptions) -> None:
 
     Raises: ConfigError, InputError, MissingFileError, DocumentError.
     """
+    refuse_contradictions(shot.request, shot.plan)
     if not re.fullmatch(PRESET_PATTERN, shot.request.preset):
         raise ConfigError(
             f"--preset {shot.request.preset}: workers know presets by name only; put the file into "

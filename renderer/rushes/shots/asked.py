@@ -1,4 +1,4 @@
-"""From what a program asks for to planned shots: read, preset chosen, takes planned, checked."""
+"""From what is asked for to planned shots: the timeline read, its preset chosen, takes planned."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from rushes.files.folders import Folders
 from rushes.presets.default import choose_preset
 from rushes.presets.preset import Preset, load_preset
-from rushes.shots.shot import Shot, plan_shots, refuse_contradictions
+from rushes.shots.shot import Shot, plan_shots
 from rushes.shots.sources import Source, TimelineDocument, open_source
-from rushes.shots.takes import seeds_of_takes
+from rushes.shots.takes import wanted_seeds
 from rushes.shots.values import (
     FramesValues,
     PlanValues,
@@ -59,11 +59,8 @@ def make_shots(
     chosen = given or (
         load_preset(choose(pipeline)) if choose else _choose_preset(pipeline, folders)
     )
-    wanted: Sequence[int | None] = [planned.get("seed")]
-    if seeds is not None:
-        wanted = list(dict.fromkeys(seeds))
-    elif takes is not None:
-        wanted = seeds_of_takes(takes, planned.get("seed"), document.timeline.settings.seed)
+    in_file = document.timeline.settings.seed
+    wanted = wanted_seeds(in_file, seed=planned.get("seed"), takes=takes, seeds=seeds)
     shots = plan_shots(
         *(document.timeline, document.file, chosen),
         [_options(planned, seed) for seed in wanted],
@@ -72,8 +69,6 @@ def make_shots(
         lora_folders=folders.loras,
         **result,
     )
-    for shot in shots:
-        refuse_contradictions(shot.request, shot.plan)
     return AskedFor(document, chosen, shots)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rushes.errors import ConfigError
 from rushes.timeline.fields import LARGEST_INTEGER
 from rushes.timeline.plan.job_settings import DEFAULT_SEED
@@ -22,6 +24,24 @@ def refuse_many_takes(takes: int) -> None:
             f"{takes:,} takes are more than the {MOST_TAKES:,} of one call; make them in several "
             "calls, each with another --seed"
         )
+
+
+def wanted_seeds(
+    in_file: int | None,
+    *,
+    seed: int | None = None,
+    takes: int | None = None,
+    seeds: Sequence[int] | None = None,
+) -> Sequence[int | None]:
+    """Return the seed of every take; None leaves it to the timeline, whose seed is ``in_file``.
+
+    Raises: ConfigError when there are too many takes.
+    """
+    if seeds is not None:
+        wanted = list(dict.fromkeys(seeds))
+        refuse_many_takes(len(wanted))
+        return wanted
+    return [seed] if takes is None else seeds_of_takes(takes, seed, in_file)
 
 
 def seeds_of_takes(takes: int, seed: int | None, in_file: int | None) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast, get_type_hints
 
 import typer
 
@@ -25,7 +25,7 @@ from rushes_queue.cli.flags.timeline_files import TimelineFile
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.preset import Preset
-    from rushes.shots.values import ResultValues
+    from rushes.shots.values import PlanValues, ResultValues
     from rushes.timeline.plan.options import AtEnd, PlanOptions
     from rushes.timeline.read.load import LoadedTimeline
 
@@ -272,6 +272,12 @@ class PlanFlags:
     ] = False
 
     def options(self, seed: int | None, pipeline: str | None) -> PlanOptions:
+        """Return the options of the plan; raises as ``values``."""
+        from rushes.shots.values import plan_options
+
+        return plan_options(**self.values(seed, pipeline))
+
+    def values(self, seed: int | None, pipeline: str | None) -> PlanValues:
         """Check the flags.
 
         Raises: typer.BadParameter when a value is not allowed.
@@ -293,9 +299,10 @@ class PlanFlags:
             if self.quantise is not None:
                 values["quantization"] = "fp8_e4m3fn"
             values |= {"at_end": self._at_end(), "seed": seed, "pipeline": pipeline}
-            return plan_options(**values)
+            plan_options(**values)
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from error
+        return cast("PlanValues", values)
 
     def _at_end(self) -> AtEnd:
         chosen: list[AtEnd] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,20 @@ class Takes:
     takes: int | None = None
     seeds: str | None = None
 
+    def listed(self) -> list[int] | None:
+        """Return the seeds of the list, if there is one.
+
+        Raises: typer.BadParameter when it is not a list, or not the only option.
+        """
+        if self.seeds is None:
+            return None
+        if self.seed is not None or self.takes is not None:
+            raise typer.BadParameter("--seeds stands alone, without --seed and --takes")
+        parts = [part.strip() for part in self.seeds.split(",")]
+        if not all(part.isdecimal() and len(part) < 20 for part in parts):
+            raise typer.BadParameter(f"--seeds {self.seeds!r} is not a list of seeds; write 1,2,3")
+        return list(map(int, parts))
+
 
 def make_shots(
     timeline: TimelineFile,
@@ -48,25 +62,26 @@ def make_shots(
     Raises: TimelineError with all faults of the file; what its plan and the input raise.
     """
     from rushes.presets.preset import load_preset
+    from rushes.shots import asked
     from rushes.shots.checking import propose
-    from rushes.shots.shot import plan_shots
+    from rushes.shots.sources import TimelineDocument
 
-    preset = load_preset(result.preset) if result.preset else None
-    loaded = loading.load(timeline, preset).require()
-    if preset is None:
-        pipeline = loading.pipeline or loaded.settings.pipeline_id
-        preset = load_preset(choose(pipeline) if choose else default_preset(folders, pipeline))
-    say_proposal(propose(loaded, planned.profile))
-    seeds = choose_seeds(loaded.settings.seed, takes)
-    shots = plan_shots(
-        *(loaded, timeline.path, preset),
-        [planned.options(seed, loading.pipeline) for seed in seeds],
+    given = load_preset(result.preset) if result.preset else None
+    loaded = loading.load(timeline, given)
+    document = TimelineDocument(loaded.require(), loaded.problems, timeline.path)
+    say_proposal(propose(document.timeline, planned.profile))
+    found = asked.make_shots(
+        document,
+        result.preset,
+        replace(folders, loras=loading.lora_folders),
+        {**planned.values(takes.seed, loading.pipeline), **result.values()},
         video=planned.input_video,
         output=output,
-        lora_folders=loading.lora_folders,
-        **result.values(),
+        takes=takes.takes,
+        seeds=takes.listed(),
+        choose=choose or partial(default_preset, folders),
     )
-    return preset, [replace(shot, kept_at=timeline.kept_at) for shot in shots]
+    return found.preset, [replace(shot, kept_at=timeline.kept_at) for shot in found.shots]
 
 
 def say_proposal(proposal: str | None) -> None:
@@ -96,26 +111,3 @@ def default_preset(folders: Folders, pipeline: str | None = None) -> str:
     if note is not None:
         say(f"note: {note}")
     return preset
-
-
-def choose_seeds(in_file: int | None, wanted: Takes) -> Sequence[int | None]:
-    """Return the seed of every take; None leaves it to the timeline.
-
-    Raises: typer.BadParameter when the options contradict each other; ConfigError when there are
-        too many.
-    """
-    from rushes.shots.takes import refuse_many_takes, seeds_of_takes
-
-    seed, takes, seeds = wanted.seed, wanted.takes, wanted.seeds
-    if seeds is not None:
-        if seed is not None or takes is not None:
-            raise typer.BadParameter("--seeds stands alone, without --seed and --takes")
-        parts = [part.strip() for part in seeds.split(",")]
-        if not all(part.isdecimal() and len(part) < 20 for part in parts):
-            raise typer.BadParameter(f"--seeds {seeds!r} is not a list of seeds; write 1,2,3")
-        wanted_seeds = list(dict.fromkeys(map(int, parts)))
-        refuse_many_takes(len(wanted_seeds))
-        return wanted_seeds
-    if takes is None:
-        return [seed]
-    return seeds_of_takes(takes, seed, in_file)

@@ -176,7 +176,6 @@ def _make_all(
     choose: Callable[[str | None], str],
 ) -> tuple[list[Shot], list[RushesError]]:
     """Check and plan every file; return what can be rendered, and the faults of the others."""
-    from rushes.shots.shot import refuse_contradictions
     from rushes_queue.farm.submit import check_shot
 
     shots: list[Shot] = []
@@ -191,7 +190,6 @@ def _make_all(
             )
             own = [_without_idle_input(shot, len(timelines)) for shot in made]
             for shot in own:
-                refuse_contradictions(shot.request, shot.plan)
                 check_shot(shot, limits, options)
             shots += own
         except RushesError as error:

@@ -14,39 +14,30 @@ from rushes.errors import TimelineError
 from rushes.files.folders import Folders
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
-from rushes_queue.cli.flags.shots import Takes, choose_seeds, default_preset, make_shots, warn_of
+from rushes_queue.cli.flags.shots import Takes, default_preset, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 
 TEXT = timeline(block("a cat", 0, 1), seed=5)
 
 
-def test_one_take_is_left_to_the_timeline_unless_a_seed_is_given() -> None:
-    assert choose_seeds(5, Takes()) == [None]
-    assert choose_seeds(5, Takes(seed=7)) == [7]
-
-
-def test_takes_count_from_the_seed_of_the_flag_or_else_of_the_file() -> None:
-    assert choose_seeds(5, Takes(takes=3)) == [5, 10_005, 20_005]
-    assert choose_seeds(5, Takes(seed=7, takes=2)) == [7, 10_007]
-
-
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("1,2,3", [1, 2, 3]), (" 4 ,4, 5", [4, 5]), ("9" * 19, [int("9" * 19)])]
+    ("text", "seeds"), [("1,2,3", [1, 2, 3]), (" 4 ,4, 5", [4, 4, 5]), ("9" * 19, [int("9" * 19)])]
 )
-def test_a_list_of_seeds_names_each_once(text: str, seeds: list[int]) -> None:
-    assert choose_seeds(5, Takes(seeds=text)) == seeds
+def test_a_list_of_seeds_is_read(text: str, seeds: list[int]) -> None:
+    assert Takes(seeds=text).listed() == seeds
+    assert Takes(seed=3).listed() is None
 
 
 @pytest.mark.parametrize("text", ["", "1,", "a", "-1", "1.5", "9" * 20, "1;2"])
 def test_what_is_not_a_list_of_seeds_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is not a list of seeds; write 1,2,3"):
-        choose_seeds(5, Takes(seeds=text))
+        Takes(seeds=text).listed()
 
 
 @pytest.mark.parametrize("takes", [Takes(seed=1, seeds="1"), Takes(takes=2, seeds="1")], ids=str)
 def test_a_list_of_seeds_stands_alone(takes: Takes) -> None:
     with pytest.raises(typer.BadParameter, match="--seeds stands alone"):
-        choose_seeds(5, takes)
+        takes.listed()
 
 
 def test_every_take_has_its_seed_and_its_name(tmp_path: Path) -> None:
