@@ -1,4 +1,4 @@
-"""Draw one sheet that shows a whole result: a tile for each prompt block, before and after."""
+"""Draw one sheet that shows a whole result: some frames of every prompt block."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 MAX_TILES = 60
+PICTURE_WIDTH = 256  # pixels, as all of these
 
-_PICTURE_WIDTH = 320  # pixels, as all of these
-_MARGIN, _GUTTER, _PAIR_GAP = 32, 28, 4
-_HEADING_HEIGHT, _LINE_HEIGHT, _CAPTION_LINES = 34, 22, 3
+_MARGIN, _GUTTER, _GAP = 32, 28, 4
+_LABEL_HEIGHT, _HEADING_HEIGHT, _LINE_HEIGHT, _CAPTION_LINES = 22, 30, 22, 3
 _NOTE_HEIGHT = 36
 _SHEET_RATIO = 16 / 10
 _BACKGROUND, _EMPTY = (24, 24, 26), (36, 36, 39)
@@ -29,18 +29,68 @@ _WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "Arial Unicode.ttf")
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A prompt block as the sheet shows it.
+class Picture:
+    """A frame on the sheet, and the input frame that it was made from, if there is one.
+
+    ``transition`` is how far the change of prompt has come in this frame, from 0 to 1.
 
     Shapes:
-        after, before: [H, W, 3]; before is None where there is no input video
+        after, before: [H, W, 3]
     """
 
-    number: int
-    start_seconds: float
-    prompt: str
+    frame: int
+    seconds: float
     after: NDArray[np.uint8]
     before: NDArray[np.uint8] | None = None
+    transition: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The frame's time and number."""
+        label = f"{clock(self.seconds)}  frame {self.frame:,}"
+        return label if self.transition is None else f"{label}  change {self.transition:.0%}"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A prompt block as the sheet shows it."""
+
+    number: int
+    prompt: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class _Sizes:
+    """How large a tile and its parts are."""
+
+    picture: tuple[int, int]  # width and height
+    columns: int  # pictures beside each other
+    rows: int  # 2 with the input above the result, else 1
+
+    @classmethod
+    def of(cls, tiles: Sequence[Tile]) -> _Sizes:
+        pictures = [picture for tile in tiles for picture in tile.pictures]
+        height, width = pictures[0].after.shape[:2] if pictures else (9, 16)
+        has_input = any(picture.before is not None for picture in pictures)
+        return cls(
+            picture=(PICTURE_WIDTH, max(1, round(PICTURE_WIDTH * height / width))),
+            columns=max([len(tile.pictures) for tile in tiles] + [1]),
+            rows=2 if has_input else 1,
+        )
+
+    @property
+    def width(self) -> int:
+        return self.columns * (self.picture[0] + _GAP) - _GAP
+
+    @property
+    def pictures_height(self) -> int:
+        return self.rows * (self.picture[1] + _GAP) - _GAP
+
+    @property
+    def height(self) -> int:
+        captions = _HEADING_HEIGHT + _CAPTION_LINES * _LINE_HEIGHT
+        return self.pictures_height + _LABEL_HEIGHT + captions
 
 
 def choose_blocks(num_blocks: int) -> list[int]:
@@ -59,28 +109,24 @@ def save_contact_sheet(file: Path, tiles: Sequence[Tile], *, num_blocks: int) ->
 
 
 def _draw_sheet(tiles: Sequence[Tile], num_blocks: int) -> Image.Image:
-    has_pairs = any(tile.before is not None for tile in tiles)
-    height, width = tiles[0].after.shape[:2]
-    picture_size = _PICTURE_WIDTH, max(1, round(_PICTURE_WIDTH * height / width))
-    tile_width = _PICTURE_WIDTH * 2 + _PAIR_GAP if has_pairs else _PICTURE_WIDTH
-    tile_height = picture_size[1] + _HEADING_HEIGHT + _CAPTION_LINES * _LINE_HEIGHT
-    columns = round(math.sqrt(len(tiles) * _SHEET_RATIO * tile_height / tile_width))
+    sizes = _Sizes.of(tiles)
+    columns = round(math.sqrt(len(tiles) * _SHEET_RATIO * sizes.height / sizes.width))
     columns = min(max(columns, 1), len(tiles))
     rows = math.ceil(len(tiles) / columns)
     note_height = _NOTE_HEIGHT if num_blocks > len(tiles) else 0
     sheet = Image.new(
         "RGB",
         (
-            2 * _MARGIN + columns * (tile_width + _GUTTER) - _GUTTER,
-            2 * _MARGIN + rows * (tile_height + _GUTTER) - _GUTTER + note_height,
+            2 * _MARGIN + columns * (sizes.width + _GUTTER) - _GUTTER,
+            2 * _MARGIN + rows * (sizes.height + _GUTTER) - _GUTTER + note_height,
         ),
         _BACKGROUND,
     )
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
-        left = _MARGIN + column * (tile_width + _GUTTER)
-        top = _MARGIN + row * (tile_height + _GUTTER)
-        _draw_tile(sheet, tile, (left, top), picture_size, has_pairs)
+        left = _MARGIN + column * (sizes.width + _GUTTER)
+        top = _MARGIN + row * (sizes.height + _GUTTER)
+        _draw_tile(sheet, tile, (left, top), sizes)
     if note_height:
         note = f"{len(tiles)} of {num_blocks:,} prompt blocks, evenly chosen"
         position = (_MARGIN, sheet.height - _MARGIN - _LINE_HEIGHT)
@@ -88,32 +134,32 @@ def _draw_sheet(tiles: Sequence[Tile], num_blocks: int) -> Image.Image:
     return sheet
 
 
-def _draw_tile(
-    sheet: Image.Image,
-    tile: Tile,
-    corner: tuple[int, int],
-    picture_size: tuple[int, int],
-    has_pairs: bool,
-) -> None:
+def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int], sizes: _Sizes) -> None:
     left, top = corner
-    pictures = [tile.before, tile.after] if has_pairs else [tile.after]
     draw = ImageDraw.Draw(sheet)
-    for index, picture in enumerate(pictures):
-        x = left + index * (picture_size[0] + _PAIR_GAP)
-        if picture is None:
-            draw.rectangle((x, top, x + picture_size[0] - 1, top + picture_size[1] - 1), _EMPTY)
-        else:
-            small = Image.fromarray(picture).resize(picture_size, Image.Resampling.LANCZOS)
-            sheet.paste(small, (x, top))
-    width = len(pictures) * (picture_size[0] + _PAIR_GAP) - _PAIR_GAP
-    baseline = top + picture_size[1] + _HEADING_HEIGHT - 8
-    draw.text((left, baseline), str(tile.number), _BRIGHT, font_for(_TEXT_SIZE, ""), anchor="ls")
-    time = _clock(tile.start_seconds)
-    draw.text((left + width, baseline), time, _DIM, font_for(_SMALL_SIZE, ""), anchor="rs")
+    for index, picture in enumerate(tile.pictures):
+        x = left + index * (sizes.picture[0] + _GAP)
+        above = [picture.before] if sizes.rows > 1 else []
+        for row, pixels in enumerate([*above, picture.after]):
+            _draw_picture(sheet, pixels, (x, top + row * (sizes.picture[1] + _GAP)), sizes.picture)
+        middle = top + sizes.pictures_height + _LABEL_HEIGHT // 2
+        draw.text((x, middle), picture.label, _DIM, font_for(_SMALL_SIZE, ""), anchor="lm")
+    top += sizes.pictures_height + _LABEL_HEIGHT
+    number, baseline = str(tile.number), top + _HEADING_HEIGHT - 8
+    draw.text((left, baseline), number, _BRIGHT, font_for(_TEXT_SIZE, ""), anchor="ls")
     font = font_for(_TEXT_SIZE, tile.prompt)
-    for index, line in enumerate(_wrap(clean_caption(tile.prompt), font, width)):
-        y = top + picture_size[1] + _HEADING_HEIGHT + index * _LINE_HEIGHT
-        draw.text((left, y), line, _TEXT, font)
+    for index, line in enumerate(_wrap(clean_caption(tile.prompt), font, sizes.width)):
+        draw.text((left, top + _HEADING_HEIGHT + index * _LINE_HEIGHT), line, _TEXT, font)
+
+
+def _draw_picture(
+    sheet: Image.Image, pixels: NDArray[np.uint8] | None, at: tuple[int, int], size: tuple[int, int]
+) -> None:
+    if pixels is None:
+        x, y = at
+        ImageDraw.Draw(sheet).rectangle((x, y, x + size[0] - 1, y + size[1] - 1), _EMPTY)
+    else:
+        sheet.paste(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), at)
 
 
 def clean_caption(text: str) -> str:
@@ -141,10 +187,11 @@ def _line(text: str, length: int, mark: str) -> str:
     return text[:length].rstrip(" ,;") + mark if mark and length < len(text) else text[:length]
 
 
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds, 1), 60)
+def clock(seconds: float) -> str:
+    """Return a time to the millisecond: 0:01.063, or 1:00:00.000."""
+    minutes, seconds = divmod(round(seconds, 3), 60)
     hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{seconds:04.1f}" if hours else f"{minutes}:{seconds:04.1f}"
+    return f"{hours}:{minutes:02}:{seconds:06.3f}" if hours else f"{minutes}:{seconds:06.3f}"
 
 
 def font_for(size: int, text: str) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

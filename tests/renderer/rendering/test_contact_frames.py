@@ -9,7 +9,7 @@ import numpy as np
 
 from renders.shots import block, timeline
 from rushes.presets.preset import load_preset
-from rushes.rendering.contact_frames import ContactFrames, Frames, caption, middle_frames
+from rushes.rendering.contact_frames import ContactFrames, Frames, Moment, caption, moments_of
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan
@@ -37,16 +37,32 @@ def collect(plan: RenderPlan, folder: Path, source: Frames | None = None) -> Con
     return contact
 
 
-def test_every_block_is_shown_by_its_middle_frame(tmp_path: Path) -> None:
+def frames_of(plan: RenderPlan) -> list[list[int]]:
+    return [[moment.frame for moment in moments] for moments in moments_of(plan).values()]
+
+
+def shown(contact: ContactFrames) -> list[list[int]]:
+    """What the pictures say that they are, by tile."""
+    return [[int(picture.after[0, 0, 0]) for picture in tile.pictures] for tile in contact.tiles()]
+
+
+def test_every_block_is_shown_by_its_first_middle_and_last_frame(tmp_path: Path) -> None:
     plan = plan_of(block("a boat", 0, 1), block("a pond", 1, 2))
     assert [(c.first_frame, c.prompt_block) for c in plan.chunks][4] == (17, 1)
-    assert middle_frames(plan) == [(0, 8), (1, 24)]
+    assert frames_of(plan) == [[0, 8, 16], [17, 24, 31]]
     contact = collect(plan, tmp_path)
-    assert [(tile.number, int(tile.after[0, 0, 0])) for tile in contact.tiles()] == [
-        (0, 8),
-        (1, 24),
-    ]
+    assert shown(contact) == [[0, 8, 16], [17, 24, 31]]
+    assert [tile.number for tile in contact.tiles()] == [0, 1]
     assert contact.num_blocks == 2
+
+
+def test_of_a_block_with_a_transition_the_middle_of_that_is_shown() -> None:
+    plan = plan_of(block("a boat", 0, 1), block("a pond", 1, 3, transitionSteps=3))
+    changing = [chunk for chunk in plan.chunks if chunk.transition is not None]
+    assert [chunk.first_frame for chunk in changing] == [17, 21, 25]
+    first, *rest = moments_of(plan)[1]
+    assert first == Moment(23, changing[1].transition)
+    assert rest == [Moment(38), Moment(47)]
 
 
 def test_tiles_of_an_earlier_attempt_count(tmp_path: Path) -> None:
@@ -55,28 +71,50 @@ def test_tiles_of_an_earlier_attempt_count(tmp_path: Path) -> None:
     first.take(0, frames[:17], None)
     again = ContactFrames(plan, tmp_path)
     again.take(17, frames[17:32], None)
-    assert [int(tile.after[0, 0, 0]) for tile in again.tiles()] == [8, 24]
+    assert shown(again) == [[0, 8, 16], [17, 24, 31]]
+
+
+def test_what_an_earlier_version_did_not_keep_is_left_out(tmp_path: Path) -> None:
+    plan = plan_of(block("a boat", 0, 1), block("a pond", 1, 2))
+    contact = ContactFrames(plan, tmp_path)
+    (tmp_path / "0-after.png").write_bytes(b"of a block, not of a frame")
+    contact.take(17, numbered(plan)[17:32], None)
+    assert shown(contact) == [[], [17, 24, 31]]
 
 
 def test_frames_that_are_dropped_do_not_count() -> None:
     plan = plan_of(block("a boat", 0, 6 / 16))
     assert (plan.num_frames, plan.num_frames_made) == (6, 9)
-    assert middle_frames(plan) == [(0, 2)]
+    assert frames_of(plan) == [[0, 2, 5]]
 
 
-def test_a_block_shown_twice_has_one_tile() -> None:
+def test_a_frame_is_shown_once() -> None:
+    assert frames_of(plan_of(block("a boat", 0, 1 / 16))) == [[0]]
+    assert frames_of(plan_of(block("a boat", 0, 2 / 16))) == [[0, 1]]
+
+
+def test_a_block_shown_twice_has_one_tile(tmp_path: Path) -> None:
     plan = plan_of(block("a", 0, 3), block("b", 1, 2))
-    seen = [number for number, _ in middle_frames(plan)]
-    assert len(seen) == len(set(seen))
+    assert len(collect(plan, tmp_path).tiles()) == len({c.prompt_block for c in plan.chunks})
 
 
-def test_tiles_know_time_prompt_and_what_they_were_made_from(tmp_path: Path) -> None:
+def test_pictures_know_their_time_and_what_they_were_made_from(tmp_path: Path) -> None:
     plan = plan_of(block("a boat", 0, 1), block("a pond", 1, 2))
     source = 100 + numbered(plan)
     tile = collect(plan, tmp_path, source).tiles()[1]
-    assert (tile.start_seconds, tile.prompt) == (1.0, "a pond")
-    assert tile.before is not None
-    assert int(tile.before[0, 0, 0]) == 124
+    assert tile.prompt == "a pond"
+    picture = tile.pictures[1]
+    assert (picture.frame, picture.seconds) == (24, 1.5)
+    assert picture.before is not None
+    assert int(picture.before[0, 0, 0]) == 124
+
+
+def test_large_frames_are_kept_small(tmp_path: Path) -> None:
+    plan = plan_of(block("a boat", 0, 1 / 16))
+    contact = ContactFrames(plan, tmp_path)
+    contact.take(0, np.zeros((1, 80, 1024, 3), np.uint8), None)
+    (picture,) = contact.tiles()[0].pictures
+    assert picture.after.shape == (20, 256, 3)
 
 
 def test_tiles_keep_their_frame_when_the_chunk_is_overwritten(tmp_path: Path) -> None:
@@ -84,9 +122,10 @@ def test_tiles_keep_their_frame_when_the_chunk_is_overwritten(tmp_path: Path) ->
     contact, frames = ContactFrames(plan, tmp_path), numbered(plan).copy()
     contact.take(0, frames, frames)
     frames[:] = 99
-    (tile,) = contact.tiles()
-    assert tile.before is not None
-    assert int(tile.after.max()) == int(tile.before.max()) == 2
+    assert shown(contact) == [[0, 2, 4]]
+    before = contact.tiles()[0].pictures[1].before
+    assert before is not None
+    assert int(before.max()) == 2
 
 
 def test_of_many_blocks_an_even_choice_is_kept(tmp_path: Path) -> None:

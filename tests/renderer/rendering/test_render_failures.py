@@ -161,7 +161,7 @@ def test_an_input_that_changes_under_the_render_ends_it(change: str, studio: Stu
     [
         ("out.png", 4_000, "a boat", "out"),
         ("out.mp4", 30_000, "a boat", "out.mp4.png"),
-        ("out.mp4", 190_000, "boats " * 16_600, "out.mp4.json"),
+        ("out.mp4", 750_000, "boats " * 16_600, "out.mp4.json"),
     ],
     ids=["pictures", "contact sheet", "manifest"],
 )
@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(
     output: str, num_bytes: int, prompt: str, told: str, studio: Studio
 ) -> None:
     document = timeline(block(prompt, 0, 1))
-    document["prompts"][0]["prompts"] *= 2  # one has a limit of length
+    document["prompts"][0]["prompts"] *= 8  # one has a limit of length
     plan, request = studio.prepare(document, output)
     with largest_file(num_bytes), pytest.raises(VideoError) as caught:
         render(studio.pipeline, plan, request)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from rushes.video.contact_sheet import (
     MAX_TILES,
+    Picture,
     Tile,
     choose_blocks,
     clean_caption,
@@ -17,10 +19,13 @@ from rushes.video.contact_sheet import (
 )
 
 
-def tile(number: int = 1, prompt: str = "a cat", *, has_before: bool = True) -> Tile:
+def tile(
+    number: int = 1, prompt: str = "a cat", *, has_before: bool = True, num_pictures: int = 1
+) -> Tile:
     after = np.full((48, 80, 3), (200, 30, 30), np.uint8)
     before = np.full((48, 80, 3), (30, 200, 30), np.uint8) if has_before else None
-    return Tile(number=number, start_seconds=2.5, prompt=prompt, after=after, before=before)
+    pictures = [Picture(40 + index, 2.5, after, before) for index in range(num_pictures)]
+    return Tile(number, prompt, tuple(pictures))
 
 
 def draw(path: Path, tiles: list[Tile], num_blocks: int = 1) -> Image.Image:
@@ -29,21 +34,44 @@ def draw(path: Path, tiles: list[Tile], num_blocks: int = 1) -> Image.Image:
         return picture.convert("RGB")
 
 
-def test_before_stands_left_of_after(tmp_path: Path) -> None:
+def places(sheet: Image.Image, colour: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Rows and columns of the pixels of a colour."""
+    return np.argwhere((np.asarray(sheet) == colour).all(axis=2))
+
+
+def test_the_input_stands_above_the_result(tmp_path: Path) -> None:
     sheet = draw(tmp_path / "sheet.png", [tile()])
-    pixels = np.asarray(sheet).astype(int)
-    green = np.argwhere((pixels == (30, 200, 30)).all(axis=2))
-    red = np.argwhere((pixels == (200, 30, 30)).all(axis=2))
-    assert green[:, 1].max() < red[:, 1].min()
-    assert set(green[:, 0]) == set(red[:, 0])
+    green, red = places(sheet, (30, 200, 30)), places(sheet, (200, 30, 30))
+    assert green[:, 0].max() < red[:, 0].min()
+    assert set(green[:, 1]) == set(red[:, 1])
     assert len(green) == len(red) > 10_000
 
 
-def test_without_input_there_is_only_after(tmp_path: Path) -> None:
+def test_without_input_there_is_only_the_result(tmp_path: Path) -> None:
     pair = draw(tmp_path / "pair.png", [tile()])
     single = draw(tmp_path / "single.png", [tile(has_before=False)])
-    assert single.width < pair.width
-    assert single.height == pair.height
+    assert single.height < pair.height
+    assert single.width == pair.width
+
+
+def test_frames_of_a_block_stand_beside_each_other(tmp_path: Path) -> None:
+    one, three = (
+        places(draw(tmp_path / "sheet.png", [tile(num_pictures=count)]), (200, 30, 30))
+        for count in (1, 3)
+    )
+    assert len(three) == 3 * len(one)
+    assert set(three[:, 0]) == set(one[:, 0])
+
+
+def test_a_block_of_which_nothing_was_kept_is_only_told(tmp_path: Path) -> None:
+    sheet = draw(tmp_path / "sheet.png", [tile(num_pictures=0), tile(2)])
+    assert len(places(sheet, (200, 30, 30))) > 10_000
+
+
+def test_labels_have_the_time_and_number_of_the_frame() -> None:
+    pixels = np.zeros((2, 2, 3), np.uint8)
+    assert Picture(1234, 77.125, pixels).label == "1:17.125  frame 1,234"
+    assert Picture(3, 3605.0, pixels, transition=0.3).label == "1:00:05.000  frame 3  change 30%"
 
 
 def test_the_prompt_is_under_the_pictures(tmp_path: Path) -> None:
