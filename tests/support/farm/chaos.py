@@ -110,9 +110,9 @@ def table_of(parts: dict[str, dict[str, Any]]) -> Table:
     """Return one table of everything: a row for each random run and each scenario."""
     table = Table(
         *("what", "jobs", "faults", "done", "lost", "published twice", "other frames"),
-        *("attempts", "seconds", "result"),
+        *("after more attempts", "attempts", "seconds", "result"),
     )
-    counts = ("done", "lost", "published_twice", "different_frames", "attempts")
+    counts = ("done", "lost", "published_twice", "different_frames", "done_after_more", "attempts")
     for name, part in parts.items():
         for scenario, found in part.get("scenarios", {}).items():
             blank = [""] * (len(counts) + 2)

@@ -2,11 +2,13 @@
 
 A job called after one of the ``POINTS`` kills its process there with SIGKILL, once, as somebody may
 from outside; one called "poison" crashes it each time. A sick worker crashes with every job.
-python tests/support/farm/crash_worker.py NAME FOLDER [SICK]; the folder keeps what is done already.
+python tests/support/farm/crash_worker.py NAME FOLDER [--sick]; the folder keeps what is done
+already. Without a name it is called after its --slot and the number of its process.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -15,24 +17,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
+
 from rushes.files.folders import Folders
 from rushes.rendering.loop import Progress, Report
 from rushes.rendering.render import Work
 from rushes.rendering.request import RenderRequest
 from rushes_queue.broker.attempt_ends import AttemptEnds
+from rushes_queue.broker.leases import Leases
 from rushes_queue.broker.replies import Change
 from rushes_queue.broker.scripts import Scripts
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import JobDocument
+from rushes_queue.jobs.record import JobRecord
 from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.settings.model import Settings
-from rushes_queue.worker.options import WorkerOptions
+from rushes_queue.worker.options import WorkerOptions, worker_place
 from rushes_queue.worker.warm_renderer import WarmRenderer
 from rushes_queue.worker.worker import Worker
 
 # Between each two steps of an attempt: after the step that a point is called after.
 POINTS = (
-    *("input", "load", "first chunk", "render", "save", "saved", "last chunk", "join", "publish"),
+    *(
+        "claim",
+        "input",
+        "load",
+        "first chunk",
+        "render",
+        "save",
+        "saved",
+        "last chunk",
+        "join",
+        "publish",
+    ),
 )
 
 
@@ -83,6 +100,21 @@ class CrashingRenderer(WarmRenderer):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class CrashingLeases(Leases):
+    """Leases of a worker that may die right after it has claimed a job."""
+
+    def __init__(self, client: Redis, scripts: Scripts, renderer: CrashingRenderer) -> None:
+        super().__init__(client, scripts)
+        self.renderer = renderer
+
+    def claim(self, *arguments: Any, **more: Any) -> JobRecord | None:
+        record = super().claim(*arguments, **more)
+        if record is not None:
+            self.renderer.name = record.name
+            self.renderer.reach("claim")
+        return record
+
+
 class CrashingEnds(AttemptEnds):
     """Ends of a worker that may die after it has published, before it says so."""
 
@@ -107,16 +139,29 @@ class CrashingWorker(Worker):
     def open_links(self) -> FarmLinks:
         links = super().open_links()
         scripts = Scripts(links.store.client, links.store.prefix)
+        links.store.leases = CrashingLeases(links.store.client, scripts, self._crashing)
         links.store.ends = CrashingEnds(scripts, self._crashing)
         return links
 
 
 def main() -> int:
     """Work until told to end."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sick", action="store_true")
+    parser.add_argument("--gpu")
+    parser.add_argument("--slot", default="")
+    asked = parser.parse_args()
     settings = load_settings()
     folders = Folders(settings.models_dir, settings.cache_dir)
-    renderer = CrashingRenderer(folders, Path(sys.argv[2]), is_sick=len(sys.argv) > 3)
-    options = WorkerOptions(name=sys.argv[1], presets=("tiny",), device="cpu")
+    renderer = CrashingRenderer(folders, asked.folder, is_sick=asked.sick)
+    options = WorkerOptions(
+        name=asked.name or f"{asked.slot}.{os.getpid()}",
+        presets=("tiny",),
+        device="cpu",
+        place=worker_place(None, asked.slot),
+    )
     return CrashingWorker(settings, options, renderer).run()
 
 

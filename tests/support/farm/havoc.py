@@ -6,14 +6,15 @@ the workers. The instants come from a seed, so a run can be repeated as far as t
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm.running import RunningFarm, WorkerProcess, running_farm
+from farm.supervised import SupervisedFarm, SupervisedWorker, supervised_farm
 from farm.timelines import write_shot
 from rushes_queue.broker.totals import read_totals
 from rushes_queue.doorbell.app import BELLS
@@ -23,12 +24,13 @@ from rushes_queue.worker.sweep import SECONDS_BETWEEN_SWEEPS
 FAULTS = ("kill child", "kill worker", "terminate", "freeze")
 ALL_FAULTS = (
     *FAULTS,
-    *("kill parent", "kill broker", "double bells", "drop bells", "malformed bells"),
-    "spoil record",
+    *("kill parent", "kill supervisor", "kill broker"),
+    *("double bells", "drop bells", "malformed bells", "spoil record"),
 )
 CHUNKS = 60  # some seconds of rendering on a fast machine
 _LEASE_SECONDS = 5.0
 _LONGEST_SECONDS = 7200.0
+_DIFFERENT_JOBS = 25  # rendered undisturbed; the others are the same ones once more
 _LONGEST_START_SECONDS = 30.0
 
 
@@ -46,6 +48,7 @@ class Outcome:
     attempts: int
     ended: dict[str, int]  # attempts by what ended them
     done_after_more: int  # jobs that were done at a later attempt than the first
+    equal_after_more: int  # of those, the ones with the frames of an undisturbed render
     quarantined: int  # the one included that crashes its workers, if there is one
     is_poison_quarantined: bool  # or there was none
     seconds: float
@@ -72,96 +75,117 @@ def wreak_havoc(
 ) -> Outcome:
     """Render jobs while workers are mistreated; the last fault comes before the last job ends.
 
-    ``with_enemies``: one more job crashes each worker that renders it, and one more worker crashes
-    with each job. ``settings`` are variables of the farm, such as those of a bucket.
+    Broker and workers are looked after by the supervisor of ``rushes up``. ``with_enemies``: one
+    more job crashes each worker that renders it, and one more worker crashes with each job.
+    ``settings`` are variables of the farm, such as those of a bucket.
     """
     chance = random.Random(seed)
-    environment = {
-        "RUSHES_LEASE_SECONDS": str(_LEASE_SECONDS),
-        **(settings or {}),
-    }
+    environment = {"RUSHES_LEASE_SECONDS": str(_LEASE_SECONDS), **(settings or {})}
     begin = time.monotonic()
     counts = dict.fromkeys(kinds, 0)
-    with running_farm(environment, cache=cache) as farm:
-        shots = [
-            write_shot(farm.folder / f"shot{number:03}.json", chunks=chunks, seed=number)
-            for number in range(num_jobs)
-        ]
-        expected = [farm.render_here(shot) for shot in shots]
-        say(f"{num_jobs} jobs rendered undisturbed in {time.monotonic() - begin:.0f} s")
+    with supervised_farm(environment, num_workers, cache=cache) as farm:
+        expected = _render_undisturbed(farm, min(num_jobs, _DIFFERENT_JOBS), chunks)
+        say(f"{len(expected)} jobs rendered undisturbed in {time.monotonic() - begin:.0f} s")
         poison = []
+        sick = None
         if with_enemies:
-            bad = write_shot(farm.folder / "poison.json", chunks=chunks, seed=num_jobs)
-            poison = farm.submit(bad)
-            farm.start_crashing_worker(is_sick=True)
-        jobs = farm.submit(*shots)
-        workers = [farm.start_crashing_worker() for _ in range(num_workers)]
-        for number in range(num_faults):
-            slot = _busy_slot(farm, workers, chance)
-            time.sleep(chance.uniform(0.0, 1.0))
-            kind = chance.choice(list(kinds))
-            workers[slot] = _mistreat(farm, workers[slot], kind, chance)
-            counts[kind] += 1
-            done = sum(record.state in FINISHED for record in farm.store.get_many(jobs).values())
-            if number % 10 == 9:
-                say(f"{number + 1} faults, {done} of {num_jobs} jobs have ended")
-            if done == num_jobs:
-                say(f"all jobs have ended after {number + 1} faults; more jobs are needed")
-                break
-        farm.wait([*jobs, *poison], timeout=_LONGEST_SECONDS)
-        return _judge(farm, jobs, poison, expected, counts, time.monotonic() - begin)
+            poison = farm.submit(write_shot(farm.folder / "poison.json", chunks=chunks, seed=1))
+            sick = farm.start_sick_worker()
+        jobs = _submit(farm, list(expected), num_jobs)
+        try:
+            for number, kind in enumerate(_in_any_order(kinds, num_faults, chance)):
+                _strike(farm, kind, chance, counts)
+                done = _num_ended(farm, jobs)
+                if number % 10 == 9:
+                    say(f"{number + 1} faults, {done} of {num_jobs} jobs have ended")
+                if done == num_jobs:
+                    say(f"all jobs have ended after {number + 1} faults; more jobs are needed")
+                    break
+            farm.wait([*jobs, *poison], timeout=_LONGEST_SECONDS)
+        finally:
+            if sick is not None:
+                os.killpg(sick.pid, signal.SIGKILL)
+                sick.wait()
+        wanted = {job: expected[shot] for job, shot in jobs.items()}
+        return _judge(farm, wanted, poison, counts, time.monotonic() - begin)
 
 
-def _busy_slot(farm: RunningFarm, workers: Sequence[WorkerProcess], chance: random.Random) -> int:
+def _render_undisturbed(
+    farm: SupervisedFarm, number: int, chunks: int
+) -> dict[Path, tuple[str, bytes]]:
+    shots = [
+        write_shot(farm.folder / f"shot{each:03}.json", chunks=chunks, seed=each + 2)
+        for each in range(number)
+    ]
+    return {shot: farm.render_here(shot) for shot in shots}
+
+
+def _submit(farm: SupervisedFarm, shots: Sequence[Path], number: int) -> dict[str, Path]:
+    """Hand in so many jobs, the same timelines over and over; return the timeline of each."""
+    jobs: dict[str, Path] = {}
+    while len(jobs) < number:
+        some = shots[: number - len(jobs)]
+        jobs |= dict(zip(farm.submit(*some, "--new"), some, strict=True))
+    return jobs
+
+
+def _in_any_order(kinds: Sequence[str], number: int, chance: random.Random) -> list[str]:
+    """Return so many kinds, all of them equally often but for one."""
+    rounds = [chance.sample(kinds, len(kinds)) for _ in range(number // len(kinds) + 1)]
+    return [kind for each in rounds for kind in each][:number]
+
+
+def _num_ended(farm: SupervisedFarm, jobs: Iterable[str]) -> int:
+    return sum(record.state in FINISHED for record in farm.store.get_many(jobs).values())
+
+
+def _strike(farm: SupervisedFarm, kind: str, chance: random.Random, counts: dict[str, int]) -> None:
+    """Do something bad to a worker that has a job, or to what it depends on."""
+    worker = _busy_worker(farm, chance)
+    time.sleep(chance.uniform(0.0, 1.0))
+    _mistreat(farm, worker, kind, chance)
+    counts[kind] += 1
+
+
+def _busy_worker(farm: SupervisedFarm, chance: random.Random) -> SupervisedWorker:
     """Wait until a worker has a job, or a while, and return it: also one that starts is struck."""
     deadline = time.monotonic() + _LONGEST_START_SECONDS
     while time.monotonic() < deadline:
         owners = {record.owner for record in farm.store.list(state=State.RUNNING)}
-        busy = [slot for slot, worker in enumerate(workers) if worker.name in owners]
+        busy = [worker for worker in farm.slots if worker.name in owners]
         if busy:
             return chance.choice(busy)
         time.sleep(0.05)
-    return chance.randrange(len(workers))
+    return chance.choice(farm.slots)
 
 
 def _mistreat(
-    farm: RunningFarm, worker: WorkerProcess, kind: str, chance: random.Random
-) -> WorkerProcess:
-    """Do something bad to a worker; return it, or the one that takes its place."""
+    farm: SupervisedFarm, worker: SupervisedWorker, kind: str, chance: random.Random
+) -> None:
     match kind:
         case "kill child":
             worker.kill_child()
-            return worker
         case "kill worker":
             worker.kill()
         case "kill parent":
-            worker.process.kill()
-            worker.process.wait()
-            time.sleep(chance.uniform(0, 2))
-            worker.signal_all(signal.SIGKILL)  # the child, if it has not noticed
+            worker.kill_parent()
+        case "kill supervisor":
+            farm.kill_supervisor(worker, chance.uniform(0, 2))
         case "kill broker":
-            farm.server.kill()
-            time.sleep(chance.uniform(0, 2))
-            farm.server.start()
-            return worker
+            farm.kill_broker()
         case "double bells" | "drop bells" | "malformed bells":
             _tamper_with_bells(farm, kind)
-            return worker
         case "spoil record":
             _spoil_a_record(farm, chance)
-            return worker
         case "terminate":
-            worker.terminate()
-            worker.wait()
+            worker.drain()
         case "freeze":
             worker.signal_all(signal.SIGSTOP)
             time.sleep(_LEASE_SECONDS + chance.uniform(1, 3))
             worker.signal_all(signal.SIGCONT)
-            return worker
-    return farm.start_crashing_worker()
 
 
-def _tamper_with_bells(farm: RunningFarm, kind: str) -> None:
+def _tamper_with_bells(farm: SupervisedFarm, kind: str) -> None:
     client = farm.store.client
     key = f"{farm.store.prefix}{BELLS}tiny.any.normal"  # of all jobs here
     bells: list[str] = client.lrange(key, 0, -1)  # type: ignore[assignment]
@@ -173,7 +197,7 @@ def _tamper_with_bells(farm: RunningFarm, kind: str) -> None:
         client.lpush(key, *bells)
 
 
-def _spoil_a_record(farm: RunningFarm, chance: random.Random) -> None:
+def _spoil_a_record(farm: SupervisedFarm, chance: random.Random) -> None:
     """Write nonsense over a record; whoever looks after the farm then runs reconcile."""
     left = [record.id for record in farm.store.list() if record.state not in FINISHED]
     if left:
@@ -185,34 +209,31 @@ def _spoil_a_record(farm: RunningFarm, chance: random.Random) -> None:
 
 
 def _judge(
-    farm: RunningFarm,
-    jobs: Sequence[str],
+    farm: SupervisedFarm,
+    expected: Mapping[str, tuple[str, bytes]],
     poison: Sequence[str],
-    expected: Sequence[tuple[str, bytes]],
     counts: dict[str, int],
     seconds: float,
 ) -> Outcome:
-    records = [farm.store.get(job) for job in jobs]
+    """Compare what became of jobs with the frames and the videos that are expected of each."""
+    records = list(farm.store.get_many(expected).values())
     done = [record for record in records if record.state is State.DONE]
-    by_id = dict(zip(jobs, expected, strict=True))
-    results = farm.results()
+    results = [key for key in farm.results() if key.endswith(".mp4")]
+    hashes = {record.id: farm.manifest(record)["frames_sha256"] for record in done}
+    more = [record for record in done if record.attempts > 1]
     return Outcome(
-        jobs=len(jobs),
+        jobs=len(expected),
         faults=counts,
         done=len(done),
-        lost=len(jobs) - len(records),
-        published_twice=sum(
-            sum(record.id in key and key.endswith(".mp4") for key in results) != 1
-            for record in done
-        ),
-        different_frames=sum(
-            farm.manifest(record)["frames_sha256"] != by_id[record.id][0] for record in done
-        ),
-        different_videos=sum(farm.video(record) != by_id[record.id][1] for record in done),
+        lost=len(expected) - len(records),
+        published_twice=sum(sum(each.id in key for key in results) != 1 for each in done),
+        different_frames=sum(hashes[each.id] != expected[each.id][0] for each in done),
+        different_videos=sum(farm.video(each) != expected[each.id][1] for each in done),
         attempts=sum(record.attempts for record in records),
         ended=dict(read_totals(farm.store.client, farm.store.prefix).attempts),
         seconds=seconds,
-        done_after_more=sum(record.attempts > 1 for record in done),
+        done_after_more=len(more),
+        equal_after_more=sum(hashes[each.id] == expected[each.id][0] for each in more),
         quarantined=len(farm.store.list(state=State.QUARANTINED)),
         is_poison_quarantined=all(farm.store.get(job).state is State.QUARANTINED for job in poison),
     )

@@ -51,11 +51,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """Return the pids of its children."""
-        path = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        try:
-            return [int(pid) for pid in path.read_text().split()]
-        except OSError:
-            return []
+        return children_of(self.pid)
 
     def kill_child(self) -> None:
         """Kill the process that renders."""
@@ -88,12 +84,19 @@ class WorkerProcess:
         return self.process.poll() is None
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 @dataclass
-class RunningFarm:
-    """Broker, storage, workers, and the commands that talk to them."""
+class ReachableFarm:
+    """Broker and storage of a farm, and the commands that talk to them."""
 
     folder: Path
-    server: RunningServer
     environment: dict[str, str]
     storage: Storage
     store: JobRecords
@@ -108,85 +111,6 @@ class RunningFarm:
         result = self.run("submit", *arguments, "--preset", "tiny")
         assert result.exit_code == 0, result.stderr
         return result.stdout.split()
-
-    def submit_until(self, number: int, act: Callable[[], None], *arguments: object) -> list[str]:
-        """Hand jobs in, in a process of its own, and do something once it named so many.
-
-        Returns those that it named before it failed to reach the broker.
-        """
-        # Less urgent than this process, which must not notice too late.
-        command = ["nice", "-n", "19", *RUSHES, "submit", *map(str, arguments), "--preset", "tiny"]
-        with subprocess.Popen(
-            command,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            named = [process.stdout.readline().strip() for _ in range(number)]
-            act()
-            named += process.stdout.read().split()
-            said = process.stderr.read()
-        assert process.returncode == 5, said
-        assert f"{len(named)} of " in said
-        return named
-
-    def work_once(self, *arguments: object) -> None:
-        """Let a worker take one job, to its end."""
-        worker = self.start_worker("--once", *arguments)
-        assert worker.wait() == 0, worker.log.read_text()
-
-    def start_worker(self, *arguments: object, **more: str) -> WorkerProcess:
-        """Start a worker; it needs some seconds until it listens."""
-        name = f"w{len(self.workers)}"
-        command = [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)]
-        return self._start(name, command, more)
-
-    def start_poisoned_worker(
-        self,
-        of: Literal["poison", "every job"] = "poison",
-        environment: Mapping[str, str] | None = None,
-    ) -> WorkerProcess:
-        """Start a worker that dies of every job called "poison", or of every one."""
-        name = f"w{len(self.workers)}"
-        sick = ["sick"] if of == "every job" else []
-        script = str(ROOT / "tests/support/farm/poison_worker.py")
-        return self._start(name, [sys.executable, script, name, *sick], environment)
-
-    def start_crashing_worker(self, *, is_sick: bool = False) -> WorkerProcess:
-        """Start a worker that renders, and dies where a job's name says so; see its script."""
-        name = f"w{len(self.workers)}"
-        script = str(ROOT / "tests/support/farm/crash_worker.py")
-        sick = ["sick"] if is_sick else []
-        return self._start(name, [sys.executable, script, name, str(self.folder), *sick])
-
-    def _start(
-        self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
-    ) -> WorkerProcess:
-        log = self.folder / f"{name}.log"
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                command,
-                env=self.environment | dict(more or {}),
-                cwd=self.folder,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-        worker = WorkerProcess(process, name, log)
-        self.workers.append(worker)
-        return worker
-
-    def wait_for_worker(self, worker: WorkerProcess) -> None:
-        """Wait until a worker has said that it lives."""
-
-        def is_there() -> bool:
-            assert worker.is_alive, worker.log.read_text()
-            return any(each.name == worker.name for each in read_health(self.folder / "work"))
-
-        wait_until(is_there, f"worker {worker.name} to live")
 
     def wait(
         self, jobs: Sequence[str], states: frozenset[State] = FINISHED, timeout: float = 0.0
@@ -264,6 +188,92 @@ class RunningFarm:
         """Return a time that is after everything in the storage."""
         return datetime.now(UTC) + timedelta(seconds=1)
 
+
+@dataclass
+class RunningFarm(ReachableFarm):
+    """A farm whose broker and workers belong to a test."""
+
+    server: RunningServer = field(kw_only=True)
+
+    def submit_until(self, number: int, act: Callable[[], None], *arguments: object) -> list[str]:
+        """Hand jobs in, in a process of its own, and do something once it named so many.
+
+        Returns those that it named before it failed to reach the broker.
+        """
+        # Less urgent than this process, which must not notice too late.
+        command = ["nice", "-n", "19", *RUSHES, "submit", *map(str, arguments), "--preset", "tiny"]
+        with subprocess.Popen(
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            named = [process.stdout.readline().strip() for _ in range(number)]
+            act()
+            named += process.stdout.read().split()
+            said = process.stderr.read()
+        assert process.returncode == 5, said
+        assert f"{len(named)} of " in said
+        return named
+
+    def work_once(self, *arguments: object) -> None:
+        """Let a worker take one job, to its end."""
+        worker = self.start_worker("--once", *arguments)
+        assert worker.wait() == 0, worker.log.read_text()
+
+    def start_worker(self, *arguments: object, **more: str) -> WorkerProcess:
+        """Start a worker; it needs some seconds until it listens."""
+        name = f"w{len(self.workers)}"
+        command = [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)]
+        return self._start(name, command, more)
+
+    def start_poisoned_worker(
+        self,
+        of: Literal["poison", "every job"] = "poison",
+        environment: Mapping[str, str] | None = None,
+    ) -> WorkerProcess:
+        """Start a worker that dies of every job called "poison", or of every one."""
+        name = f"w{len(self.workers)}"
+        sick = ["sick"] if of == "every job" else []
+        script = str(ROOT / "tests/support/farm/poison_worker.py")
+        return self._start(name, [sys.executable, script, name, *sick], environment)
+
+    def start_crashing_worker(self, *, is_sick: bool = False) -> WorkerProcess:
+        """Start a worker that renders, and dies where a job's name says so; see its script."""
+        name = f"w{len(self.workers)}"
+        script = str(ROOT / "tests/support/farm/crash_worker.py")
+        sick = ["--sick"] if is_sick else []
+        return self._start(name, [sys.executable, script, name, str(self.folder), *sick])
+
+    def _start(
+        self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                command,
+                env=self.environment | dict(more or {}),
+                cwd=self.folder,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        worker = WorkerProcess(process, name, log)
+        self.workers.append(worker)
+        return worker
+
+    def wait_for_worker(self, worker: WorkerProcess) -> None:
+        """Wait until a worker has said that it lives."""
+
+        def is_there() -> bool:
+            assert worker.is_alive, worker.log.read_text()
+            return any(each.name == worker.name for each in read_health(self.folder / "work"))
+
+        wait_until(is_there, f"worker {worker.name} to live")
+
     def stop(self) -> None:
         for worker in self.workers:
             if worker.is_alive:
@@ -281,33 +291,50 @@ def running_farm(
 
     ``cache`` is a folder to share with other farms: weights and prompt embeddings.
     """
-    # Not pytest's folder: the path of a unix socket has at most 107 bytes.
-    with tempfile.TemporaryDirectory(prefix="rushes-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with farm_folder() as folder:
         (folder / "redis").mkdir()
         server = RunningServer(folder / "redis", is_saving=True).start()
-        variables = {
-            "RUSHES_BROKER_URL": server.url,
-            "RUSHES_STORAGE_URL": str(folder / "storage"),
-            "RUSHES_WORK_DIR": str(folder / "work"),
-            "RUSHES_CACHE_DIR": str(cache or folder / "cache"),
-            "RUSHES_MODELS_DIR": str(folder / "models"),
-            "RUSHES_LEASE_SECONDS": "5",
-            "RUSHES_SAVE_POINT_CHUNKS": "2",
-            "RUSHES_RETRIES__FIRST_DELAY_SECONDS": "0.5",
-            "XDG_CONFIG_HOME": str(folder / "config"),
-            "PYTHONPATH": os.pathsep.join((str(ROOT / "renderer"), str(ROOT / "queue"))),
-            "OMP_NUM_THREADS": "1",
-        }
-        settings = dict(os.environ) | variables | dict(environment or {})
-        storage = open_storage(
-            settings["RUSHES_STORAGE_URL"], s3_endpoint=settings.get("RUSHES_S3_ENDPOINT")
-        )
-        farm = RunningFarm(folder, server, settings, storage, JobRecords.open(server.url))
+        settings = settings_in(folder, environment or {}, cache)
+        settings["RUSHES_BROKER_URL"] = server.url
+        storage, store = open_storage_of(settings), JobRecords.open(server.url)
+        farm = RunningFarm(folder, settings, storage, store, server=server)
         try:
             yield farm
         finally:
             farm.stop()
+
+
+@contextmanager
+def farm_folder() -> Iterator[Path]:
+    """Make a folder for a farm. Not pytest's: the path of a unix socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="rushes-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def settings_in(
+    folder: Path, environment: Mapping[str, str], cache: Path | None = None
+) -> dict[str, str]:
+    """Return the variables of a farm that keeps all in a folder; they lack the broker's URL."""
+    variables = {
+        "RUSHES_STORAGE_URL": str(folder / "storage"),
+        "RUSHES_WORK_DIR": str(folder / "work"),
+        "RUSHES_CACHE_DIR": str(cache or folder / "cache"),
+        "RUSHES_MODELS_DIR": str(folder / "models"),
+        "RUSHES_LEASE_SECONDS": "5",
+        "RUSHES_SAVE_POINT_CHUNKS": "2",
+        "RUSHES_RETRIES__FIRST_DELAY_SECONDS": "0.5",
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "PYTHONPATH": os.pathsep.join((str(ROOT / "renderer"), str(ROOT / "queue"))),
+        "OMP_NUM_THREADS": "1",
+    }
+    return dict(os.environ) | variables | dict(environment)
+
+
+def open_storage_of(settings: Mapping[str, str]) -> Storage:
+    """Open the storage that variables name."""
+    return open_storage(
+        settings["RUSHES_STORAGE_URL"], s3_endpoint=settings.get("RUSHES_S3_ENDPOINT")
+    )
 
 
 def wait_until(
