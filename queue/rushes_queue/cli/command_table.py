@@ -41,6 +41,7 @@ _PANELS = {
         "up": "farm.local",
         "down": "farm.local",
         "ps": "farm.local",
+        "web": "farm.web",
         "worker": "farm.worker",
         "workers": "farm.farm",
         "stats": "farm.farm",

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from rushes.errors import ConfigError
 from rushes.files.folders import Folders
-from rushes.shots.asked import make_shots
 from rushes.shots.sources import Source
 from rushes.shots.values import RenderValues
 from rushes_queue.archive.fetch import OnConflict, fetch_result
+from rushes_queue.archive.job_files import read_document
 from rushes_queue.broker.census import take_census
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import LiveWorker
@@ -26,17 +24,20 @@ from rushes_queue.client.answers import FarmStats, FetchedJob, JobLine, JobStatu
 from rushes_queue.client.changes import Act, change_jobs, open_links
 from rushes_queue.client.choosing import select_jobs
 from rushes_queue.client.event_log import follow_events, kept_events
-from rushes_queue.client.submitting import with_files
+from rushes_queue.client.submitting import ask_for_shots, job_options, with_files
 from rushes_queue.client.watch import ChangedRecords, Watch
 from rushes_queue.errors import JobTimeoutError, UnknownJobError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.presets import preset_for_farm
 from rushes_queue.farm.submit import check_shot, hand_in
-from rushes_queue.jobs.job_options import make_job_options
+from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import FINISHED, State
 from rushes_queue.local.machine_settings import read_settings
+from rushes_queue.storage.blobs import BlobRef, fetch_blob
+
+_MOST_IDS = 10_000_000
 
 
 class Farm:
@@ -99,30 +100,24 @@ class Farm:
         Raises: TimelineError, ConfigError, MissingFileError, InputError before anything is stored;
             StorageError.
         """
-        if options.get("device", "auto") != "auto":
-            raise ConfigError("device: a worker computes where it runs; leave it out")
-        if seeds is not None and (takes is not None or options.get("seed") is not None):
-            raise ConfigError("seeds: stands alone, without seed and takes")
-        if (takes is not None and takes < 1) or (seeds is not None and not seeds):
-            raise ConfigError("takes, seeds: nothing is asked for; ask for one or more")
         settings, links = self._settings, self._links
         options.setdefault("threads", settings.threads)
         machine = Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
-        chosen = make_job_options(
-            priority=priority,
-            tags=tuple(tags),
-            after=tuple(map(links.store.find, after)),
-            gpu_class=gpu_class,
-            notify=tuple(notify),
-            nonce=secrets.token_hex(16) if new else None,
-        )
-        asked = make_shots(
+        asked = ask_for_shots(
             *(source, preset, folders or machine, options),
             video=input,
             output=output,
             takes=takes,
             seeds=seeds,
             choose=lambda pipeline: self._choose_preset(pipeline, folders or machine),
+        )
+        chosen = job_options(
+            new,
+            priority=priority,
+            tags=tuple(tags),
+            after=tuple(map(links.store.find, after)),
+            gpu_class=gpu_class,
+            notify=tuple(notify),
         )
         with with_files(asked) as shots:
             for shot in shots:
@@ -135,7 +130,7 @@ class Farm:
     def _choose_preset(self, pipeline: str | None, folders: Folders) -> str:
         name, note = preset_for_farm(self._loaded, self._links.store, folders, pipeline)
         if note is not None:
-            warnings.warn(note, stacklevel=5)
+            warnings.warn(note, stacklevel=6)
         return name
 
     def jobs(
@@ -161,6 +156,15 @@ class Farm:
             since_ms=since_ms,
         )
         return with_reasons(store, found[:limit])
+
+    def ids(self) -> list[str]:
+        """Return the ids of all jobs, in the order of the alphabet."""
+        return list(self._links.store.ids("", _MOST_IDS))
+
+    def records(self, jobs: Iterable[str]) -> list[JobRecord]:
+        """Return how jobs stand, by their whole ids; those that are not there are left out."""
+        store = self._links.store
+        return with_reasons(store, store.get_many(jobs).values())
 
     def status(self, job: str) -> JobStatus:
         """Return all that is known about a job."""
@@ -205,6 +209,20 @@ class Farm:
         record = store.get(store.find(job))
         fetched = fetch_result(self._links.storage, record, Path(folder), on_conflict)
         return FetchedJob(record.id, fetched.output, fetched.files, fetched.is_new)
+
+    def document(self, job: str) -> JobDocument:
+        """Return what a job makes: its plan and request, and the hashes of its files.
+
+        Raises: MissingKeyError, DocumentError, StorageError.
+        """
+        return read_document(self._links.storage, self._links.store.find(job))
+
+    def stored_file(self, ref: BlobRef, folder: Path) -> Path:
+        """Bring a file of a job's document into a folder, where it is called by its hash.
+
+        Raises: MissingKeyError; DamagedBlobError; StorageError.
+        """
+        return fetch_blob(self._links.storage, ref, folder)
 
     def preview(self, job: str, *, timeout_seconds: float = 60.0) -> bytes:
         """Return the last frame of a running job, as JPEG.

@@ -111,7 +111,7 @@ def hand_in(
     """
     pool = ThreadPoolExecutor(_STORED_AT_A_TIME, "submit")
     try:
-        documents = pool.map(lambda shot: _store(links.storage, shot, options), shots)
+        documents = pool.map(lambda shot: store_job(links.storage, shot, options), shots)
         for shot, (document, asked) in zip(shots, documents, strict=True):
             change = links.store.submit(document, document_key(document.id), asked=asked)
             if change.is_change and asked is not document:  # which the document does not tell
@@ -122,8 +122,12 @@ def hand_in(
         pool.shutdown(cancel_futures=True)
 
 
-def _store(storage: Storage, shot: Shot, options: JobOptions) -> tuple[JobDocument, JobDocument]:
-    """Return the document that counts, which may be an earlier one, and the one just made."""
+def store_job(storage: Storage, shot: Shot, options: JobOptions) -> tuple[JobDocument, JobDocument]:
+    """Store a job's files and its document.
+
+    Returns the document that counts, which may be an earlier one, and the one just made.
+    Raises: what the storage raises.
+    """
     blobs = {path: put_blob(storage, path) for path in files_of(shot)}
     asked = make_document(shot, blobs, options)
     return write_document(storage, asked), asked

@@ -1,0 +1,36 @@
+"""``compare``: results side by side, in their manifests and in figures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+import rushes
+from rushes_queue.web.api.answers import Answer
+from rushes_queue.web.api.files import PREFIX, address_of
+from rushes_queue.web.api.services import WithServices
+
+router = APIRouter(tags=["files"])
+
+
+@router.get("/compare")
+def compare(
+    services: WithServices,
+    job: Annotated[list[str], Query(min_length=2, max_length=4)],
+    with_input: bool = False,
+) -> Answer:
+    """Compare the results of two to four jobs; ``with_input`` measures each against its input."""
+    found = [services.backend.status(each).record.id for each in job]
+    videos = [services.results.fetch(each).output for each in found]
+    reference = services.results.input_file(found[0]) if with_input else None
+    compared = rushes.compare(videos, reference=reference).to_dict()
+    addresses = {
+        str(video): f"{PREFIX}/fetch/{address_of(each, video)}"
+        for each, video in zip(found, videos, strict=True)
+    }
+    named = {
+        name: [addresses[path] for path in compared[name]]
+        for name in ("videos", "without_manifest")
+    }
+    return Answer(services, compared | named)

@@ -1,0 +1,182 @@
+"""``check``, ``plan`` and ``submit``: timelines that were sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+import rushes
+from rushes.errors import RushesError
+from rushes.memory.memory_plan import estimate_plan
+from rushes.presets.default import preset_of
+from rushes.presets.preset import load_preset
+from rushes.shots.checking import is_ok
+from rushes.shots.sources import TimelineDocument
+from rushes.shots.values import PlanValues, RenderValues
+from rushes.timeline.problems import Problem
+from rushes.timeline.read.load import refuse
+from rushes_queue.client.json_forms import to_json
+from rushes_queue.jobs.public_json import SCHEMA_VERSION
+from rushes_queue.jobs.queue_names import GpuClass, Priority
+from rushes_queue.web.api.answers import Answer, errors_json
+from rushes_queue.web.api.services import Services, WithServices
+from rushes_queue.web.state.sources import SentTimeline, SourceFolder, opened_source
+
+router = APIRouter(tags=["timelines"])
+
+_FILES = ("control", "mask", "first_frame", "last_frame")  # options that name files
+_MOST_TAKES = 1000
+
+
+class ReadOptions(BaseModel):
+    """How a timeline is read, as the options of every command."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    strict: bool = False
+    allow_version: bool = False
+    pipeline: str | None = None
+
+
+class CheckRequest(SentTimeline, ReadOptions):
+    """The arguments of ``rushes check``."""
+
+
+class PlanRequest(SentTimeline):
+    """The arguments of ``rushes plan``; ``input`` and files in ``options`` are names in ``files``.
+
+    ``options`` are those of ``rushes.plan`` in Python.
+    """
+
+    input: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class SubmitRequest(PlanRequest):
+    """The arguments of ``rushes submit``; ``format`` is the extension of the result."""
+
+    format: Literal["mp4", "mkv", "mov", "webm", "gif", "png"] = "mp4"
+    takes: Annotated[int, Field(ge=1, le=_MOST_TAKES)] | None = None
+    seeds: Annotated[list[int], Field(min_length=1, max_length=_MOST_TAKES)] | None = None
+    priority: Priority = "normal"
+    tags: list[str] = Field(default=[])
+    after: list[str] = Field(default=[])
+    gpu_class: GpuClass = "any"
+    notify: list[str] = Field(default=[])
+    new: bool = False
+
+
+@router.post("/check")
+def check(services: WithServices, wanted: CheckRequest) -> Answer:
+    """Check a timeline: every fault with its field and its cure."""
+    how = wanted.model_dump(include=set(ReadOptions.model_fields) | {"preset"})
+    with opened_source(wanted, services.uploads, services.requests_folder) as source:
+        problems = _foreign_names(services, wanted, source)
+        if not problems:
+            problems = rushes.check(source.file, folders=services.folders, **how)
+        report = {
+            "file": wanted.name,
+            "ok": is_ok(list(problems)),
+            "problems": [problem.to_dict() for problem in problems],
+        }
+    return Answer(services, [report])
+
+
+@router.post("/plan")
+def plan(services: WithServices, wanted: PlanRequest) -> Answer:
+    """Plan a timeline: every chunk, and what memory it takes."""
+    with opened_source(wanted, services.uploads, services.requests_folder) as source:
+        document = _open(services, wanted, source)
+        made = rushes.plan(
+            source.file,
+            preset=wanted.preset,
+            input=_input(wanted, source),
+            folders=services.folders,
+            **_options(wanted, source),
+        )
+        pipeline = wanted.options.get("pipeline") or document.timeline.settings.pipeline_id
+        chosen = load_preset(wanted.preset or preset_of(pipeline))
+        memory = estimate_plan(chosen, made)
+        return Answer(services, made.to_dict() | {"memory": memory.to_dict()})
+
+
+@router.post("/submit")
+def submit(services: WithServices, wanted: SubmitRequest) -> Answer:
+    """Queue a timeline: a job for each take or seed."""
+    jobs = wanted.model_dump(
+        include={"takes", "seeds", "priority", "tags", "after", "gpu_class", "notify", "new"}
+    )
+    faults: list[RushesError] = []
+    with opened_source(wanted, services.uploads, services.requests_folder) as source:
+        _open(services, wanted, source)
+        submitted = services.backend.submit(
+            source.file,
+            preset=wanted.preset,
+            input=_input(wanted, source),
+            output=Path(f"{source.file.stem}.{wanted.format}"),
+            folders=services.folders,
+            **jobs,
+            **_options(wanted, source),
+        )
+    services.feed.look_now()
+    listed = list(map(to_json, submitted))
+    return Answer(
+        services,
+        {"schema_version": SCHEMA_VERSION, "jobs": listed, "errors": errors_json(faults)},
+    )
+
+
+def _open(services: Services, wanted: PlanRequest, source: SourceFolder) -> TimelineDocument:
+    """Read the timeline, and refuse what it names outside of its folder.
+
+    Raises: TimelineError; MissingFileError.
+    """
+    document = rushes.load_timeline(
+        source.file, pipeline=wanted.options.get("pipeline"), folders=services.folders
+    )
+    if problems := source.problems_of(document.timeline):
+        refuse(problems, wanted.name)
+    return document
+
+
+def _foreign_names(
+    services: Services, wanted: CheckRequest, source: SourceFolder
+) -> Sequence[Problem]:
+    """Return what stands against the names in a timeline, if it can be read at all."""
+    how = wanted.model_dump(include=set(ReadOptions.model_fields))
+    try:
+        document = rushes.load_timeline(source.file, folders=services.folders, **how)
+    except RushesError:
+        return []  # whatever is wrong is listed by the check
+    return source.problems_of(document.timeline)
+
+
+def _input(wanted: PlanRequest, source: SourceFolder) -> Path | None:
+    return None if wanted.input is None else source.place(wanted.input, "input")
+
+
+def _options(wanted: PlanRequest, source: SourceFolder) -> Any:
+    """Return the options with files of this request for the names that were sent.
+
+    Raises: ConfigError for files that did not come with it, and for options that are not known.
+    """
+    options = dict(wanted.options)
+    allowed = _SUBMIT_OPTIONS if isinstance(wanted, SubmitRequest) else _PLAN_OPTIONS
+    if unknown := sorted(set(options) - allowed):
+        raise rushes.ConfigError(f"options: {', '.join(unknown)[:200]} are not known here")
+    for name in _FILES:
+        if options.get(name) is not None:
+            options[name] = source.place(str(options[name]), name)
+    if references := options.get("references"):
+        options["references"] = [source.place(str(name), "references") for name in references]
+    if options.get("audio") not in (None, "input", "none"):
+        options["audio"] = str(source.place(str(options["audio"]), "audio"))
+    return options
+
+
+_PLAN_OPTIONS = frozenset(PlanValues.__annotations__)
+_SUBMIT_OPTIONS = frozenset(RenderValues.__annotations__) - {"device"}

@@ -1,0 +1,1 @@
+"""What the server keeps between two requests: uploads, results, frames, changes of jobs."""

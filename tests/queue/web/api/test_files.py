@@ -1,0 +1,77 @@
+"""Results, frames and sources over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from farm.commands import Farm
+from rushes_queue.broker.preview import store_frame
+from web.serving import Serving
+
+SCRIPT = b"<script>alert(1)</script>"
+
+
+def test_fetch_names_the_files_of_the_command(farm: Farm, web: Serving) -> None:
+    job = farm.done()
+    (answer,) = web.json(f"fetch/{job[:8]}")["jobs"]
+    (printed,) = farm.json("fetch", job, "-o", farm.folder / "out")["jobs"]
+    names = [address.rpartition("/")[2] for address in answer["files"]]
+    assert names == [file.rpartition("/")[2] for file in printed["files"]]
+    assert answer.keys() == printed.keys()
+    assert web.client.get(answer["output"]).content == b"video of " + job.encode()
+    assert str(farm.folder) not in str(answer)
+
+
+def test_ranges_are_answered_as_such(farm: Farm, web: Serving) -> None:
+    job = farm.done()
+    address = web.json(f"fetch/{job}")["jobs"][0]["output"]
+    part = web.client.get(address, headers={"range": "bytes=6-8"})
+    assert (part.status_code, part.content) == (206, b"of ")
+    assert part.headers["content-range"] == "bytes 6-8/25"
+    assert web.client.get(address, headers={"range": "bytes=99-"}).status_code == 416
+    assert web.client.head(address).status_code in (200, 405)
+
+
+def test_a_job_that_is_not_done_has_no_files(farm: Farm, web: Serving) -> None:
+    job = farm.submit()
+    assert web.get(f"fetch/{job}").status_code == 409
+    assert web.get(f"fetch/{job}/x.mp4").status_code == 409
+    assert web.get("fetch/" + "0" * 16).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["x.mp4", "../x", "%2e%2e/%2e%2e/etc/passwd", ".."])
+def test_only_files_of_the_result_are_sent(farm: Farm, web: Serving, name: str) -> None:
+    assert web.get(f"fetch/{farm.done()}/{name}").status_code in (404, 422)
+
+
+def test_what_could_run_in_a_page_is_a_download(farm: Farm, web: Serving) -> None:
+    job = farm.submit(priority="high")
+    output = f"results/x/{job}.html"
+    names = {output: SCRIPT, f"{output}.json": b"{}", f"{output}.svg": SCRIPT}
+    farm.publish(farm.claim(), output, names)
+    for address in web.json(f"fetch/{job}")["jobs"][0]["files"]:
+        answer = web.client.get(address)
+        kind = answer.headers["content-type"]
+        assert kind.startswith(("application/octet-stream", "application/json"))
+        is_json = kind.startswith("application/json")
+        assert answer.headers["content-disposition"].startswith("inline" if is_json else "attach")
+
+
+def test_document_and_timeline_are_as_submitted(farm: Farm, web: Serving) -> None:
+    job = farm.submit()
+    document = web.json(f"document/{job}")
+    assert document == farm.document(job).model_dump(mode="json")
+    assert web.get(f"input/{job}").status_code == 404
+
+
+def test_the_last_frame_is_sent_once(farm: Farm, web: Serving) -> None:
+    job = farm.submit()
+    assert web.get(f"preview/{job}", timeout=0).status_code == 409
+    farm.claim()
+    assert web.get(f"preview/{job}", timeout=0).status_code == 504
+    store_frame(farm.store.client, farm.store.prefix, job, b"jpeg")
+    answer = web.get(f"preview/{job}")
+    assert (answer.content, answer.headers["content-type"]) == (b"jpeg", "image/jpeg")
+    tag = {"if-none-match": answer.headers["etag"]}
+    again = web.client.get(f"/api/v1/preview/{job}", headers=tag)
+    assert (again.status_code, again.content) == (304, b"")

@@ -1,0 +1,126 @@
+"""``check``, ``plan`` and ``submit`` over HTTP are those of the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.commands import Farm
+from renders.shots import timeline, write_clip, write_timeline
+from rushes_queue.storage.blobs import blob_key
+from web.serving import Serving
+
+VIDEO = timeline(mode="video", ext={"inputs": [{"uri": "clip.mp4"}]})
+TEXT = timeline()
+FAULTY = {"prompts": [{"startTime": 1, "endTime": 0, "prompts": []}]}
+
+
+@pytest.mark.parametrize("document", [TEXT, FAULTY, {"nothing": 1}], ids=str)
+def test_check_says_what_the_command_says(
+    farm: Farm, web: Serving, document: dict[str, Any]
+) -> None:
+    file = write_timeline(farm.folder / "shot.json", document)
+    (printed,) = json.loads(farm.run("check", file, "--json").stdout)
+    (answer,) = web.post("check", web.sent(file)).json()
+    assert answer == printed | {"file": "shot.json"}
+    (inline,) = web.post("check", {"timeline": document, "name": "shot.json"}).json()
+    assert inline == answer
+
+
+def test_plan_is_what_the_command_prints(farm: Farm, web: Serving) -> None:
+    clip = write_clip(farm.folder / "clip.mp4")
+    file = write_timeline(farm.folder / "shot.json", VIDEO)
+    printed = json.loads(farm.run("plan", file, "--preset", "tiny", "--seed", 7, "--json").stdout)
+    wanted = web.sent(file, clip) | {"preset": "tiny", "options": {"seed": 7}}
+    assert web.post("plan", wanted).json() == printed
+
+
+def test_submit_makes_the_job_that_the_command_makes(farm: Farm, web: Serving) -> None:
+    clip = write_clip(farm.folder / "clip.mp4")
+    file = write_timeline(farm.folder / "shot.json", VIDEO)
+    wanted = web.sent(file, clip) | {"preset": "tiny", "tags": ["cat"], "takes": 2}
+    answer = web.post("submit", wanted).json()
+    printed = farm.json("submit", file, "--preset", "tiny", "--tag", "cat", "--takes", 2)
+    assert [job["new"] for job in answer["jobs"]] == [True, True]
+    same = [job | {"timeline": "shot.json", "new": True} for job in printed["jobs"]]
+    assert answer == printed | {"jobs": same}
+    document = farm.document(answer["jobs"][0]["id"])
+    assert document.input is not None
+    assert document.input.name == "clip.mp4"
+    assert farm.storage.get_bytes(blob_key(document.input.sha256)) == clip.read_bytes()
+
+
+def test_seeds_format_and_options_travel(farm: Farm, web: Serving) -> None:
+    wanted = {"timeline": TEXT, "preset": "tiny", "seeds": [7, 1], "format": "webm"}
+    jobs = web.post("submit", wanted | {"options": {"enlarge": 2}}).json()["jobs"]
+    assert [job["seed"] for job in jobs] == [7, 1]
+    request = farm.document(jobs[0]["id"]).request
+    assert (request.extension, request.enlarge) == (".webm", 2)
+
+
+def test_a_file_may_be_named_with_the_folder_of_its_author(farm: Farm, web: Serving) -> None:
+    clip = write_clip(farm.folder / "clip.mp4")
+    document = timeline(mode="video", ext={"inputs": [{"uri": "clips/of/clip.mp4"}]})
+    sent = web.sent(write_timeline(farm.folder / "shot.json", document), clip)
+    assert web.post("submit", sent | {"preset": "tiny"}).json()["jobs"][0]["new"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"timeline": timeline(mode="video", ext={"inputs": [{"uri": "/etc/passwd"}]})},
+        {"timeline": timeline(mode="video", ext={"inputs": [{"uri": "../../etc/passwd"}]})},
+        {"timeline": TEXT, "input": "/etc/passwd"},
+        {"timeline": TEXT, "input": "../x"},
+        {"timeline": TEXT, "options": {"control": "/etc/passwd"}},
+        {"timeline": TEXT, "options": {"references": ["/etc/passwd"]}},
+        {"timeline": TEXT, "options": {"first_frame": "timeline.json/../x"}},
+        {"timeline": TEXT, "preset": "/etc/preset.yaml"},
+        {"timeline": TEXT, "preset": "../tiny"},
+        {"timeline": TEXT, "name": "../x.json"},
+        {"timeline": TEXT, "files": {"../x": "0" * 64}},
+        {"timeline": TEXT, "files": {"x": "../../etc/passwd"}},
+        {"timeline": TEXT, "upload": "0" * 64},
+        {"upload": "../../../etc/passwd"},
+        {"timeline": TEXT, "options": {"device": "cuda"}},
+        {"timeline": TEXT, "options": {"output": "/tmp/x"}},
+        {"timeline": TEXT, "options": {"audio": "/etc/passwd"}},
+        {"timeline": TEXT, "something": 1},
+        {},
+    ],
+    ids=str,
+)
+def test_no_path_of_the_server_is_taken(farm: Farm, web: Serving, body: dict[str, Any]) -> None:
+    answer = web.post("submit", {"preset": "tiny"} | body)
+    assert answer.status_code in (400, 404, 422), answer.text
+    assert answer.json()["errors"]
+    assert "root:" not in answer.text
+    assert farm.store.list() == ()
+
+
+def test_check_names_the_field_of_a_path(web: Serving) -> None:
+    document = timeline(mode="video", ext={"inputs": [{"uri": "/etc/passwd"}]})
+    (report,) = web.post("check", {"timeline": document}).json()
+    assert not report["ok"]
+    assert [problem["path"] for problem in report["problems"]] == ["ext.inputs[0].uri"]
+
+
+def test_no_folder_of_the_server_is_told(farm: Farm, web: Serving) -> None:
+    document = timeline(
+        mode="video",
+        ext={"inputs": [{"uri": "gone.mp4"}]},
+        loras=[{"path": "gone.safetensors", "scale": 1}],
+    )
+    for verb in ("check", "plan", "submit"):
+        answer = web.post(verb, {"timeline": document})
+        assert "gone" in answer.text
+        assert str(farm.folder) not in answer.text
+        assert "request-" not in answer.text
+
+
+def test_requests_leave_no_files(farm: Farm, web: Serving) -> None:
+    web.post("submit", {"timeline": TEXT, "preset": "tiny"})
+    assert list(Path(web.services.requests_folder).iterdir()) == []
