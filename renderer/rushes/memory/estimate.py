@@ -86,7 +86,7 @@ def estimate_memory(
     frame_tokens = width * height // TOKEN_PIXELS**2
     longest = takes * _longest_pass(preset, rows)
     tokens = longest * frame_tokens
-    layers = dit.num_layers + (num_vace_blocks(dit) if with_vace else 0)
+    layers = dit.num_layers + (dit.num_vace_blocks if with_vace else 0)
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
     num_linear *= text.dim
     default_text = num_linear + 2 * (text.vocab_size * text.dim)
@@ -135,16 +135,12 @@ def block_parameters(dit: DitSpec) -> int:
     return _block_weights(dit) + 8 * dit.dim + 4 * dit.dim + 8 * dit.dim + dit.ffn_dim + dit.dim
 
 
-def num_vace_blocks(dit: DitSpec) -> int:
-    return (dit.num_layers + 1) // 2
-
-
 def vace_parameters(dit: DitSpec) -> int:
     """Count the parameters of the VACE branch for a DiT of these sizes."""
     dim = dit.dim
-    projections = (num_vace_blocks(dit) + 1) * (dim * dim + dim)
+    projections = (dit.num_vace_blocks + 1) * (dim * dim + dim)
     patch = 96 * 4 * dim + dim
-    return patch + projections + num_vace_blocks(dit) * block_parameters(dit)
+    return patch + projections + dit.num_vace_blocks * block_parameters(dit)
 
 
 def _block_weights(dit: DitSpec) -> int:

@@ -27,7 +27,10 @@ PATCH = 2  # latent pixels a side that make one token
 
 @dataclass(frozen=True)
 class DitConfig:
-    """Sizes of the network, as in the ``config.json`` beside the public base weights."""
+    """Sizes of the network, as in the ``config.json`` beside the public base weights.
+
+    Every so many blocks, ``vace_stride``, take a hint of VACE, if that steers.
+    """
 
     dim: int
     ffn_dim: int
@@ -38,6 +41,7 @@ class DitConfig:
     text_dim: int = 4096
     text_len: int = 512
     freq_dim: int = 256
+    vace_stride: int = 2
     eps: float = 1e-6
 
     @property

@@ -24,7 +24,6 @@ from rushes.models.rope import RotaryFactors
 LATENT_CHANNELS = 16
 MASK_CHANNELS = 64  # the 8 x 8 pixels of one latent position
 CONTEXT_CHANNELS = 2 * LATENT_CHANNELS + MASK_CHANNELS
-BLOCK_STRIDE = 2  # every second block of the DiT gets a hint
 _CELL = 8  # pixels a side of one latent position
 
 
@@ -56,7 +55,7 @@ class VaceBranch(nn.Module):
             CONTEXT_CHANNELS, config.dim, (1, PATCH, PATCH), (1, PATCH, PATCH)
         )
         self.attended: KVCache = ChunkAlone()  # what the attention of these blocks can see
-        self.hinted_blocks = range(0, config.num_layers, BLOCK_STRIDE)
+        self.hinted_blocks = range(0, config.num_layers, config.vace_stride)
         self.vace_blocks = nn.ModuleList(
             VaceBlock(config, is_first=index == 0) for index in self.hinted_blocks
         )

@@ -140,7 +140,7 @@ class Licence(_Data):
 
 
 class DitSpec(_Data):
-    """Sizes of the causal DiT."""
+    """Sizes of the causal DiT; VACE has a block for each ``vace_stride`` of its blocks."""
 
     dim: int
     ffn_dim: int
@@ -149,6 +149,11 @@ class DitSpec(_Data):
     text_dim: int = 4096
     text_len: int = 512
     freq_dim: int = 256
+    vace_stride: int = Field(default=2, ge=1)
+
+    @property
+    def num_vace_blocks(self) -> int:
+        return len(range(0, self.num_layers, self.vace_stride))
 
 
 class VaeSpec(_Data):
@@ -325,7 +330,7 @@ def tiny_form(preset: Preset) -> Preset:
         "random_weights_seed": tiny.random_weights_seed,
         "weights_folder": None,
         "schedule": preset.schedule.model_copy(update={"noise": tiny.schedule.noise}),
-        "dit": tiny.dit,
+        "dit": tiny.dit.model_copy(update={"vace_stride": preset.dit.vace_stride}),
         "vae": tiny.vae.model_copy(update={"normalise_encoded": preset.vae.normalise_encoded}),
         "text_encoder": tiny.text_encoder,
         "weights": WeightFiles(**first | {"text_encoder": tiny.weights.text_encoder}),

@@ -24,6 +24,7 @@ def check_lora(path: Path, preset: Preset, *, with_vace: bool = False) -> LoraHe
 def network_shapes(preset: Preset, *, with_vace: bool = False) -> dict[str, Shape]:
     """Return the shapes of what LoRAs can change in the networks of a preset."""
     dit = preset.dit
-    sizes = (dit.dim, dit.ffn_dim, dit.num_layers)
-    shapes = dit_shapes(*sizes, dit.text_dim, dit.freq_dim)
-    return shapes | vace_shapes(*sizes) if with_vace else shapes
+    shapes = dit_shapes(dit.dim, dit.ffn_dim, dit.num_layers, dit.text_dim, dit.freq_dim)
+    if not with_vace:
+        return shapes
+    return shapes | vace_shapes(dit.dim, dit.ffn_dim, dit.num_vace_blocks)

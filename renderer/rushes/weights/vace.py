@@ -28,7 +28,7 @@ def load_vace(
     }
     if not state:
         raise CheckpointError(
-            f"{path}: holds no VACE weights (vace_blocks); fetch the VACE module of Wan2.1 1.3B"
+            f"{path}: holds no VACE weights (vace_blocks); fetch the VACE module of Wan2.1"
         )
     with torch.device("meta"):
         branch = VaceBranch(config)

@@ -11,7 +11,6 @@ from rushes.models.adapters.keys import Shape
 _PATCH = (1, 2, 2)
 _CHANNELS = 16
 _VACE_CHANNELS = 96
-_VACE_STRIDE = 2
 
 
 def dit_shapes(
@@ -34,13 +33,13 @@ def dit_shapes(
     return shapes | patch | {"head.modulation": (1, 2, dim)}
 
 
-def vace_shapes(dim: int, ffn_dim: int, num_layers: int) -> dict[str, Shape]:
-    """Return the shape of every parameter of the VACE branch beside a DiT of these sizes."""
+def vace_shapes(dim: int, ffn_dim: int, num_blocks: int) -> dict[str, Shape]:
+    """Return the shape of every parameter of a VACE branch of so many blocks."""
     shapes: dict[str, Shape] = {
         "vace_patch_embedding.weight": (dim, _VACE_CHANNELS, *_PATCH),
         "vace_patch_embedding.bias": (dim,),
     }
-    for index in range(len(range(0, num_layers, _VACE_STRIDE))):
+    for index in range(num_blocks):
         name = f"vace_blocks.{index}"
         shapes |= _block(name, dim, ffn_dim) | _linear(f"{name}.after_proj", dim, dim)
         if index == 0:

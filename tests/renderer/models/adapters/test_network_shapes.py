@@ -25,6 +25,7 @@ def test_they_agree_for_every_preset(name: str) -> None:
             text_dim=dit.text_dim,
             text_len=dit.text_len,
             freq_dim=dit.freq_dim,
+            vace_stride=dit.vace_stride,
         )
         networks: list[nn.Module] = [CausalDit(config), VaceBranch(config)]
     wanted = {
