@@ -86,7 +86,7 @@ class WriteError(VideoError):
 
 
 class TransientError(RushesError):
-    """A hiccup of broker, storage or GPU; trying again may help."""
+    """Broker, storage or GPU failed for now; trying again may help."""
 
     retryable = True
     exit_code = 75

@@ -18,7 +18,7 @@ DISK_KIBIBYTES = 80 * 1024  # above what a worker wants to be free before it beg
 
 
 def failed_once(farm: RunningFarm, job: str) -> bool:
-    return farm.store.get(job).failures + farm.store.get(job).hiccups > 0
+    return farm.store.get(job).failures + farm.store.get(job).infrastructure_failures > 0
 
 
 @pytest.mark.parametrize("place", ["work", "storage"])

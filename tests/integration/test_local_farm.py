@@ -22,7 +22,7 @@ from rushes.errors import ConfigError, TransientError
 from rushes_queue.cli import app
 from rushes_queue.local.control import alone, bring_down, bring_up, plan_farm
 from rushes_queue.local.farm_file import FarmSpec, LocalFarm
-from rushes_queue.local.hearing import open_store
+from rushes_queue.local.farm_store import open_store
 from rushes_queue.local.machine_settings import read_settings
 from rushes_queue.local.process_guard import ProcessGuard, stop_all, wait_until_free
 from rushes_queue.settings.loaded import LoadedSettings
@@ -217,7 +217,7 @@ def test_a_silent_worker_is_replaced_by_up(machine: Machine) -> None:
     assert machine.up()
     after = machine.pids()
     assert {name for name in before if before[name] != after[name]} == {"worker-0"}
-    assert machine.said == ["worker-0: is silent; it is ended and started again"]
+    assert machine.said == ["worker-0: sends no heartbeat; it is ended and started again"]
 
 
 def test_a_worker_that_cannot_start_is_reported_with_its_last_words(machine: Machine) -> None:

@@ -98,7 +98,7 @@ def test_a_worker_puts_back_the_record_that_the_broker_lost(running: RunningFarm
     records = running.wait([job, waiting])
     assert {record.state for record in records.values()} == {State.DONE}
     assert (records[job].fence, records[job].attempts) == (fence, 1)
-    assert "put it back" in running.run("logs", job).stdout
+    assert "restored it" in running.run("logs", job).stdout
 
 
 def test_submitting_can_wait_for_the_end_but_not_for_ever(running: RunningFarm) -> None:

@@ -322,7 +322,7 @@ def test_a_worker_that_hears_no_doorbell_starts_anew(running: RunningFarm) -> No
     time.sleep(1)
     (job,) = running.submit(write_shot(running.folder / "other.json", chunks=2, seed=2))
     assert running.wait([job])[job].state is State.DONE
-    assert "starts to listen anew" in worker.log.read_text()
+    assert "its consumer is restarted" in worker.log.read_text()
     assert worker.is_alive
 
 

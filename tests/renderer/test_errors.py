@@ -36,7 +36,7 @@ def test_details_travel_too(kind: type[TimelineError | ConfigError]) -> None:
     assert (back.path, back.field) == ("a.json", "settings.seed")
 
 
-def test_only_a_hiccup_is_worth_another_try() -> None:
+def test_only_a_passing_failure_is_worth_another_try() -> None:
     assert [kind for kind in KINDS if kind.retryable] == [TransientError, UnreachableError]
 
 

@@ -12,16 +12,16 @@ from rushes_queue.broker.replies import Change, to_change
 from rushes_queue.broker.scripts import Scripts
 from rushes_queue.errors import FencedError, JobConflictError
 from rushes_queue.jobs.find_id import refuse_unknown
-from rushes_queue.jobs.record import FailureKind, JobFailure
+from rushes_queue.jobs.record import STORED_NAMES, FailureKind, JobFailure
 
 MAX_LOSSES = 3  # at the same chunk and not by one worker alone: then the job is to blame
 MAX_LOSSES_IN_A_ROW = 3  # of one worker, which then rests
 MAX_FAILURES = 5  # for want of resources
-MAX_HICCUPS = 20  # of the infrastructure
+MAX_INFRASTRUCTURE_FAILURES = 20
 
-_COUNTERS = {  # kinds of failure that are worth another try: counter in the record
+_COUNTERS = {  # kinds of failure that are worth another try: field of the stored record
     FailureKind.RESOURCE: "failures",
-    FailureKind.INFRASTRUCTURE: "hiccups",
+    FailureKind.INFRASTRUCTURE: STORED_NAMES["infrastructure_failures"],
 }
 _LONGEST_MESSAGE = 2000  # characters
 
@@ -52,14 +52,14 @@ class AttemptEnds:
         *,
         delay_ms: int = 0,
         max_failures: int = MAX_FAILURES,
-        max_hiccups: int = MAX_HICCUPS,
+        max_infrastructure_failures: int = MAX_INFRASTRUCTURE_FAILURES,
     ) -> Change:
         """Report a failure: final, or to be retried after ``delay_ms``, depending on its kind.
 
         Raises: FencedError when another attempt may hold the job.
         """
         counter = _COUNTERS.get(kind, "")
-        cap = max_failures if kind is FailureKind.RESOURCE else max_hiccups
+        cap = max_failures if kind is FailureKind.RESOURCE else max_infrastructure_failures
         event = "back_off" if counter else "fail"
         failure = _failure_text(kind, message)
         return self._end("fail", job, fence, kind, failure, event, delay_ms, counter, cap)
@@ -90,7 +90,7 @@ class AttemptEnds:
         *,
         is_from_outside: bool = False,
         max_losses: int = MAX_LOSSES,
-        max_hiccups: int = MAX_HICCUPS,
+        max_infrastructure_failures: int = MAX_INFRASTRUCTURE_FAILURES,
         max_in_a_row: int = MAX_LOSSES_IN_A_ROW,
     ) -> Change:
         """Report that the process that rendered the job has died.
@@ -100,7 +100,7 @@ class AttemptEnds:
         nobody's fault, and counts as an infrastructure failure.
         Raises: FencedError when another attempt may hold the job.
         """
-        caps = (max_losses, max_hiccups, max_in_a_row)
+        caps = (max_losses, max_infrastructure_failures, max_in_a_row)
         return self._end("lose", job, fence, _line(message), int(is_from_outside), *caps)
 
     def settle(self, job: str, fence: int, to: Literal["cancelled", "paused"]) -> Change:

@@ -26,7 +26,7 @@ class Census:
     now_ms: int
     states: Mapping[State, int]  # every state
     depths: Mapping[str, int]  # of each queue in which jobs can be claimed
-    num_aside: int  # queued, but waiting for a time or for other jobs
+    num_parked: int  # queued, but waiting for a time or for other jobs
     waiting_since_ms: int | None  # of the oldest job that could be claimed
     fps: float
     num_done: int  # within the window
@@ -52,7 +52,7 @@ def take_census(store: JobRecords, window_seconds: float = HOUR_SECONDS) -> Cens
         now_ms=data["now_ms"],
         states={state: data["states"].get(state, 0) for state in State},
         depths=store.depths(),
-        num_aside=data["num_aside"],
+        num_parked=data["num_parked"],
         waiting_since_ms=data["waiting_since_ms"] or None,
         fps=data["fps"],
         num_done=data["num_done"],

@@ -233,15 +233,15 @@ class Farm:
         return wait_for_frame(store, store.find(job), timeout_seconds)
 
     def cancel(self, job: str) -> Change:
-        """End a job; one that runs stops at its next chunk."""
+        """Cancel a job; a running one stops at its next chunk."""
         return self._change(job, lambda changes, each: changes.cancel(each))
 
     def pause(self, job: str) -> Change:
-        """Set a job aside; one that runs is saved at its next chunk."""
+        """Pause a job; a running one is saved at its next chunk."""
         return self._change(job, lambda changes, each: changes.pause(each))
 
     def resume(self, job: str) -> Change:
-        """Queue a paused job again, or take a pause back."""
+        """Queue a paused job again, or withdraw a request to pause."""
         return self._change(job, lambda changes, each: changes.resume(each))
 
     def retry(self, job: str, *, from_start: bool = False) -> Change:

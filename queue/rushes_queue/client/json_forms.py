@@ -123,7 +123,7 @@ def _(stats: FarmStats) -> dict[str, Any]:
     return {
         "states": {str(state): number for state, number in census.states.items()},
         "queues": dict(census.depths),
-        "num_aside": census.num_aside,
+        "num_aside": census.num_parked,
         "oldest_waiting_seconds": census.waiting_seconds,
         "workers": dict(stats.workers),
         "fps": census.fps,

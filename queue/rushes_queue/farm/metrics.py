@@ -86,7 +86,9 @@ def _jobs(census: Census) -> Iterator[Metric]:
         depths.add_metric(list(split_queue_name(queue)), depth)
     yield depths
     yield GaugeMetricFamily(
-        "rushes_jobs_aside", "Queued jobs that wait for a time or for other jobs.", census.num_aside
+        "rushes_jobs_aside",
+        "Queued jobs that wait for a time or for other jobs.",
+        census.num_parked,
     )
     yield GaugeMetricFamily(
         "rushes_oldest_waiting_seconds",

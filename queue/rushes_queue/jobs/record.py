@@ -15,6 +15,8 @@ from rushes_queue.errors import JobError
 from rushes_queue.jobs.queue_names import Priority
 from rushes_queue.jobs.states import State
 
+# Names of fields where records are kept, if they are other names there.
+STORED_NAMES = {"infrastructure_failures": "hiccups"}
 WAITS = "waits"  # name of the note that says why no worker takes a job; made when it is shown
 
 
@@ -84,8 +86,8 @@ class JobRecord:
     """One job as it stands.
 
     ``losses_in_place`` counts attempts that were lost one after the other at chunk ``loss_chunk``;
-    ``failures`` those for want of resources, ``hiccups`` those of the infrastructure. Save points
-    of attempts below ``oldest_fence`` do not count. ``cancel`` and ``pause`` are requests that the
+    ``failures`` those for want of resources. Save points of attempts below ``oldest_fence`` do not
+    count. ``cancel`` and ``pause`` are requests that the
     worker has not answered yet. ``notify`` is who is told of the end, None for whom the document
     names.
     Units: ``_ms`` is the broker's clock, in milliseconds since 1970.
@@ -118,7 +120,7 @@ class JobRecord:
     losses_in_place: int = 0
     loss_chunk: int | None = None
     failures: int = 0
-    hiccups: int = 0
+    infrastructure_failures: int = 0
     owner: str | None = None
     lease_until_ms: int | None = None
     chunk: int = 0
@@ -141,7 +143,9 @@ class JobRecord:
         """
         try:
             values = {
-                name: reader(texts[name]) for name, reader in _READERS.items() if name in texts
+                _NAMES.get(stored, stored): reader(texts[stored])
+                for stored, reader in _READERS.items()
+                if stored in texts
             }
             return cls(id=job, **values)
         except (TypeError, ValueError, KeyError) as error:
@@ -154,16 +158,17 @@ class JobRecord:
             value = getattr(self, each.name)
             is_default = value == each.default or (each.default is MISSING and value == {})
             if each.name != "id" and not is_default:
-                texts[each.name] = _write(value)
+                texts[STORED_NAMES.get(each.name, each.name)] = _write(value)
         return texts
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe data from which ``from_dict`` builds an equal record."""
-        return asdict(self) | {
+        data = asdict(self) | {
             "tags": list(self.tags),
             "notify": None if self.notify is None else list(self.notify),
             "waiting_for": list(self.waiting_for),
         }
+        return {STORED_NAMES.get(name, name): value for name, value in data.items()}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> JobRecord:
@@ -172,11 +177,15 @@ class JobRecord:
         Raises: JobError when this is not a record.
         """
         try:
-            return _adapter().validate_python(data)
+            named = {_NAMES.get(stored, stored): value for stored, value in data.items()}
+            return _adapter().validate_python(named)
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(map(str, fault["loc"]))
             raise JobError(f"this is not a record of a job: {place}: {fault['msg']}") from error
+
+
+_NAMES = {stored: name for name, stored in STORED_NAMES.items()}
 
 
 @cache

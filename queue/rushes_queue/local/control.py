@@ -21,7 +21,7 @@ from rushes_queue.local.farm_file import (
     about_in,
     last_about,
 )
-from rushes_queue.local.hearing import live_workers, open_store
+from rushes_queue.local.farm_store import live_workers, open_store
 from rushes_queue.local.process_guard import ProcessGuard, stop_all
 from rushes_queue.settings.loaded import LoadedSettings, to_variables
 from rushes_queue.storage.whole_files import write_private
@@ -94,7 +94,7 @@ def bring_up(
     while (missing := _missing(farm, spec)) is not None:
         is_change = True
         if missing.name in silent and time.monotonic() - begin > _SECONDS_TO_ANSWER:
-            report(f"{missing.name}: is silent; it is ended and started again")
+            report(f"{missing.name}: sends no heartbeat; it is ended and started again")
             silent.remove(missing.name)
             missing.kill()
         _refuse_the_dying(missing, deaths, _cure(farm, missing))

@@ -51,34 +51,34 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PATIENCE_SECONDS = 300.0  # with a broker that is away when an attempt has ended
+_PATIENCE_SECONDS = 300.0  # with a broker that is away at the end of an attempt
 _SECONDS_BETWEEN_TRIES = 2.0
-_PATIENCE_WITH_ANSWERS_SECONDS = 10.0  # that are unexpected: waiting longer helps nobody
+_PATIENCE_WITH_ANSWERS_SECONDS = 10.0  # that are unexpected: waiting longer does not help
 _DONE_TRACEBACK_LINES = 30
 
 
 EXIT_STUCK = 71  # of a process that hangs
 
 
-class Interrupted(Exception):  # not an error: the attempt does what is asked of it
-    """Raised between the steps of an attempt when something else is asked of it."""
+class Interrupted(Exception):  # not an error: a user or the worker asked for it
+    """Raised between the steps of an attempt when it was asked to stop."""
 
 
 class AttemptRun:
-    """Carries out one attempt."""
+    """One attempt at a job, from the claim to its end."""
 
     def __init__(
         self,
         farm: FarmLinks,
         record: JobRecord,
         renderer: Renderer,
-        board: SharedStatus,
+        shared: SharedStatus,
         *,
         device: str,
         times: PhaseTimes | None = None,
     ) -> None:
-        """``times`` is what earlier attempts took; this one adds its own."""
-        self._farm, self._record, self._renderer, self._board = farm, record, renderer, board
+        """``times`` are the durations of earlier attempts; this one adds its own."""
+        self._farm, self._record, self._renderer, self._shared = farm, record, renderer, shared
         self._device = device
         self._who = Attempted(record.attempts, record.fence, record.owner or "")
         self._log = JobLog(farm.store, record.id, record.attempts)
@@ -88,36 +88,36 @@ class AttemptRun:
         self._clock = PhaseClock(
             farm.settings.deadlines, times or PhaseTimes(), longest_step=lease_seconds
         )
-        self._keeper = LeaseRenewer(
+        self._renewer = LeaseRenewer(
             farm.store,
             record.id,
             record.fence,
             lease_seconds=lease_seconds,
             clock=self._clock,
-            is_draining=lambda: board.is_draining,
+            is_draining=lambda: shared.is_draining,
             on_renewed=self._show_frame,
             on_unknown=self._register_again,
             on_stuck=self._end_stuck,
         )
 
     def run(self) -> None:
-        """Render and publish, or report why not; raises nothing that a job can cause."""
-        self._write_board("loading")
+        """Render and publish, or report why not; no job can make this raise."""
+        self._show_status("loading")
         self._log.say(f"attempt {self._who.number} on {self._who.worker}")
         try:
-            with self._keeper:
+            with self._renewer:
                 save_state(self._farm.store, self._farm.storage, self._job)
                 result = self._make_result()
             self._end(lambda: self._farm.store.ends.finish(self._job, self._fence, result))
             self._log.say("done")
         except Interrupted:
-            self._answer(self._keeper.wish)
+            self._answer(self._renewer.wish)
         except FencedError:
             self._answer("fenced")
-        except Exception as error:  # the outermost frame: whatever it is, the farm goes on
+        except Exception as error:  # the outermost frame: the farm goes on
             self._report(error)
         finally:
-            self._write_board("idle")
+            self._show_status("idle")
 
     @property
     def _job(self) -> str:
@@ -153,12 +153,12 @@ class AttemptRun:
         self._clock.begin("load")
         self._renderer.load(document, self._log.say)
         self._step()
-        self._write_board("busy")
+        self._show_status("busy")
         manifest = self._render(document, request, saved, folder)
         manifest = describe(manifest, document, self._who)
         self._clock.begin("publish")
         self._write_manifest(request.manifest_path, manifest)
-        if self._keeper.renew() == "fenced":
+        if self._renewer.renew() == "fenced":
             raise Interrupted
         template = farm.settings.result_template
         return publish(store, document, self._who, request, manifest, template)
@@ -176,15 +176,15 @@ class AttemptRun:
 
         def report(progress: Progress) -> None:
             self._last = progress
-            self._keeper.move(
+            self._renewer.move(
                 JobProgress(
                     progress.chunk, progress.frame, progress.frames_per_second, progress.prompt
                 )
             )
             if progress.chunk == progress.num_chunks:
                 self._clock.begin("join")
-            self._write_board("busy", progress.chunk)
-            wish = self._keeper.wish
+            self._show_status("busy", progress.chunk)
+            wish = self._renewer.wish
             if wish is not None:
                 raise StopRender(wish, save=wish in ("drain", "pause"))
 
@@ -202,7 +202,7 @@ class AttemptRun:
         return manifest
 
     def _store_save(self, saved: SavedWork, folder: Path) -> None:
-        """Bring a save point into the storage; without it the render goes on all the same."""
+        """Store a save point; the render goes on without it."""
         begin = time.monotonic()
         try:
             with self._clock.saving():
@@ -214,7 +214,7 @@ class AttemptRun:
             self._log.say(f"saved before chunk {int(folder.name)}, stored in {seconds:.2f} s")
 
     def _report_start(self, document: JobDocument, chunk: int) -> None:
-        """Say from which chunk on this attempt renders."""
+        """Report the chunk at which this attempt starts."""
         chunks = document.plan["chunks"]
         first = chunks[chunk]["first_frame"] if chunk < len(chunks) else document.num_frames
         farm, ttl_ms = self._farm, round(self._farm.settings.lease_seconds * 1000)
@@ -224,15 +224,15 @@ class AttemptRun:
             logger.warning("job %s: %s", self._job, error)
 
     def _register_again(self) -> None:
-        """The broker has lost the record, but not this attempt: put it back."""
+        """Restore the record that the broker has lost."""
         farm, ttl_ms = self._farm, round(self._farm.settings.lease_seconds * 1000)
         if farm.store.adopt(self._record, ttl_ms=ttl_ms).is_change:
-            self._log.say("the broker had lost this job; its worker put it back", "warning")
+            self._log.say("the broker had lost this job; its worker restored it", "warning")
 
     def _read_document(self) -> JobDocument:
         """Read the document that was submitted.
 
-        Raises: DocumentError when it is none, or another one.
+        Raises: DocumentError when it cannot be read, or is not the one that was submitted.
         """
         document = read_document(self._farm.storage, self._job)
         if document.content_sha256 != self._record.document_sha256:
@@ -243,12 +243,12 @@ class AttemptRun:
         return document
 
     def _step(self) -> None:
-        """Between two steps: do what is asked for now."""
-        if self._keeper.wish is not None:
+        """Stop between two steps if that was asked for."""
+        if self._renewer.wish is not None:
             raise Interrupted
 
     def _answer(self, wish: Wish | None) -> None:
-        """Do what was asked for instead of going on."""
+        """Do what was asked for instead of rendering on."""
         store = self._farm.store
         match wish:
             case "cancel":
@@ -261,7 +261,7 @@ class AttemptRun:
                 self._end(lambda: store.ends.release(self._job, self._fence, "the worker drains"))
 
     def _report(self, error: Exception) -> None:
-        """Tell the store what went wrong."""
+        """Report what went wrong to the broker."""
         kind, message = kind_of(error), message_of(error)
         if isinstance(error, NewerDocumentError):
             self._leave_to_others(message)
@@ -271,9 +271,9 @@ class AttemptRun:
             lines = "".join(traceback.format_exception(error)).splitlines()
             self._log.say("\n".join(lines[-_DONE_TRACEBACK_LINES:]), "error")
         store, retries = self._farm.store, self._farm.settings.retries
-        num_before = self._record.failures + self._record.hiccups
+        num_before = self._record.failures + self._record.infrastructure_failures
         delay = delay_ms(num_before, retries.first_delay_seconds)
-        # Nobody can do anything with such a document, however often it is tried.
+        # No worker can read such a document, however often it tries.
         is_hopeless = isinstance(error, DocumentError | MissingKeyError)
         if is_hopeless and self._document is None:
             self._end(lambda: store.ends.quarantine(self._job, self._fence, kind, message))
@@ -283,19 +283,19 @@ class AttemptRun:
                     *(self._job, self._fence, kind, message),
                     delay_ms=delay,
                     max_failures=retries.max_failures,
-                    max_hiccups=retries.max_infrastructure_failures,
+                    max_infrastructure_failures=retries.max_infrastructure_failures,
                 )
             )
 
     def _leave_to_others(self, message: str) -> None:
-        """Give back a job that a newer worker can read; this one gets it again much later."""
+        """Release a job that a newer worker can read; this one gets it again much later."""
         self._log.say(f"left to other workers: {message}", "warning")
         self._end(
             lambda: self._farm.store.ends.release(self._job, self._fence, message, is_refused=True)
         )
 
     def _end(self, change: Callable[[], Change]) -> None:
-        """End the attempt in the store, waiting for a broker that is away; then what follows."""
+        """End the attempt in the broker, waiting while it is away; then do what follows from it."""
         farm = self._farm
         begin = time.monotonic()
         deadline = begin + _PATIENCE_SECONDS
@@ -312,7 +312,7 @@ class AttemptRun:
             except BrokerError as error:
                 if isinstance(error, BrokerAnswerError):
                     deadline = min(deadline, begin + _PATIENCE_WITH_ANSWERS_SECONDS)
-                if time.monotonic() > deadline or self._board.is_draining:
+                if time.monotonic() > deadline or self._shared.is_draining:
                     logger.error("job %s: its end cannot be reported: %s", self._job, error)
                     return  # the lease runs out, and the next attempt finds what was published
                 time.sleep(_SECONDS_BETWEEN_TRIES)
@@ -322,14 +322,14 @@ class AttemptRun:
         save_state(farm.store, farm.storage, self._job)
 
     def _end_stuck(self, reason: str) -> None:
-        """Give the job up and end this process, whatever it hangs in; called beside it."""
+        """Give up the job and end this process, which hangs; called from another thread."""
         farm, retries = self._farm, self._farm.settings.retries
         self._log.say(f"{reason}; this process ends", "error")
         try:
             change = farm.store.ends.lose(
                 *(self._job, self._fence, reason),
                 max_losses=retries.max_losses,
-                max_hiccups=retries.max_infrastructure_failures,
+                max_infrastructure_failures=retries.max_infrastructure_failures,
                 max_in_a_row=retries.max_losses_in_a_row,
             )
             farm.ring(change.bells)
@@ -338,7 +338,7 @@ class AttemptRun:
         os._exit(EXIT_STUCK)
 
     def _clean_up(self, done: Change) -> None:
-        """Forget what only the attempts needed, and tell whoever wants to know."""
+        """Remove what only the attempts needed, and send the webhooks."""
         try:
             if done.after in ("done", "cancelled"):
                 self._farm.storage.delete(work_key(self._job))
@@ -348,7 +348,7 @@ class AttemptRun:
             self._log.say(f"after the end: {error}", "warning")
 
     def _show_frame(self) -> None:
-        """Give whoever looks the last frame."""
+        """Send the last frame to viewers, if there are any."""
         store = self._farm.store
         if self._last is not None and preview.is_wanted(store.client, store.prefix, self._job):
             jpeg = preview.to_jpeg(self._last.last_frame)
@@ -357,10 +357,10 @@ class AttemptRun:
     def _write_manifest(self, path: Path, manifest: dict[str, Any]) -> None:
         path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
 
-    def _write_board(self, status: ChildStatus, chunk: int = 0) -> None:
+    def _show_status(self, status: ChildStatus, chunk: int = 0) -> None:
         job, fence = ("", 0) if status == "idle" else (self._job, self._fence)
         preset, pid = self._renderer.preset, os.getpid()
-        self._board.write(Activity(status, preset, job, fence, chunk, pid))
+        self._shared.write(Activity(status, preset, job, fence, chunk, pid))
 
 
 def _kind_of_work(document: JobDocument) -> str:

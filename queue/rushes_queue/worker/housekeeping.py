@@ -1,4 +1,4 @@
-"""What a worker's parent does beside listening: it says that it lives, sweeps, watches itself."""
+"""What a worker's parent does beside consuming: heartbeats, sweeps, and a watch over itself."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from rushes_queue.worker.watchdog import Watchdog
 logger = logging.getLogger(__name__)
 
 _SECONDS = 1.0
-_TTL_MS = 15_000  # a worker that was not heard of for so long is gone
-_SILENT_SECONDS = 120.0  # without a sign of life; the broker's timeouts are some seconds each
+_TTL_MS = 15_000  # a worker without a heartbeat for so long is gone
+_SILENT_SECONDS = 120.0  # without a heartbeat; the broker's timeouts are a few seconds each
 _SWEEPLESS_SECONDS = 1800.0  # a slow storage may hold up a sweep for its patience, job by job
-_MOST_LOOKS_IN_VAIN = 2  # sweeps, for which an idle worker may leave a job waiting
+_MOST_MISSED_SWEEPS = 2  # in which an idle worker may leave a job waiting
 
 
 class Housekeeping:
@@ -40,39 +40,40 @@ class Housekeeping:
         self,
         options: WorkerOptions,
         links: FarmLinks,
-        board: SharedStatus,
-        on_beat: Callable[[], None] = lambda: None,
+        shared: SharedStatus,
+        every_second: Callable[[], None] = lambda: None,
         *,
-        on_silent: Callable[[], None] = lambda: None,
-        on_deaf: Callable[[], None] = lambda: None,
+        on_hang: Callable[[], None] = lambda: None,
+        on_stalled: Callable[[], None] = lambda: None,
         silent_seconds: float = _SILENT_SECONDS,
+        sweep_seconds: float = SECONDS_BETWEEN_SWEEPS,
     ) -> None:
-        """``on_beat`` is called in a thread, every second.
+        """``every_second`` is called in a thread, every second.
 
-        ``on_silent`` is called when housekeeping has not got on for ``silent_seconds``, and
-        ``on_deaf`` when the worker is idle while a job waits that it could take.
+        ``on_hang`` is called when housekeeping has hung for ``silent_seconds``, and ``on_stalled``
+        when the worker is idle while a job waits that it could take.
         """
-        self._options, self._links, self._board = options, links, board
-        self._on_beat, self._on_deaf = on_beat, on_deaf
+        self._options, self._links, self._shared = options, links, shared
+        self._every_second, self._on_stalled = every_second, on_stalled
         self._started_ms = round(time.time() * 1000)
         self._rest = Rest(0, 0.0)
-        self._looks_in_vain = 0
+        self._missed_sweeps = 0
         self._trouble = ""
         self._stop = threading.Event()
-        self._dogs = {
-            "housekeeping": Watchdog(silent_seconds, on_silent),
-            "sweep": Watchdog(_SWEEPLESS_SECONDS, on_silent),
+        self._watchdogs = {
+            "housekeeping": Watchdog(silent_seconds, on_hang),
+            "sweep": Watchdog(_SWEEPLESS_SECONDS, on_hang),
         }
         self._threads = [
-            self._make_thread("housekeeping", _SECONDS, (self._beat, on_beat)),
-            self._make_thread("sweep", SECONDS_BETWEEN_SWEEPS, (self._sweep, self._listen)),
+            self._make_thread("housekeeping", _SECONDS, (self._send_heartbeat, every_second)),
+            self._make_thread("sweep", sweep_seconds, (self._sweep, self._check_consumer)),
         ]
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
         remove_dead(self._links.settings.work_dir)
-        for dog in self._dogs.values():
-            self._running.enter_context(dog)
+        for watchdog in self._watchdogs.values():
+            self._running.enter_context(watchdog)
         for thread in self._threads:
             thread.start()
         return self
@@ -95,36 +96,36 @@ class Housekeeping:
 
     @property
     def status(self) -> WorkerStatus:
-        if self._board.is_draining:
+        if self._shared.is_draining:
             return "draining"
         is_well = self._rest.is_over and not self._trouble
-        return self._board.read().status if is_well else "unhealthy"
+        return self._shared.read().status if is_well else "unhealthy"
 
     def _make_thread(
-        self, name: str, seconds: float, duties: tuple[Callable[[], None], ...]
+        self, name: str, seconds: float, tasks: tuple[Callable[[], None], ...]
     ) -> threading.Thread:
         def run() -> None:
             while True:
-                for duty in duties:
-                    self._survive(duty)
-                self._dogs[name].hear()
+                for task in tasks:
+                    self._run_safely(task)
+                self._watchdogs[name].feed()
                 if self._stop.wait(seconds):
                     return
 
         return threading.Thread(target=run, name=name, daemon=True)
 
-    def _survive(self, duty: Callable[[], None]) -> None:
-        """Run a duty whatever comes of it: a worker whose housekeeping has ended looks dead."""
+    def _run_safely(self, task: Callable[[], None]) -> None:
+        """Run a task and log what it raises: a worker whose housekeeping has ended looks dead."""
         try:
-            duty()
+            task()
         except (RushesError, OSError) as error:
             logger.warning("%s", error)
         except Exception:
             logger.exception("housekeeping failed; it is tried again")
 
-    def _beat(self) -> None:
+    def _send_heartbeat(self) -> None:
         links, name = self._links, self._options.name
-        write_health(links.settings.work_dir, name, self.status, self._board.read())
+        write_health(links.settings.work_dir, name, self.status, self._shared.read())
         self._rest = links.store.workers.heartbeat(
             self._info(), ttl_ms=_TTL_MS, place=self._options.known_as
         )
@@ -132,19 +133,19 @@ class Housekeeping:
     def _sweep(self) -> None:
         sweep(self._links, worker=self._options.name)
 
-    def _listen(self) -> None:
-        """Notice that the worker is idle, for more than two sweeps, while a job waits for it."""
+    def _check_consumer(self) -> None:
+        """Notice when the worker was idle for more than two sweeps while a job waits for it."""
         job = self._waiting_job() if self.status == "idle" else None
-        self._looks_in_vain = self._looks_in_vain + 1 if job else 0
-        if job and self._looks_in_vain > _MOST_LOOKS_IN_VAIN:
-            self._trouble = f"idle though job {job} waits; it starts to listen anew"
+        self._missed_sweeps = self._missed_sweeps + 1 if job else 0
+        if job and self._missed_sweeps > _MOST_MISSED_SWEEPS:
+            self._trouble = f"idle although job {job} waits; its consumer is restarted"
             logger.error("worker %s: %s", self._options.name, self._trouble)
             self._links.store.events.add(
                 job,
                 "log",
                 {"level": "warning", "message": f"{self._options.name}: {self._trouble}"},
             )
-            self._on_deaf()
+            self._on_stalled()
 
     def _waiting_job(self) -> str | None:
         options = self._options
@@ -172,7 +173,7 @@ class Housekeeping:
             gpu=gpu.name if gpu else "cpu",
             gpu_class=gpu.gpu_class if gpu else "any",
             status=self.status,
-            preset=self._board.read().preset,
+            preset=self._shared.read().preset,
             note=self._note(),
             tags=self._options.tags,
         )

@@ -1,4 +1,4 @@
-"""Keeps an attempt's lease while it renders, and hears what is asked of it."""
+"""Renews an attempt's lease while it renders, and receives requests to stop."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _LONGEST_WAIT_SECONDS = 1.0
 class LeaseRenewer:
     """A thread that renews the lease with the latest progress, as long as there is any.
 
-    A render that is stuck must not hold its job for ever: when its clock says so, the lease is left
-    to run out. While the broker is away the render goes on; the answer afterwards decides.
+    A render that hangs must not hold its job for ever: when its clock says so, the lease is left to
+    expire. While the broker is away the render goes on; the first answer afterwards decides.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class LeaseRenewer:
     ) -> None:
         """``on_renewed`` is called in the thread after each renewal.
 
-        ``on_unknown`` is called when the broker knows the job no more, ``on_stuck`` with the reason
-        when a phase takes too long; after that nothing is renewed.
+        ``on_unknown`` is called when the broker no longer knows the job. ``on_stuck`` is called
+        with the reason when a phase takes too long; after that the lease is not renewed.
         """
         self._store, self._job, self._fence = store, job, fence
         self._ttl_ms = round(lease_seconds * 1000)
@@ -64,20 +64,20 @@ class LeaseRenewer:
 
     @property
     def wish(self) -> Wish | None:
-        """What the attempt is to do at the next chunk instead of going on."""
+        """What the attempt should do at the next chunk instead of going on."""
         if self._wish is None and self._is_draining():
             return "drain"
         return self._wish
 
     def move(self, progress: JobProgress) -> None:
-        """Report that the render has moved."""
+        """Report progress."""
         seconds = self._clock.begin("chunk")
         if self._progress is not None:
             self._uncounted.append(seconds)
         self._progress = progress
 
     def renew(self) -> Wish | None:
-        """Renew now; what cannot be undone is done only right after this returned no ``fenced``.
+        """Renew now. Do what cannot be undone only right after this did not return ``fenced``.
 
         Raises: BrokerError when the broker cannot be reached.
         """
@@ -126,7 +126,7 @@ class LeaseRenewer:
                 logger.warning("job %s: %s", self._job, error)
 
     def _count_chunks(self) -> None:
-        """Add the chunks since the last time to the farm's sums."""
+        """Add the chunks since the last call to the farm's totals."""
         if seconds := self._uncounted:
             self._uncounted = []
             add_chunk_seconds(self._store.client, self._store.prefix, seconds)

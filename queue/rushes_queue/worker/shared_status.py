@@ -1,7 +1,7 @@
-"""A board that a worker's parent and its child both see: wishes one way, news the other way.
+"""Memory that a worker's parent and its child share: requests one way, status the other way.
 
-It is memory shared across the fork, so nothing waits for anybody, and a child that dies leaves its
-last words.
+It is shared across the fork: nobody waits for anybody, and what a child that dies wrote last can be
+read.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Literal
 
 _SIZE = 4096
 _LENGTH = struct.Struct("<I")
-_DRAIN, _TEXT = 0, 8  # places on the board
+_DRAIN, _TEXT = 0, 8  # offsets in the memory
 
 ChildStatus = Literal["idle", "loading", "busy"]
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the child does: the pipeline that it holds, and the attempt it is at."""
+    """What the child does: the preset that it has loaded, and the attempt that it works on."""
 
     status: ChildStatus = "idle"
     preset: str | None = None
@@ -32,7 +32,7 @@ class Activity:
 
 
 class SharedStatus:
-    """Make it before the fork; every child of the parent then sees the same one."""
+    """The shared memory; make it before the fork, so that every child sees the same one."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
@@ -41,22 +41,22 @@ class SharedStatus:
 
     @property
     def is_draining(self) -> bool:
-        """Whether the worker is to save, hand its job back and end."""
+        """Whether the worker should save, release its job and end."""
         return self._memory[_DRAIN] != 0
 
     def drain(self) -> None:
-        """Ask the child to come to an end; safe in a signal handler."""
+        """Ask the child to end; safe in a signal handler."""
         self._memory[_DRAIN] = 1
 
     def write(self, activity: Activity) -> None:
-        """Say what is being done; for the child."""
+        """Publish what is being done; for the child."""
         text = json.dumps(asdict(activity)).encode()
         if len(text) > _SIZE - _TEXT - _LENGTH.size:
-            raise ValueError(f"{len(text)} bytes do not fit on the board")
+            raise ValueError(f"{len(text)} bytes do not fit into the shared status")
         self._memory[_TEXT : _TEXT + _LENGTH.size + len(text)] = _LENGTH.pack(len(text)) + text
 
     def read(self) -> Activity:
-        """Return what the child said; what it is just writing is not seen yet."""
+        """Return what the child wrote last; a write in progress is not seen yet."""
         (length,) = _LENGTH.unpack(self._memory[_TEXT : _TEXT + _LENGTH.size])
         start = _TEXT + _LENGTH.size
         try:

@@ -45,7 +45,7 @@ class Worker:
 
     def __init__(self, settings: Settings, options: WorkerOptions, renderer: Renderer) -> None:
         self._settings, self._options, self._renderer = settings, options, renderer
-        self._board = SharedStatus()
+        self._shared = SharedStatus()
         self._links = FarmLinks.open(settings)  # the parent's
         self._child_links: FarmLinks | None = None
         self._num_signals = 0
@@ -60,7 +60,7 @@ class Worker:
         Raises: BrokerError; WorkerRestsError when it has lost too many jobs in a row.
         """
         self._listen_to_signals()
-        with Housekeeping(self._options, self._links, self._board):
+        with Housekeeping(self._options, self._links, self._shared):
             return self._take_job(self._links)
 
     def run(self) -> int:
@@ -81,17 +81,17 @@ class Worker:
         with Housekeeping(
             self._options,
             self._links,
-            self._board,
+            self._shared,
             self._drain_if_due,
-            on_silent=self._end_silent,
-            on_deaf=self._start_anew,
+            on_hang=self._end_silent,
+            on_stalled=self._start_anew,
         ):
             return serve(self._settings, self._options.name, self._options.queues(), callbacks)
 
     @property
     def is_draining(self) -> bool:
         """Whether it was told to end."""
-        return self._board.is_draining
+        return self._shared.is_draining
 
     # In the child
 
@@ -100,7 +100,7 @@ class Worker:
             # A signal may be meant for a whole group of processes.
             signal.signal(signal.SIGTERM, self._on_signal)
             self._child_links = self.open_links()
-        while not self._board.is_draining:
+        while not self._shared.is_draining:
             try:
                 self._take_job(self._child_links)
                 return
@@ -116,17 +116,17 @@ class Worker:
     def _wait(self, seconds: float) -> None:
         """Wait, unless told to drain."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and not self._board.is_draining:
+        while time.monotonic() < end and not self._shared.is_draining:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def _take_job(self, links: FarmLinks) -> bool:
         """Claim the best job and carry it out; return False when there is none."""
-        if self._board.is_draining:
+        if self._shared.is_draining:
             return False
         record = self._claim(links)
         if record is not None:
             AttemptRun(
-                *(links, record, self._renderer, self._board),
+                *(links, record, self._renderer, self._shared),
                 device=self._options.device,
                 times=self._times,
             ).run()
@@ -155,18 +155,18 @@ class Worker:
         self._num_signals += 1
         if self._num_signals > 1:
             self._stop_at_once()
-        self._board.drain()
+        self._shared.drain()
         if self._is_ready:  # else Celery may be half imported
             self._drain()
 
     def _drain(self) -> None:
         from rushes_queue.doorbell.serve import stop
 
-        self._board.drain()
+        self._shared.drain()
         stop()
 
     def _drain_if_due(self) -> None:
-        if self._board.is_draining or time.monotonic() > self._drain_at:
+        if self._shared.is_draining or time.monotonic() > self._drain_at:
             self._drain()
 
     def _start_anew(self) -> None:
@@ -185,7 +185,7 @@ class Worker:
         self._stop_at_once()
 
     def _stop_at_once(self) -> None:
-        activity = self._board.read()
+        activity = self._shared.read()
         if activity.pid not in (0, os.getpid()):
             os.kill(activity.pid, signal.SIGKILL)
         if activity.job:
@@ -202,13 +202,13 @@ class Worker:
 
     def _when_ready(self) -> None:
         self._is_ready = True
-        if self._board.is_draining:
+        if self._shared.is_draining:
             self._drain()
         logger.info("worker %s serves %s", self._options.name, ", ".join(self._options.presets))
 
     def _report_lost_child(self, reason: str) -> None:
         """The child died, as Celery tells: its job need not wait for the sweep."""
-        activity, links = self._board.read(), self._links
+        activity, links = self._shared.read(), self._links
         if not activity.job:
             return
         try:
@@ -241,7 +241,7 @@ class Worker:
             *(activity.job, activity.fence, message),
             is_from_outside=cause == "outside",
             max_losses=retries.max_losses,
-            max_hiccups=retries.max_infrastructure_failures,
+            max_infrastructure_failures=retries.max_infrastructure_failures,
             max_in_a_row=retries.max_losses_in_a_row,
         )
 

@@ -15,7 +15,7 @@ from rushes_queue.jobs.states import State
 def test_an_empty_farm_has_every_state_and_nothing_in_it(farm: Farm) -> None:
     census = take_census(farm.store)
     assert dict(census.states) == dict.fromkeys(State, 0)
-    assert (census.depths, census.num_aside, census.waiting_since_ms) == ({}, 0, None)
+    assert (census.depths, census.num_parked, census.waiting_since_ms) == ({}, 0, None)
     assert (census.fps, census.num_done, census.num_frames) == (0, 0, 0)
     assert census.waiting_seconds is None
 
@@ -34,7 +34,7 @@ def test_jobs_are_counted_by_state_and_queue(farm: Farm) -> None:
     assert census.states[State.QUEUED] == 3
     assert census.states[State.PAUSED] == 1
     assert census.depths == {"tiny.any.normal": 2}
-    assert census.num_aside == 1
+    assert census.num_parked == 1
     assert census.fps == 8.0
     assert census.waiting_since_ms == farm.store.get(first).created_ms
 

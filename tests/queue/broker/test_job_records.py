@@ -26,7 +26,7 @@ from redis import Redis
 from farm.documents import document
 from farm.model import Answer, Model
 from farm.servers import RunningServer
-from rushes_queue.broker.attempt_ends import MAX_FAILURES, MAX_HICCUPS
+from rushes_queue.broker.attempt_ends import MAX_FAILURES, MAX_INFRASTRUCTURE_FAILURES
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Change
 from rushes_queue.errors import (
@@ -372,7 +372,7 @@ class StoreMachine(RuleBasedStateMachine):
                 "losses_in_place": job.losses_in_place,
                 "loss_chunk": job.loss_chunk,
                 "failures": job.failures,
-                "hiccups": job.hiccups,
+                "infrastructure_failures": job.infrastructure_failures,
                 "chunk": job.chunk,
                 "owner": job.owner,
                 "lease_until_ms": job.lease_until,
@@ -436,7 +436,7 @@ class StoreMachine(RuleBasedStateMachine):
     def budgets_are_kept(self) -> None:
         for job in self.model.jobs.values():
             assert job.failures <= MAX_FAILURES
-            assert job.hiccups <= MAX_HICCUPS
+            assert job.infrastructure_failures <= MAX_INFRASTRUCTURE_FAILURES
 
     @invariant()
     def every_key_belongs_to_a_job_or_ends_by_itself(self) -> None:

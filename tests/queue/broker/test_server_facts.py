@@ -88,5 +88,5 @@ def test_who_does_not_answer_is_given_up_after_a_while() -> None:
 
 
 def test_what_is_not_a_broker_is_refused() -> None:
-    with pytest.raises(ConfigError, match="is not a broker"):
+    with pytest.raises(ConfigError, match="must be a Redis server"):
         connect_briefly("nonsense")

@@ -23,7 +23,7 @@ from rushes.timeline.plan.versions import Added, oldest_form
 from rushes_queue.errors import DocumentError, NewerDocumentError
 from rushes_queue.jobs import versions
 from rushes_queue.jobs.document import JobDocument, JobRequest, Submitter
-from rushes_queue.jobs.record import JobFailure, JobRecord
+from rushes_queue.jobs.record import STORED_NAMES, JobFailure, JobRecord
 from rushes_queue.jobs.versions import JOB_VERSION, upgrade, upgrade_job
 from rushes_queue.storage.blobs import BlobRef
 
@@ -174,7 +174,8 @@ def todays_fields() -> dict[str, list[str]]:
     parts = (timeline.ControlVideo, timeline.Lora, timeline.Audio, timeline.OutputOptions)
     classes = (RenderPlan, Chunk, Steering, *parts, timeline.Prompt, JobRecord, JobFailure)
     return {model.__name__: sorted(model.model_fields) for model in models} | {
-        each.__name__: sorted(field.name for field in fields(each)) for each in classes
+        each.__name__: sorted(STORED_NAMES.get(field.name, field.name) for field in fields(each))
+        for each in classes
     }
 
 

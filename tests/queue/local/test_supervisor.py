@@ -13,7 +13,7 @@ import pytest
 
 from rushes_queue.local.farm_file import about_in
 from rushes_queue.local.process_guard import ProcessGuard
-from rushes_queue.local.supervisor import Charge, pause_seconds
+from rushes_queue.local.supervisor import SupervisedProcess, pause_seconds
 
 # A supervisor's processes are to outlive it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -32,12 +32,12 @@ def slot(tmp_path: Path) -> Iterator[ProcessGuard]:
     slot.kill()
 
 
-def tend_until(charge: Charge, command: list[str], is_true: Callable[[], bool]) -> float:
+def run_until(process: SupervisedProcess, command: list[str], is_true: Callable[[], bool]) -> float:
     """Look after the process as the supervisor does; returns how long that took."""
     began = time.monotonic()
     while not is_true():
         assert time.monotonic() - began < 30
-        charge.tend(command, "key", os.environ)
+        process.keep_alive(command, "key", os.environ)
         time.sleep(0.02)
     return time.monotonic() - began
 
@@ -48,13 +48,13 @@ def test_pauses_grow_up_to_a_limit() -> None:
 
 
 def test_a_process_that_dies_is_started_again_after_a_pause(slot: ProcessGuard) -> None:
-    charge = Charge(slot)
-    charge.tend(SLEEP, "key", os.environ)
+    process = SupervisedProcess(slot)
+    process.keep_alive(SLEEP, "key", os.environ)
     first = slot.pid()
-    charge.tend(SLEEP, "key", os.environ)
+    process.keep_alive(SLEEP, "key", os.environ)
     assert slot.pid() == first
     slot.send(signal.SIGKILL)
-    seconds = tend_until(charge, SLEEP, lambda: slot.pid() not in (None, first))
+    seconds = run_until(process, SLEEP, lambda: slot.pid() not in (None, first))
     assert seconds > pause_seconds(1) - 0.1
     about = about_in(slot)
     assert about is not None
@@ -62,39 +62,39 @@ def test_a_process_that_dies_is_started_again_after_a_pause(slot: ProcessGuard) 
 
 
 def test_one_that_ends_well_is_started_again_at_once_and_not_blamed(slot: ProcessGuard) -> None:
-    charge = Charge(slot)
-    charge.tend(["echo", "life"], "key", os.environ)
-    seconds = tend_until(charge, ["echo", "life"], lambda: slot.log.read_text().count("life") > 3)
+    process = SupervisedProcess(slot)
+    process.keep_alive(["echo", "life"], "key", os.environ)
+    seconds = run_until(process, ["echo", "life"], lambda: slot.log.read_text().count("life") > 3)
     assert seconds < pause_seconds(4)
-    tend_until(charge, SLEEP, lambda: about_in(slot) is not None)
+    run_until(process, SLEEP, lambda: about_in(slot) is not None)
     about = about_in(slot)
     assert about is not None
     assert about.deaths == 0
 
 
 def test_what_a_dead_process_left_behind_makes_room_for_the_next(slot: ProcessGuard) -> None:
-    charge = Charge(slot)
-    tend_until(charge, FORKING, lambda: "ready" in slot.last_lines())
+    process = SupervisedProcess(slot)
+    run_until(process, FORKING, lambda: "ready" in slot.last_lines())
     first = slot.pid()
     slot.send(signal.SIGKILL)
-    tend_until(charge, SLEEP, lambda: slot.pid() not in (None, first))
+    run_until(process, SLEEP, lambda: slot.pid() not in (None, first))
 
 
 def test_a_silent_process_is_started_again(slot: ProcessGuard) -> None:
-    charge = Charge(slot, seconds_to_be_heard=1.0)
-    charge.tend(SLEEP, "key", os.environ)
+    process = SupervisedProcess(slot, longest_silence=1.0)
+    process.keep_alive(SLEEP, "key", os.environ)
     first = slot.pid()
-    charge.hear(is_heard=False)
+    process.note_heartbeat(is_alive=False)
     assert slot.pid() == first  # it has only just begun
     time.sleep(1.1)
-    charge.hear(is_heard=True)
+    process.note_heartbeat(is_alive=True)
     assert slot.pid() == first
-    charge.hear(is_heard=False)
-    tend_until(charge, SLEEP, lambda: slot.pid() not in (None, first))
+    process.note_heartbeat(is_alive=False)
+    run_until(process, SLEEP, lambda: slot.pid() not in (None, first))
 
 
 def test_a_process_of_an_earlier_supervisor_is_left_in_peace(slot: ProcessGuard) -> None:
     with slot.start(SLEEP) as process:
-        Charge(slot).tend(SLEEP, "key", os.environ)
+        SupervisedProcess(slot).keep_alive(SLEEP, "key", os.environ)
         assert slot.pid() == process.pid
         process.kill()

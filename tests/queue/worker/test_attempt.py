@@ -88,12 +88,12 @@ class Bench:
             }
         )
         self.links = FarmLinks(self.settings, farm.store, farm.storage)
-        self.board = SharedStatus()
+        self.shared = SharedStatus()
         self.job = farm.submit()
         self.record = farm.claim()
 
     def run(self, renderer: Renderer) -> JobRecord:
-        AttemptRun(self.links, self.record, renderer, self.board, device="cpu").run()
+        AttemptRun(self.links, self.record, renderer, self.shared, device="cpu").run()
         return self.farm.store.get(self.job)
 
     def log(self) -> str:
@@ -121,14 +121,14 @@ def test_a_render_becomes_a_published_result(bench: Bench) -> None:
     assert manifest["job"]["id"] == bench.job
     assert record.chunk == record.num_chunks
     assert bench.left() == []
-    assert bench.board.read().status == "idle"
+    assert bench.shared.read().status == "idle"
     state = json.loads(bench.farm.storage.get_bytes(f"jobs/{bench.job}/state.json"))
     assert state["state"] == "done"
 
 
 def test_while_it_renders_the_parent_sees_what_and_how_far(bench: Bench) -> None:
     seen = []
-    bench.run(Renderer(lambda chunk: seen.append(bench.board.read())))
+    bench.run(Renderer(lambda chunk: seen.append(bench.shared.read())))
     assert {(each.status, each.job, each.fence) for each in seen} == {
         ("busy", bench.job, bench.record.fence)
     }
@@ -193,7 +193,7 @@ def test_a_worker_that_drains_hands_its_job_back_with_a_save(bench: Bench) -> No
 
     def drain(chunk: int) -> None:
         if chunk == 2:
-            bench.board.drain()
+            bench.shared.drain()
 
     record = bench.run(Watching(drain))
     assert record.state is State.QUEUED, bench.log()

@@ -32,7 +32,7 @@ def test_housekeeping_survives_an_error_that_nobody_thought_of(links: FarmLinks)
         calls.append(1)
         raise ZeroDivisionError
 
-    with Housekeeping(WorkerOptions("w", ("tiny",)), links, SharedStatus(), on_beat=fail):
+    with Housekeeping(WorkerOptions("w", ("tiny",)), links, SharedStatus(), every_second=fail):
         wait_until(lambda: len(calls) >= 2, "a second try")
 
 
@@ -47,7 +47,7 @@ def test_housekeeping_that_hangs_is_noticed(links: FarmLinks) -> None:
         links,
         SharedStatus(),
         hang,
-        on_silent=silent.set,
+        on_hang=silent.set,
         silent_seconds=2.0,
     ):
         assert silent.wait(30)
@@ -56,20 +56,21 @@ def test_housekeeping_that_hangs_is_noticed(links: FarmLinks) -> None:
 
 def test_a_worker_that_is_idle_while_a_job_waits_is_noticed(links: FarmLinks) -> None:
     links.store.submit(made := document(), f"jobs/{made.id}/job.json")
-    board, deaf = SharedStatus(), threading.Event()
-    board.write(Activity("busy", "tiny", "other", 1, 0, 1))
-    with Housekeeping(WorkerOptions("w", ("tiny",)), links, board, on_deaf=deaf.set):
-        assert not deaf.wait(12)  # it is busy, so the job has to wait
-        board.write(Activity("idle"))
-        assert deaf.wait(30)
+    shared, stalled = SharedStatus(), threading.Event()
+    shared.write(Activity("busy", "tiny", "other", 1, 0, 1))
+    options = WorkerOptions("w", ("tiny",))
+    with Housekeeping(options, links, shared, on_stalled=stalled.set, sweep_seconds=0.2):
+        assert not stalled.wait(1.5)  # it is busy, so the job has to wait
+        shared.write(Activity("idle"))
+        assert stalled.wait(30)
         wait_until(
             lambda: links.store.workers.live()[0].info.status == "unhealthy", "it to be shown"
         )
     messages = [event.fields.get("message", "") for event in links.store.events.read(made.id)]
-    assert any(f"idle though job {made.id} waits" in message for message in messages)
+    assert any(f"idle although job {made.id} waits" in message for message in messages)
 
 
-def test_a_worker_that_cannot_take_what_waits_is_not_deaf(links: FarmLinks) -> None:
+def test_a_worker_that_cannot_take_what_waits_has_not_stalled(links: FarmLinks) -> None:
     links.store.submit(made := document(tags=("night",)), f"jobs/{made.id}/job.json")
     queues = WorkerOptions("w", ("tiny",)).queues()
     assert links.store.leases.waiting_for_worker(queues) == made.id
@@ -84,7 +85,7 @@ def test_a_duty_is_done_while_the_records_cannot_be_read(
     redis_client.set("rushes:live_workers", "x")  # where a sorted set should be
     calls = []
     with Housekeeping(
-        WorkerOptions("w", ("tiny",)), links, SharedStatus(), on_beat=lambda: calls.append(1)
+        WorkerOptions("w", ("tiny",)), links, SharedStatus(), every_second=lambda: calls.append(1)
     ):
         wait_until(lambda: len(calls) >= 2, "a second beat")
         redis_client.delete("rushes:live_workers")

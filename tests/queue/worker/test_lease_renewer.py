@@ -44,8 +44,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_the_lease_outlives_its_time_while_the_keeper_runs(farm: Farm) -> None:
     record = claimed(farm)
-    with keep(farm, record) as keeper:
-        keeper.move(JobProgress(3, 13))
+    with keep(farm, record) as renewer:
+        renewer.move(JobProgress(3, 13))
         time.sleep(1.5)
         assert farm.store.leases.reap().lost == ()
     assert farm.store.get(record.id).chunk == 3
@@ -56,37 +56,37 @@ def test_the_lease_outlives_its_time_while_the_keeper_runs(farm: Farm) -> None:
 @pytest.mark.parametrize("wish", ["cancel", "pause"])
 def test_what_a_user_asks_for_is_heard(farm: Farm, wish: str) -> None:
     record = claimed(farm)
-    with keep(farm, record) as keeper:
-        assert keeper.wish is None
+    with keep(farm, record) as renewer:
+        assert renewer.wish is None
         getattr(farm.store.changes, wish)(record.id)
-        wait_for(lambda: keeper.wish == wish)
+        wait_for(lambda: renewer.wish == wish)
 
 
 def test_a_pause_that_is_taken_back_is_forgotten(farm: Farm) -> None:
     record = claimed(farm)
-    with keep(farm, record) as keeper:
+    with keep(farm, record) as renewer:
         farm.store.changes.pause(record.id)
-        wait_for(lambda: keeper.wish == "pause")
+        wait_for(lambda: renewer.wish == "pause")
         farm.store.changes.resume(record.id)
-        wait_for(lambda: keeper.wish is None)
+        wait_for(lambda: renewer.wish is None)
 
 
 def test_a_lost_lease_is_for_good(farm: Farm) -> None:
     record = claimed(farm)
     farm.store.ends.release(record.id, record.fence, "test")
-    keeper = keep(farm, record)
-    assert keeper.renew() == "fenced"
+    renewer = keep(farm, record)
+    assert renewer.renew() == "fenced"
     farm.claim()
-    assert keeper.renew() == "fenced"
+    assert renewer.renew() == "fenced"
 
 
 def test_a_worker_that_drains_hands_back_unless_it_has_lost_the_job(farm: Farm) -> None:
     record = claimed(farm)
-    keeper = keep(farm, record, is_draining=lambda: True)
-    wishes = [keeper.wish]
+    renewer = keep(farm, record, is_draining=lambda: True)
+    wishes = [renewer.wish]
     farm.store.ends.release(record.id, record.fence, "test")
-    keeper.renew()
-    wishes.append(keeper.wish)
+    renewer.renew()
+    wishes.append(renewer.wish)
     assert wishes == ["drain", "fenced"]
 
 
@@ -94,7 +94,7 @@ def test_a_worker_that_drains_hands_back_unless_it_has_lost_the_job(farm: Farm) 
 def test_a_render_that_is_stuck_lets_its_lease_run_out(farm: Farm, chunks: int) -> None:
     record = claimed(farm)
     deadlines = Deadlines(input_seconds=0.3, first_chunk_seconds=0.3, chunk_seconds=0.3)
-    with keep(farm, record, deadlines=deadlines) as keeper:
+    with keep(farm, record, deadlines=deadlines) as renewer:
         for chunk in range(chunks):
-            keeper.move(JobProgress(chunk, 4 * chunk))
+            renewer.move(JobProgress(chunk, 4 * chunk))
         wait_for(lambda: bool(farm.store.leases.reap().lost))

@@ -1,4 +1,4 @@
-"""The board between a worker's parent and its child."""
+"""The memory shared between a worker's parent and its child."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from rushes_queue.worker.shared_status import Activity, SharedStatus
 
 
 def test_what_a_child_writes_its_parent_reads() -> None:
-    board = SharedStatus()
+    shared = SharedStatus()
     activity = Activity("busy", "tiny", "a" * 16, 7, 3, 99)
     child = os.fork()
     if child == 0:
-        board.write(activity)
+        shared.write(activity)
         os._exit(0)
     os.waitpid(child, 0)
-    assert board.read() == activity
+    assert shared.read() == activity
 
 
 def test_a_child_sees_that_it_is_to_drain() -> None:
-    board = SharedStatus()
-    board.drain()
+    shared = SharedStatus()
+    shared.drain()
     child = os.fork()
     if child == 0:
-        os._exit(0 if board.is_draining else 1)
+        os._exit(0 if shared.is_draining else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_half_of_a_text_leaves_the_last_whole_one() -> None:
-    board = SharedStatus()
+    shared = SharedStatus()
     before = Activity("busy", "tiny", "b" * 16, 1)
-    board.write(before)
-    assert board.read() == before
-    board._memory[12:20] = b"{{{{{{{{"
-    assert board.read() == before
+    shared.write(before)
+    assert shared.read() == before
+    shared._memory[12:20] = b"{{{{{{{{"
+    assert shared.read() == before
 
 
 def test_a_text_that_is_too_long_is_refused() -> None:

@@ -17,8 +17,8 @@ def test_silence_is_noticed_once() -> None:
 
 def test_who_is_heard_is_left_in_peace() -> None:
     barked = threading.Event()
-    with Watchdog(1.0, barked.set, round_seconds=0.02) as dog:
+    with Watchdog(1.0, barked.set, round_seconds=0.02) as watchdog:
         for _ in range(100):
             time.sleep(0.02)
-            dog.hear()
+            watchdog.feed()
     assert not barked.is_set()

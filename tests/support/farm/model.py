@@ -9,7 +9,7 @@ from typing import Any
 
 from rushes_queue.jobs.states import FINISHED, State
 
-MAX_LOSSES, MAX_FAILURES, MAX_HICCUPS, MAX_IN_A_ROW = 3, 5, 20, 3
+MAX_LOSSES, MAX_FAILURES, MAX_OUTAGES, MAX_IN_A_ROW = 3, 5, 20, 3
 CRASHED, GONE = 2, 1  # what losses weigh
 FIRST_REST, LONGEST_REST = 30_000, 600_000
 FINAL_KINDS = ("input", "document", "bug")
@@ -58,7 +58,7 @@ class ModelJob:
     lost: list[ModelLoss] = field(default_factory=list)  # those in place
     loss_chunk: int | None = None
     failures: int = 0
-    hiccups: int = 0
+    infrastructure_failures: int = 0
     chunk: int = 0
     not_before: int | None = None
     lease_until: int | None = None
@@ -71,7 +71,7 @@ class ModelJob:
     result: Any = None
     notes: dict[str, str] = field(default_factory=dict)
     ended: tuple[int, str] | None = None
-    is_aside: bool = False  # queued, but not to be claimed yet
+    is_parked: bool = False  # queued, but not to be claimed yet
     rung: int = 0
     num_attempts: int = 0
     attempts: list[ModelAttempt] = field(default_factory=list)
@@ -82,7 +82,7 @@ class ModelJob:
 
     @property
     def is_claimable(self) -> bool:
-        return self.state == "queued" and not self.is_aside
+        return self.state == "queued" and not self.is_parked
 
 
 Answer = tuple[str, str, str, list[tuple[str, str]]]  # outcome, before, after, bells
@@ -184,7 +184,7 @@ class Model:
             return self._answer("vain", other, self._state(other) or "unknown")
         before = found.state
         found.error = found.loss_chunk = None
-        found.failures = found.hiccups = found.losses_in_place = 0
+        found.failures = found.infrastructure_failures = found.losses_in_place = 0
         found.lost = []
         if from_start:
             found.oldest_fence = found.fence + 1
@@ -298,8 +298,8 @@ class Model:
             found.failures += 1
             target = "failed" if found.failures >= MAX_FAILURES else "queued"
         elif kind == "infrastructure":
-            found.hiccups += 1
-            target = "failed" if found.hiccups >= MAX_HICCUPS else "queued"
+            found.infrastructure_failures += 1
+            target = "failed" if found.infrastructure_failures >= MAX_OUTAGES else "queued"
         if target == "queued":
             found.not_before = self.now + delay
         return self._end(found, "fail", target, kind)
@@ -322,9 +322,9 @@ class Model:
         if not is_from_outside:
             return self._lose(found, "lose", CRASHED)
         found.losses += 1
-        found.hiccups += 1
+        found.infrastructure_failures += 1
         found.error = "infrastructure"
-        target = "failed" if found.hiccups >= MAX_HICCUPS else "queued"
+        target = "failed" if found.infrastructure_failures >= MAX_OUTAGES else "queued"
         return self._end(found, "lose", target, "ended from outside")
 
     def settle(self, job: str, fence: int, to: str) -> Answer:
@@ -435,7 +435,7 @@ class Model:
     def _enter(self, found: ModelJob, state: str) -> str:
         was_finished = found.state in FINISHED
         found.state = state
-        found.is_aside = found.is_unannounced = False
+        found.is_parked = found.is_unannounced = False
         if state in FINISHED:
             found.not_before = None
         if state == "queued":
@@ -447,17 +447,17 @@ class Model:
 
     def _enqueue(self, found: ModelJob) -> None:
         if found.waiting_for:
-            found.is_aside = True
+            found.is_parked = True
         elif found.not_before is not None and found.not_before > self.now:
-            found.is_aside = True
+            found.is_parked = True
         else:
-            found.is_aside, found.not_before, found.rung = False, None, self.now
+            found.is_parked, found.not_before, found.rung = False, None, self.now
             self.bells.append((found.id, found.queue))
 
     def _bring_back(self) -> None:
         for job in self.jobs.values():
             is_due = job.not_before is not None and job.not_before <= self.now
-            if job.state == "queued" and job.is_aside and not job.waiting_for and is_due:
+            if job.state == "queued" and job.is_parked and not job.waiting_for and is_due:
                 self._enqueue(job)
 
     def _wait_for(self, new: ModelJob, after: Sequence[str]) -> None:

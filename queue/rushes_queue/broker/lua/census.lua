@@ -32,6 +32,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', PREFIX .. 'finished', since, '+i
 end
 return cjson.encode({
   now_ms = now, states = states,
-  num_aside = redis.call('ZCARD', PARKED), waiting_since_ms = waiting_since or false,
+  num_parked = redis.call('ZCARD', PARKED), waiting_since_ms = waiting_since or false,
   fps = fps, num_done = num_done, num_frames = num_frames,
 })

@@ -147,9 +147,9 @@ local function lose(id, job, verb, weight, message, max_losses, max_in_a_row)
 end
 
 -- End an attempt that somebody ended from outside. That is nobody's fault, but has a bound.
-local function be_ended(id, job, message, max_hiccups)
+local function be_ended(id, job, message, max_failures)
   redis.call('HINCRBY', key('job', id), 'losses', 1)
-  local is_last = redis.call('HINCRBY', key('job', id), 'hiccups', 1) >= max_hiccups
+  local is_last = redis.call('HINCRBY', key('job', id), 'hiccups', 1) >= max_failures
   local error = { kind = 'infrastructure', message = message, retryable = true }
   redis.call('HSET', key('job', id), 'error', cjson.encode(error))
   return end_attempt(id, job, 'lose', is_last and 'fail' or 'lose', 'ended from outside')

@@ -60,7 +60,7 @@ def stats(farm: FarmFlags, as_json: AsJson = False) -> None:
     states = ", ".join(f"{n:,} {state}" for state, n in census.states.items() if n) or "none"
     lines = {
         "jobs": states,
-        "aside": f"{census.num_aside:,} wait for a time or for other jobs",
+        "delayed": f"{census.num_parked:,} wait for a time or for other jobs",
         "oldest waiting": clock(census.waiting_seconds) if census.depths else "nothing waits",
         "workers": ", ".join(f"{n} {status}" for status, n in statuses.items()) or "none",
         "speed": f"{census.fps:.1f} fps, {census.states[State.RUNNING]} running",

@@ -149,7 +149,7 @@ def _show(farm: LocalFarm, as_json: bool) -> None:
 
 def _describe(farm: LocalFarm) -> dict[str, Any]:
     """Return what runs, as JSON-safe data."""
-    from rushes_queue.local.hearing import open_store
+    from rushes_queue.local.farm_store import open_store
 
     spec = farm.spec()
     if spec is None:
@@ -197,7 +197,7 @@ def _part(slot: ProcessGuard, detail: str) -> dict[str, Any]:
 
 def _add_jobs(farm: LocalFarm, store: JobRecords, workers: list[dict[str, Any]]) -> None:
     """Say of each worker what it does; one that runs and was not heard of starts."""
-    from rushes_queue.local.hearing import live_workers
+    from rushes_queue.local.farm_store import live_workers
 
     live = live_workers(farm, store)
     records = store.get_many(job for worker in live.values() for job in worker.holds)
@@ -216,7 +216,7 @@ def _add_jobs(farm: LocalFarm, store: JobRecords, workers: list[dict[str, Any]])
 
 def _count_waiting(farm: LocalFarm) -> int:
     """Count the jobs that wait or run; none when the broker does not answer."""
-    from rushes_queue.local.hearing import open_store
+    from rushes_queue.local.farm_store import open_store
 
     spec = farm.spec()
     if spec is None or not farm.server.is_taken():

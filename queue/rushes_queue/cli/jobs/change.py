@@ -31,7 +31,7 @@ def cancel(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """End jobs; one that runs stops at its next chunk. They can be rendered again with retry."""
+    """Cancel jobs; a running one stops at its next chunk. rushes retry queues them again."""
     _change(
         farm,
         choice,
@@ -47,7 +47,7 @@ def cancel(
 def pause(
     choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
 ) -> None:
-    """Set jobs aside; one that runs is saved at its next chunk."""
+    """Pause jobs; a running one is saved at its next chunk."""
     _change(farm, choice, job, Event.PAUSE, lambda changes, each: changes.pause(each), as_json)
 
 
@@ -55,7 +55,7 @@ def pause(
 def resume(
     choice: ChoiceFlags, farm: FarmFlags, job: JobsArgument = None, as_json: AsJson = False
 ) -> None:
-    """Queue paused jobs again, or take a pause back."""
+    """Queue paused jobs again, or withdraw a request to pause."""
     _change(farm, choice, job, Event.RESUME, lambda changes, each: changes.resume(each), as_json)
 
 

@@ -1,4 +1,4 @@
-"""Which workers of the farm on this machine the broker has heard of lately."""
+"""The records of the farm on this machine, and which of its workers are alive."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rushes_queue.local.farm_file import FarmSpec, LocalFarm
 
 
 def live_workers(farm: LocalFarm, store: JobRecords) -> dict[str, LiveWorker]:
-    """Return what the farm's workers say of themselves, by the names of their slots.
+    """Return the farm's live workers by the names of their slots.
 
     Raises: BrokerError.
     """
