@@ -26,7 +26,7 @@ def count_own(records: Sequence[JobRecord]) -> Census:
         now_ms=now,
         states={state: states[state] for state in State},
         depths=dict(Counter(record.queue for record in ready)),
-        num_aside=len(queued) - len(ready),
+        num_parked=len(queued) - len(ready),
         waiting_since_ms=min((record.created_ms for record in ready), default=None),
         fps=sum(record.fps for record in records if record.state is State.RUNNING),
         num_done=len(done),
