@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from rushes.errors import ConfigError, MissingFileError
+from rushes.errors import ConfigError
 from rushes.metrics.clip_score import ClipScorer, consistency
 from rushes.metrics.published_warp import warp_errors
 from rushes.metrics.report import PIECE_FRAMES
@@ -62,25 +61,6 @@ def measure_as_paper(
         if flow is not None:
             found |= _warp_errors(made, original, info.num_frames, flow)
     return found
-
-
-def prompts_of_frames(manifest: Path) -> list[str]:
-    """Return the prompt of each frame of a result; of a blend the text that weighs most.
-
-    Raises: MissingFileError; ConfigError when the file is not the manifest of a render.
-    """
-    try:
-        plan: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["plan"]
-        texts = {
-            block: max(prompts, key=lambda prompt: prompt["weight"])["text"]
-            for block, prompts in plan["prompts"].items()
-        }
-        chunks = [(chunk["prompt_block"], chunk["num_frames"]) for chunk in plan["chunks"]]
-        return [texts[str(block)] for block, count in chunks for _ in range(count)]
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{manifest}: there is no such file; give --manifest") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{manifest}: is not the manifest of a render: {error!r}") from error
 
 
 def _clip_scores(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,7 +11,6 @@ from renders.tiny_models import normal
 from rushes.errors import VideoError
 from rushes.metrics.flow import optical_flow, warp
 from rushes.metrics.likeness import BEST_PSNR, psnr, ssim
-from rushes.metrics.plot import save_plot
 from rushes.metrics.report import PIECE_FRAMES, measure
 from rushes.metrics.steadiness import drift, flicker, style, warp_error
 
@@ -109,14 +105,6 @@ def test_pieces_give_the_curves_of_the_whole(num_frames: int) -> None:
 def test_nothing_to_measure_is_an_error() -> None:
     with pytest.raises(VideoError, match="no frames"):
         measure([], fps=16)
-
-
-def test_the_plot_has_a_panel_a_measure(tmp_path: Path) -> None:
-    frames = as_bytes(sliding(5, 1, 0))
-    save_plot(tmp_path / "curves.png", measure(zip(frames, frames, strict=True), fps=16))
-    with Image.open(tmp_path / "curves.png") as picture:
-        assert picture.size == (900, 5 * 130)
-        assert len(picture.getcolors(10_000) or []) > 3
 
 
 def test_ssim_of_flat_pictures_is_what_its_definition_says() -> None:

@@ -15,7 +15,8 @@ from renders.tiny_clip import write_clip_model
 from renders.tiny_models import CPU
 from rushes.errors import ConfigError, MissingFileError
 from rushes.metrics.clip_score import ClipScorer
-from rushes.metrics.paper import measure_as_paper, prompts_of_frames
+from rushes.metrics.paper import measure_as_paper
+from rushes.metrics.prompts import PromptChange, changes_of_prompt, prompts_of_frames
 
 
 class KnownFlow:
@@ -65,6 +66,8 @@ def test_prompts_are_those_of_the_chunks(tmp_path: Path) -> None:
     file = tmp_path / "out.mp4.json"
     file.write_text(json.dumps({"plan": plan}))
     assert prompts_of_frames(file) == ["a ship"] * 5 + ["a pond"] * 4
+    changes = [PromptChange(0, 0, "a ship"), PromptChange(5, 1, "a pond")]
+    assert changes_of_prompt(file) == changes
 
 
 def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:

@@ -41,15 +41,23 @@ def evaluate(
         raise ConfigError(f"--plot {plot}: ends in {plot.suffix!r}; use .png, .jpg or .webp")
     from rushes.files.publish import require_folder
     from rushes.metrics.compare import compare_files
-    from rushes.metrics.plot import save_plot
+    from rushes.metrics.plot import save_plot, series_of
+    from rushes.metrics.prompts import changes_of_prompt
+    from rushes.video.names import name_beside
+    from rushes.video.read.probe import probe_video
 
     if plot is not None:
         require_folder(plot)
+    beside = name_beside(output, ".json")
+    if manifest is None and beside.exists():
+        manifest = beside
+    changes = changes_of_prompt(manifest) if plot is not None and manifest is not None else []
     curves = compare_files(output, reference, fit)
-    if plot is not None:
-        save_plot(plot, curves)
-        say(f"plot  {plot}")
     by_paper = _measure_as_paper(output, reference, fit, clip, raft, manifest, device)
+    if plot is not None:
+        fps = float(probe_video(output).fps)
+        save_plot(plot, series_of(curves, by_paper), fps, changes)
+        say(f"plot  {plot}")
     answer = curves.to_dict()
     answer["frames"] |= by_paper
     answer["means"] |= {name: sum(each) / len(each) for name, each in by_paper.items() if each}
@@ -73,16 +81,15 @@ def _measure_as_paper(
     if clip is None and raft is None:
         return {}
     from rushes.metrics.clip_score import ClipScorer
-    from rushes.metrics.paper import measure_as_paper, prompts_of_frames
+    from rushes.metrics.paper import measure_as_paper
+    from rushes.metrics.prompts import prompts_of_frames
     from rushes.metrics.raft import RaftFlow
     from rushes.video.names import name_beside
     from rushes.weights.device import choose_device
 
     place = choose_device(device)
-    beside = name_beside(output, ".json")
-    if manifest is None and beside.exists():
-        manifest = beside
     if clip is not None and manifest is None:
+        beside = name_beside(output, ".json")
         say(f"note: there is no manifest {beside}, so no prompt score; name one with --manifest")
     return measure_as_paper(
         output,
