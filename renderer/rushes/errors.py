@@ -73,6 +73,12 @@ class MemoryShortError(RushesError):
     """A GPU has too little memory for a render."""
 
 
+class RenderProcessError(RushesError):
+    """One of several processes that share a render died."""
+
+    retryable = True
+
+
 class ShapeError(RushesError):
     """A tensor or a resolution does not fit."""
 

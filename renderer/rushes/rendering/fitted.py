@@ -36,7 +36,7 @@ class FittedRenderer:
         self, preset: Preset, folders: Folders, device: torch.device, dtype: torch.dtype
     ) -> None:
         self._preset, self._folders = preset, folders
-        self._device, self._dtype = device, dtype
+        self.device, self.dtype = device, dtype
         self.pipeline: Pipeline | None = None
 
     def load(self, plan: RenderPlan) -> Pipeline:
@@ -44,7 +44,7 @@ class FittedRenderer:
 
         Raises: MemoryShortError when the card is too small; CheckpointError as ``load_pipeline``.
         """
-        return self._loaded(plan, self._memory_plan(plan))
+        return self._loaded(plan, self.memory_plan(plan))
 
     def render(
         self,
@@ -87,18 +87,22 @@ class FittedRenderer:
     def _attempt(
         self, plan: RenderPlan, attempt: Callable[[MemoryPlan, tuple[str, ...]], T], takes: int = 1
     ) -> T:
-        memory_plan = self._memory_plan(plan, takes)
+        memory_plan = self.memory_plan(plan, takes)
         smaller = memory_plan.smaller(can_quantise=not plan.loras)
         return retry_smaller(attempt, memory_plan, smaller, self._release)
 
-    def _memory_plan(self, plan: RenderPlan, takes: int = 1) -> MemoryPlan:
+    def memory_plan(self, plan: RenderPlan, takes: int = 1) -> MemoryPlan:
+        """Return what is done to save memory, so that takes of a plan fit on the device.
+
+        Raises: MemoryShortError when the card is too small; CheckpointError without weights.
+        """
         paths = find_weights(self._preset, self._folders.models, self._folders.cache, plan.vae_type)
         return plan_memory(
             self._preset,
             plan,
-            device=str(self._device),
-            memory=device_memory(self._device),
-            value_bytes=self._dtype.itemsize,
+            device=str(self.device),
+            memory=device_memory(self.device),
+            value_bytes=self.dtype.itemsize,
             text_encoder_bytes=paths.text_encoder.stat().st_size,
             takes=takes,
         )
@@ -107,13 +111,13 @@ class FittedRenderer:
         if self.pipeline is None or self.pipeline.memory_plan != memory_plan:
             self._release()
             self.pipeline = load_pipeline(
-                self._preset, self._folders, self._device, self._dtype, plan.vae_type, memory_plan
+                self._preset, self._folders, self.device, self.dtype, plan.vae_type, memory_plan
             )
         return self.pipeline
 
     def _release(self) -> None:
         self.pipeline = None
-        release_memory(self._device)
+        release_memory(self.device)
 
 
 def open_renderer(preset: Preset, folders: Folders, device: str, dtype: str) -> FittedRenderer:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
 from rushes.files.publish import written_as
+from rushes.models.caches.snapshot import Snapshot
 from rushes.rendering.chunk_reader import ChunkReader, ChunkSource
 from rushes.rendering.contact_frames import ContactFrames, caption
 from rushes.rendering.frames import Frames, wanted_frames
@@ -45,6 +47,14 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+class FrameSource(Protocol):
+    """Where the frames of chunks come from: a stream, or several processes."""
+
+    def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
+        """Yield the frames of chunk after chunk, as ``Stream.render``."""
+        ...
 
 
 class StopRender(Exception):  # asks for something, reports nothing wrong
@@ -100,13 +110,13 @@ class Output:
             last_frame=frames[-1],
         )
 
-    def save_point(self, next_chunk: int, stream: Stream) -> SavePoint:
-        """Return where the render stands; every chunk before must have been taken."""
+    def save_point(self, next_chunk: int, stream: Snapshot) -> SavePoint:
+        """Return where the render and its stream stand; all chunks before must have been taken."""
         pending = self._writer.pending_frames
         empty = np.empty((0, self._plan.height, self._plan.width, 3), np.uint8)
         return SavePoint(
             next_chunk=next_chunk,
-            stream=stream.snapshot(),
+            stream=stream,
             segments=tuple(self._writer.segments),
             pending=np.stack(pending) if pending else empty,
             frame_hash=self.frame_hash.state(),
@@ -116,8 +126,10 @@ class Output:
 class Saver:
     """Saves the state of a render whenever its policy says so."""
 
-    def __init__(self, points: SavePoints, policy: SavePolicy, first_chunk: int) -> None:
-        self._points, self._policy = points, policy
+    def __init__(
+        self, points: SavePoints, policy: SavePolicy, stream: Stream, first_chunk: int
+    ) -> None:
+        self._points, self._policy, self._stream = points, policy, stream
         self._last_chunk, self._last_time = first_chunk, time.monotonic()
         self.count = 0
 
@@ -128,14 +140,15 @@ class Saver:
             self._points.cost_seconds,
         )
 
-    def save(self, point: SavePoint) -> None:
+    def save(self, output: Output, next_chunk: int) -> None:
+        point = output.save_point(next_chunk, self._stream.snapshot())
         self._points.save(point)
         self._last_chunk, self._last_time = point.next_chunk, time.monotonic()
         self.count += 1
 
 
 def run_loop(
-    stream: Stream,
+    source: FrameSource,
     plan: RenderPlan,
     reader: ChunkReader,
     output: Output,
@@ -157,7 +170,7 @@ def run_loop(
 
     with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
         try:
-            for chunk, frames in zip(chunks, stream.render(inputs()), strict=True):
+            for chunk, frames in zip(chunks, source.render(inputs()), strict=True):
                 before = written
                 written = writing.submit(output.take, chunk, frames, sources.popleft())
                 next_chunk = chunk.index + 1
@@ -165,7 +178,7 @@ def run_loop(
                     report(before.result())
                 if saver is not None and saver.is_due(next_chunk):
                     done, written = written.result(), None
-                    saver.save(output.save_point(next_chunk, stream))
+                    saver.save(output, next_chunk)
                     report(done)
             if written is not None:
                 report(written.result())
@@ -173,7 +186,7 @@ def run_loop(
             if written is not None:
                 written.result()
             if stop.save and saver is not None:
-                saver.save(output.save_point(next_chunk, stream))
+                saver.save(output, next_chunk)
             raise
 
 

@@ -79,6 +79,7 @@ def build_manifest(
         else plan.normalise_latents,
         "positions": plan.positions,
         "rows": pipeline.rows,
+        "processes": pipeline.processes,
         "quantise": pipeline.memory_plan.quantise,
         "text_encoder_on_cpu": pipeline.memory_plan.text_encoder_on_cpu,
         "versions": versions(),

@@ -37,7 +37,7 @@ class Pipeline:
     """What stays in memory from one render to the next.
 
     Where several renders share the passes of the network, ``rows`` is how many there are and
-    ``adapted_layers`` hold the LoRAs of all of them.
+    ``adapted_layers`` hold the LoRAs of all of them. ``processes`` is how many share a render.
     """
 
     preset: Preset
@@ -48,6 +48,7 @@ class Pipeline:
     loras: tuple[LoraFile, ...] = ()
     memory_plan: MemoryPlan = AS_IT_IS
     rows: int = 1
+    processes: int = 1
     adapted_layers: AdaptedLayers | None = None
     autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
     branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)

@@ -110,7 +110,7 @@ def render(
                 stream.restore(point.stream)
                 output.resume(point)
                 first_chunk = point.next_chunk
-            saver = Saver(points, work.policy, first_chunk)
+            saver = Saver(points, work.policy, stream, first_chunk)
         run_loop(stream, plan, reader, output, saver, clock, report, first_chunk)
         unused = unused_keys(pipeline.loras, adapted_layers)
         manifest = build_manifest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -54,6 +54,11 @@ class StageClock:
             return result
 
         return with_events if self._uses_events else self.timed_on_host(stage, function)
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Add what was measured in another process."""
+        for stage, value in seconds.items():
+            self._seconds[stage] += value
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of every stage so far, waiting for the device to finish."""

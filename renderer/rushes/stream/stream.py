@@ -178,6 +178,23 @@ class Stream:
                 yield self._decode(clean)
         yield from map(self._decode, self.driver.flush())
 
+    @torch.inference_mode()
+    def follow(self, chunk: Chunk, video: Tensor | None = None) -> None:
+        """Take note of a chunk that is rendered elsewhere, in a section before this stream's.
+
+        What lasts through a reset is then as if it had been rendered here: the prompts in force,
+        and what the noise controller remembers of the input.
+
+        Shapes:
+            video: [T, H, W, 3], uint8
+        """
+        self.conditioning.advance(
+            self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
+        )
+        self.noise_controller.begin_chunk(chunk.denoising_steps, chunk.reset)
+        if video is not None and chunk.noise_scale is not None:
+            self.noise_controller.noise_scale(to_pixels(video), chunk.noise_scale)
+
     def _row_of(self, chunk: Chunk, inputs: ChunkInputs) -> Row:
         """Cover the encoded input, if there is one, with noise, and choose the first timestep."""
         prompt, prompt_changed = self._prompt_in_force(chunk)

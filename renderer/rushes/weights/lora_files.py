@@ -50,9 +50,8 @@ def find_loras(
     return tuple(files)
 
 
-@contextmanager
-def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers]:
-    """Have LoRAs in the networks; afterwards these are what they were, to the bit.
+def read_adapters(models: Models, files: Sequence[LoraFile]) -> AdaptedLayers:
+    """Read LoRAs for networks, which stay as they are until these are attached.
 
     Raises: AdapterError when a file is not a LoRA, or one of another model.
     """
@@ -65,7 +64,16 @@ def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers
         )
         for file in files
     ]
-    adapted_layers = AdaptedLayers(targets, adapters)
+    return AdaptedLayers(targets, adapters)
+
+
+@contextmanager
+def adapted(models: Models, files: Sequence[LoraFile]) -> Iterator[AdaptedLayers]:
+    """Have LoRAs in the networks; afterwards these are what they were, to the bit.
+
+    Raises: AdapterError when a file is not a LoRA, or one of another model.
+    """
+    adapted_layers = read_adapters(models, files)
     try:
         adapted_layers.attach()
         yield adapted_layers

@@ -21,6 +21,7 @@ from rushes_queue.cli.show.console import error_json, print_json, print_json_err
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.preset import Preset
+    from rushes.rendering.loop import Report
     from rushes.shots.shot import Shot
 
 
@@ -46,6 +47,14 @@ def render(
             "take, more memory. A frame may differ by rounding from that of a take rendered alone.",
         ),
     ] = 1,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Render the sections between two resets at the same time, in this many "
+            "processes, each on a GPU of its own or on the CPU.",
+        ),
+    ] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a result, for scripts.")
@@ -65,7 +74,9 @@ def render(
         refuse_conflicts(shot.request, force)
         refuse_contradictions(shot.request, shot.plan)
     warn_of([shot.plan for shot in shots])
-    render_all(preset, folders, shots, force, as_json, rows)
+    if rows > 1 and processes > 1:
+        raise typer.BadParameter("--rows and --processes exclude each other")
+    render_all(preset, folders, shots, force, as_json, rows, processes)
 
 
 def render_all(
@@ -75,8 +86,9 @@ def render_all(
     force: bool,
     as_json: bool,
     rows: int = 1,
+    processes: int = 1,
 ) -> None:
-    """Load the networks once, render take after take or ``rows`` at a time, name the files made."""
+    """Render take after take, or ``rows`` at a time, and name the files made."""
     from rushes_queue.cli.show.progress import ProgressDisplay, where
 
     display: ProgressDisplay | None = None
@@ -91,17 +103,25 @@ def render_all(
                 check(shot.plan, shot.request, force=force)
             wanted = shots[0].request
             renderer = open_renderer(preset, folders, wanted.device, wanted.dtype)
+
+            def rendered(takes: list[Take], report: Report) -> list[dict[str, Any]]:
+                if processes == 1:
+                    return renderer.render_takes(takes, force=force, report=report)
+                from rushes.rendering.sections.render_sections import render_sections
+
+                return [
+                    render_sections(preset, folders, take, processes, force=force, report=report)
+                    for take in takes
+                ]
+
             for together in rendered_together(shots, rows):
                 display = ProgressDisplay(raise_if_asked)
                 with display:
-                    manifests = renderer.render_takes(
-                        [
-                            Take(shot.plan, shot.request, sha256_of(shot.timeline_file))
-                            for shot in together
-                        ],
-                        force=force,
-                        report=display,
-                    )
+                    takes = [
+                        Take(shot.plan, shot.request, sha256_of(shot.timeline_file))
+                        for shot in together
+                    ]
+                    manifests = rendered(takes, display)
                 for shot, manifest in zip(together, manifests, strict=True):
                     name_results(shot, manifest, as_json)
     except KeyboardInterrupt as error:

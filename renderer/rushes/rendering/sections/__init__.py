@@ -1,0 +1,1 @@
+"""One video rendered by several processes, each making whole sections between two resets."""

@@ -1,0 +1,118 @@
+"""The frames of a plan in order, made by several processes at the same time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing import get_context
+from queue import Empty
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rushes.errors import RenderProcessError
+from rushes.rendering.sections.section_process import (
+    Ended,
+    Made,
+    SectionJob,
+    frames_file,
+    render_sections_of,
+)
+from rushes.stream.stage_clock import StageClock
+from rushes.stream.stream import ChunkInputs
+from rushes.timeline.plan.render_plan import Chunk
+
+_LOOK_SECONDS = 1.0  # between two looks at the processes
+_END_SECONDS = 5.0  # that a process gets to end
+
+
+class SectionFrames:
+    """Renders like a stream, by processes of one machine; they are ended with the context.
+
+    Frames of later sections wait in files until it is their turn. A process that fails or dies
+    ends the render. ``clock`` gets the seconds of all processes.
+    """
+
+    def __init__(self, jobs: Sequence[SectionJob], sections: Sequence[range]) -> None:
+        """One process is started for each job; they share the sections, the first ones first."""
+        context = get_context("spawn")
+        self._folder = jobs[0].folder
+        self._said: Any = context.Queue()
+        self._waiting: Any = context.Queue()  # kept here, or its locks go before all have started
+        for section in [*sections, *(None for _ in jobs)]:
+            self._waiting.put(section)
+        self._processes = [
+            context.Process(
+                target=render_sections_of, args=(job, self._waiting, self._said), daemon=True
+            )
+            for job in jobs
+        ]
+        self._made: set[int] = set()
+        self._num_ended = 0
+        self.clock = StageClock()
+
+    def __enter__(self) -> Self:
+        for process in self._processes:
+            process.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join(_END_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+    def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
+        """Yield the frames of each chunk, as ``Stream.render``, on the CPU.
+
+        Raises: what a process raised; RenderProcessError when one died.
+        """
+        for chunk, _ in chunks:
+            while chunk.index not in self._made:
+                self._listen()
+                self._refuse_dead()
+            path = frames_file(self._folder, chunk.index)
+            yield torch.from_numpy(np.load(path))
+            path.unlink()
+        while self._num_ended < len(self._processes):
+            self._listen()
+            self._refuse_dead()
+
+    def _listen(self) -> None:
+        try:
+            word = self._said.get(timeout=_LOOK_SECONDS)
+        except Empty:
+            return
+        match word:
+            case Made(chunk):
+                self._made.add(chunk)
+            case Ended(seconds, None):
+                self._num_ended += 1
+                self.clock.add(seconds)
+            case Ended(_, Exception() as error):
+                raise error
+
+    def _refuse_dead(self) -> None:
+        for number, process in enumerate(self._processes):
+            if process.exitcode not in (None, 0):
+                raise RenderProcessError(
+                    f"process {number + 1} of {len(self._processes)} {_how(process.exitcode)}; "
+                    "render again, with fewer --processes if memory ran out"
+                )
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"was killed ({signal.Signals(-exit_code).name})"
+    return f"ended with exit code {exit_code}"
