@@ -57,12 +57,12 @@ class OwnRenders:
 
     def close(self) -> None:
         """End the child; the job that it renders is queued again at the next start."""
-        self._is_closed = True
         with self._records.is_change:
+            self._is_closed = True
             self._records.is_change.notify_all()
-        child = self._child
-        if child is not None:
-            child.kill()
+            child = self._child
+            if child is not None:
+                child.kill()
         self._thread.join(_SECONDS_TO_END)
         if child is not None:
             _bury(child)
@@ -90,7 +90,7 @@ class OwnRenders:
                 child = self._live_child()
                 _send(child, Asked("render", job, number, record.oldest_fence))
                 self._follow(child, job)
-            except OSError:
+            except (OSError, ValueError):  # it died, or this server ends
                 self._lose(job)
             finally:
                 self.current, self._frame = None, None
@@ -141,14 +141,19 @@ class OwnRenders:
         self._records.happen(job, event, owner=None, pause=False, cancel=False, **changed)
 
     def _live_child(self) -> subprocess.Popen[str]:
-        if self._child is not None and self._child.poll() is not None:
-            _bury(self._child)
-            self._child = None
-        if self._child is None:
-            self._child = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-            )
-        return self._child
+        """Return the child, started if there is none. Raises: ValueError once this is closed."""
+        with self._records.is_change:
+            if self._is_closed:
+                raise ValueError("no child is started any more")
+            if self._child is not None and self._child.poll() is not None:
+                _bury(self._child)
+                self._child = None
+            if self._child is None:
+                pipe = subprocess.PIPE
+                self._child = subprocess.Popen(
+                    self._command, stdin=pipe, stdout=pipe, text=True, bufsize=1
+                )
+            return self._child
 
 
 def _send(child: subprocess.Popen[str], asked: Asked) -> None:
