@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
 
+from rushes_queue.broker.preview import NoFrameError
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
+from rushes_queue.jobs.states import State
 from rushes_queue.web.api.answers import Answer
 from rushes_queue.web.api.services import WithServices
 
@@ -83,6 +85,18 @@ def preview(
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
     return Response(frame.jpeg, media_type="image/jpeg", headers=headers)
+
+
+@router.get("/thumbnail/{job}", response_class=Response)
+def thumbnail(services: WithServices, job: str) -> Response:
+    """Send a small picture of a job: the last frame of its result, or of what runs."""
+    record = services.backend.status(job).record
+    kept = _FOREVER if record.state is State.DONE else {"cache-control": "no-store"}
+    try:
+        picture = services.thumbnails.get(record)
+    except NoFrameError:
+        return Response(status_code=204)  # none yet, which is no error
+    return Response(picture, media_type="image/jpeg", headers=kept)
 
 
 @router.put("/uploads")

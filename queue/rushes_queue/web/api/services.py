@@ -15,6 +15,7 @@ from rushes_queue.web.state.backend import Backend
 from rushes_queue.web.state.feed import Feed
 from rushes_queue.web.state.frames import Frames
 from rushes_queue.web.state.results import Results
+from rushes_queue.web.state.thumbnails import Thumbnails
 from rushes_queue.web.state.uploads import Uploads
 
 Mode = Literal["farm", "alone"]
@@ -32,6 +33,7 @@ class Services:
     feed: Feed
     frames: Frames
     results: Results
+    thumbnails: Thumbnails
     uploads: Uploads
     hidden: HiddenPlaces
     folders: Folders
@@ -53,12 +55,14 @@ class Services:
         ``hidden`` are more folders whose paths leave this machine in no answer.
         """
         kept = folders.cache / "web"
+        frames, results = Frames(backend), Results(backend, kept / "results")
         return cls(
             mode=mode,
             backend=backend,
             feed=Feed(backend),
-            frames=Frames(backend),
-            results=Results(backend, kept / "results"),
+            frames=frames,
+            results=results,
+            thumbnails=Thumbnails(results, frames, kept / "thumbnails"),
             uploads=Uploads(kept / "uploads", most_upload),
             hidden=HiddenPlaces([folders.models, folders.cache, *hidden], kept / "requests"),
             folders=folders,

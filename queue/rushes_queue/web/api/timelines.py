@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.web.api.answers import Answer, errors_json
 from rushes_queue.web.api.services import Services, WithServices
+from rushes_queue.web.state.job_sources import options_of
 from rushes_queue.web.state.sources import SentTimeline, SourceFolder, opened_source
 
 router = APIRouter(tags=["timelines"])
@@ -74,7 +76,7 @@ class SubmitRequest(PlanRequest):
 def check(services: WithServices, wanted: CheckRequest) -> Answer:
     """Check a timeline: every fault with its field and its cure."""
     how = wanted.model_dump(include=set(ReadOptions.model_fields) | {"preset"})
-    with opened_source(wanted, services.uploads, services.requests_folder) as source:
+    with _opened(services, wanted) as source:
         problems = _foreign_names(services, wanted, source)
         if not problems:
             problems = rushes.check(source.file, folders=services.folders, **how)
@@ -89,17 +91,17 @@ def check(services: WithServices, wanted: CheckRequest) -> Answer:
 @router.post("/plan")
 def plan(services: WithServices, wanted: PlanRequest) -> Answer:
     """Plan a timeline: every chunk, and what memory it takes."""
-    with opened_source(wanted, services.uploads, services.requests_folder) as source:
+    with _opened(services, wanted) as source:
         document = _open(services, wanted, source)
         made = rushes.plan(
             source.file,
-            preset=wanted.preset,
+            preset=_preset(wanted, source),
             input=_input(wanted, source),
             folders=services.folders,
             **_options(wanted, source),
         )
         pipeline = wanted.options.get("pipeline") or document.timeline.settings.pipeline_id
-        chosen = load_preset(wanted.preset or preset_of(pipeline))
+        chosen = load_preset(_preset(wanted, source) or preset_of(pipeline))
         memory = estimate_plan(chosen, made)
         return Answer(services, made.to_dict() | {"memory": memory.to_dict()})
 
@@ -111,11 +113,11 @@ def submit(services: WithServices, wanted: SubmitRequest) -> Answer:
         include={"takes", "seeds", "priority", "tags", "after", "gpu_class", "notify", "new"}
     )
     faults: list[RushesError] = []
-    with opened_source(wanted, services.uploads, services.requests_folder) as source:
+    with _opened(services, wanted) as source:
         _open(services, wanted, source)
         submitted = services.backend.submit(
             source.file,
-            preset=wanted.preset,
+            preset=_preset(wanted, source),
             input=_input(wanted, source),
             output=Path(f"{source.file.stem}.{wanted.format}"),
             folders=services.folders,
@@ -155,19 +157,33 @@ def _foreign_names(
     return source.problems_of(document.timeline)
 
 
+def _opened(services: Services, wanted: SentTimeline) -> AbstractContextManager[SourceFolder]:
+    return opened_source(wanted, services.uploads, services.requests_folder, services.backend)
+
+
 def _input(wanted: PlanRequest, source: SourceFolder) -> Path | None:
-    return None if wanted.input is None else source.place(wanted.input, "input")
+    return source.video if wanted.input is None else source.place(wanted.input, "input")
+
+
+def _preset(wanted: PlanRequest, source: SourceFolder) -> str | None:
+    return wanted.preset or (source.again.preset if source.again else None)
 
 
 def _options(wanted: PlanRequest, source: SourceFolder) -> Any:
     """Return the options with files of this request for the names that were sent.
 
+    Of a job that is rendered again they are its own, as far as no others are given.
     Raises: ConfigError for files that did not come with it, and for options that are not known.
     """
     options = dict(wanted.options)
     allowed = _SUBMIT_OPTIONS if isinstance(wanted, SubmitRequest) else _PLAN_OPTIONS
     if unknown := sorted(set(options) - allowed):
         raise rushes.ConfigError(f"options: {', '.join(unknown)[:200]} are not known here")
+    if source.again is not None:
+        before = {name: each for name, each in options_of(source.again).items() if name in allowed}
+        if isinstance(wanted, SubmitRequest) and (wanted.seeds or wanted.takes):
+            before.pop("seed", None)
+        options = before | options
     for name in _FILES:
         if options.get(name) is not None:
             options[name] = source.place(str(options[name]), name)

@@ -19,8 +19,11 @@ from rushes.text import file_name_fault
 from rushes.timeline.document import Timeline
 from rushes.timeline.problems import Problem
 from rushes.timeline.read.load import ASSETS
+from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.queue_names import PRESET_PATTERN
 from rushes_queue.web.safety.hidden_places import REQUEST
+from rushes_queue.web.state.backend import Backend
+from rushes_queue.web.state.job_sources import bring_files
 from rushes_queue.web.state.named_files import foreign_files, named_files
 from rushes_queue.web.state.uploads import Uploads, put_beside
 
@@ -28,15 +31,17 @@ _MOST_FILES = 200
 
 
 class SentTimeline(BaseModel):
-    """A timeline from a browser: the document itself, or the hash of one that was uploaded.
+    """A timeline from a browser: the document itself, an upload's hash, or a job's id.
 
-    ``name`` is what its file is called. ``files`` are uploads that it names, by their names.
+    ``name`` is what its file is called. ``files`` are uploads that it names, by their names. Of a
+    ``job`` it is that job's timeline, with all files that it was made from.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     timeline: dict[str, Any] | None = None
     upload: str | None = None
+    job: str | None = None
     name: str = "timeline.json"
     files: dict[str, str] = Field(default_factory=dict, max_length=_MOST_FILES)
     preset: str | None = Field(default=None, pattern=rf"^{PRESET_PATTERN}$")
@@ -44,9 +49,14 @@ class SentTimeline(BaseModel):
 
 @dataclass(frozen=True)
 class SourceFolder:
-    """A folder for one request, in which the timeline lies beside the files that came with it."""
+    """A folder for one request, in which the timeline lies beside the files that came with it.
+
+    ``again`` is the job whose files they are, and ``video`` its input.
+    """
 
     file: Path
+    again: JobDocument | None = None
+    video: Path | None = None
 
     def place(self, name: str, field: str) -> Path:
         """Return a file that came with the timeline.
@@ -75,27 +85,37 @@ class SourceFolder:
 
 
 @contextmanager
-def opened_source(sent: SentTimeline, uploads: Uploads, folder: Path) -> Iterator[SourceFolder]:
+def opened_source(
+    sent: SentTimeline, uploads: Uploads, folder: Path, backend: Backend
+) -> Iterator[SourceFolder]:
     """Make the folder of a request below another one, for as long as the request takes.
 
     Raises: ConfigError for names that files cannot have, and where not one document is given;
-        MissingFileError for an upload that is not here.
+        MissingFileError for an upload that is not here; UnknownJobError, StorageError.
     """
-    if (sent.timeline is None) == (sent.upload is None):
-        raise ConfigError("timeline, upload: give one of them")
+    if [sent.timeline, sent.upload, sent.job].count(None) != 2:
+        raise ConfigError("timeline, upload, job: give one of them")
     for name in (sent.name, *sent.files):
         if fault := file_name_fault(name):
             raise ConfigError(f"files: {name[:40]!r} {fault}", field="files")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=REQUEST, dir=folder) as name:
-        source = SourceFolder(Path(name) / sent.name)
+        own = Path(name)
         for called, sha256 in sent.files.items():
-            put_beside(uploads.path(sha256), Path(name) / called)
-        if sent.upload is not None:
-            source.file.unlink(missing_ok=True)
-            put_beside(uploads.path(sent.upload), source.file)
+            put_beside(uploads.path(sha256), own / called)
+        if sent.job is not None:
+            document = backend.document(sent.job)
+            video = bring_files(document, backend, own, folder / "blobs")
+            yield SourceFolder(own / document.timeline.name, document, video)
         else:
-            text = json.dumps(sent.timeline, indent=2, ensure_ascii=False)
-            source.file.unlink(missing_ok=True)
-            source.file.write_text(text, encoding="utf-8", errors="surrogatepass")
-        yield source
+            yield SourceFolder(_write_timeline(sent, uploads, own / sent.name))
+
+
+def _write_timeline(sent: SentTimeline, uploads: Uploads, file: Path) -> Path:
+    file.unlink(missing_ok=True)
+    if sent.upload is not None:
+        put_beside(uploads.path(sent.upload), file)
+    else:
+        text = json.dumps(sent.timeline, indent=2, ensure_ascii=False)
+        file.write_text(text, encoding="utf-8", errors="surrogatepass")
+    return file

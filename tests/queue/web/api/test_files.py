@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from farm.commands import Farm
+from renders.shots import SIZE, moving, write_clip
 from rushes_queue.broker.preview import store_frame
 from web.serving import Serving
 
@@ -75,3 +80,24 @@ def test_the_last_frame_is_sent_once(farm: Farm, web: Serving) -> None:
     tag = {"if-none-match": answer.headers["etag"]}
     again = web.client.get(f"/api/v1/preview/{job}", headers=tag)
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_thumbnail_is_the_last_frame(farm: Farm, web: Serving) -> None:
+    job = farm.submit()
+    assert web.get(f"thumbnail/{job}").status_code == 409
+    record = farm.claim()
+    assert web.get(f"thumbnail/{job}").status_code == 204
+    frames = np.concatenate([moving(30), np.full((1, SIZE, SIZE, 3), 200, np.uint8)])
+    clip = write_clip(farm.folder / "result.mp4", frames)
+    output = f"results/x/{job}.mp4"
+    names = {output: clip.read_bytes(), f"{output}.json": b"{}", f"{output}.png": b""}
+    farm.publish(record, output, names)
+    for _ in range(2):
+        picture = Image.open(io.BytesIO(web.get(f"thumbnail/{job}").content))
+        assert abs(int(np.asarray(picture).mean()) - 200) < 4
+
+
+def test_a_result_that_is_no_video_has_none(farm: Farm, web: Serving) -> None:
+    answer = web.get(f"thumbnail/{farm.done()}")
+    assert answer.status_code == 422
+    assert str(farm.folder) not in answer.text

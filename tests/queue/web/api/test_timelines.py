@@ -124,3 +124,25 @@ def test_no_folder_of_the_server_is_told(farm: Farm, web: Serving) -> None:
 def test_requests_leave_no_files(farm: Farm, web: Serving) -> None:
     web.post("submit", {"timeline": TEXT, "preset": "tiny"})
     assert list(Path(web.services.requests_folder).iterdir()) == []
+
+
+def test_a_job_is_rendered_again_with_other_seeds(farm: Farm, web: Serving) -> None:
+    clip = write_clip(farm.folder / "clip.mp4", with_sound=True)
+    file = write_timeline(farm.folder / "shot.json", VIDEO)
+    options = {"enlarge": 2, "noise_scale": 0.5, "audio": "sound.mp4", "seed": 3}
+    sent = web.sent(file, clip)
+    sent["files"]["sound.mp4"] = sent["files"]["clip.mp4"]
+    (first,) = web.post("submit", sent | {"preset": "tiny", "options": options}).json()["jobs"]
+    again = {"job": first["id"], "seeds": [7], "options": {"noise_scale": 0.6}}
+    (second,) = web.post("submit", again).json()["jobs"]
+    before, after = (farm.document(job["id"]) for job in (first, second))
+    assert (before.seed, after.seed) == (3, 7)
+    assert after.request.plan.noise_scale == 0.6
+    same = {"preset", "timeline", "input", "audio", "name"}
+    assert after.model_dump(include=same) == before.model_dump(include=same)
+    assert after.request.enlarge == 2
+    assert web.post("plan", {"job": first["id"]}).json()["chunks"][0]["noise_scale"] == 0.5
+    assert web.post("submit", {"job": first["id"], "format": "mp4"}).json()["jobs"] == [
+        first | {"new": False}
+    ]
+    assert web.post("submit", {"job": "0" * 16}).status_code == 404

@@ -1,0 +1,2 @@
+// Says that the last password was wrong.
+document.querySelector("#wrong").hidden = !location.search.includes("wrong");
