@@ -22,8 +22,8 @@ from rushes.models.vace import VaceBranch
 from rushes.presets.catalogue import imported
 from rushes.presets.preset import Preset
 from rushes.weights.autoencoders import empty_autoencoder
-from rushes.weights.download import Record
 from rushes.weights.networks import LORA_ENTRY, dit_config, text_encoder_config
+from rushes.weights.records import Record
 
 _DTYPE_NAMES = {
     torch.float32: "F32",

@@ -1,20 +1,14 @@
 """Downloads of public weights: resumed where they stopped, and kept only if their hash is right.
 
-``huggingface_hub`` speaks to the server; the partial file is ours, since the library throws its own
-away when the process ends.
+The partial file is ours, since ``huggingface_hub`` throws its own away when the process ends.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from huggingface_hub import errors, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import (  # type: ignore[attr-defined]  # documented, not exported
     WeakFileLock,
@@ -25,63 +19,30 @@ from rushes.errors import CheckpointError, DownloadError, MissingFileError, Unre
 from rushes.files.atomic import give_name
 from rushes.files.disk import free_bytes, is_full_disk
 from rushes.files.hashes import sha256_of
-from rushes.files.publish import write_atomically
 from rushes.files.readable import readable_bytes
 from rushes.presets.catalogue import CatalogueEntry, CatalogueFile, imported, is_here
+from rushes.weights.publishers import Asked, Published, explaining, find_others, find_published
+from rushes.weights.records import Record, Records
 
-_NETWORK_ERRORS = (OSError, errors.HTTPError)  # type: ignore[attr-defined]  # of its HTTP library
 _SPARE_BYTES = 1 << 28  # left free on the disk
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Published:
-    """What the server says of a file; small files have no SHA-256 there."""
+class PlannedFile:
+    """A file that is to be fetched: who publishes it, and where it goes."""
 
-    repository: str
-    url: str
-    size: int
-    sha256: str | None
-    commit: str
+    entry: CatalogueEntry
+    asked: Asked
+    found: Published
+    path: Path
 
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a file that was downloaded or imported."""
-
-    size: int
-    sha256: str
-    origin: str
-
-
-class Records:
-    """The hashes of the files in a models folder, by their paths below it."""
-
-    def __init__(self, models_dir: Path) -> None:
-        self._models_dir = models_dir
-        self._path = models_dir / "rushes-hashes.json"
-
-    def get(self, path: Path) -> Record | None:
-        entry = self._read().get(self._key(path))
-        try:
-            return None if entry is None else Record(**entry)
-        except TypeError:
-            return None
-
-    def put(self, path: Path, record: Record) -> None:
-        entries = self._read() | {self._key(path): asdict(record)}
-        write_atomically(self._path, json.dumps(entries, indent=1, sort_keys=True).encode())
-
-    def _key(self, path: Path) -> str:
-        return os.path.relpath(path, self._models_dir)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            entries = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return entries if isinstance(entries, dict) else {}
+    @property
+    def left(self) -> int:
+        """Bytes that are still to come; what an interrupted download left counts."""
+        partial = _partial(self.path, self.found)
+        return max(0, self.found.size - (partial.stat().st_size if partial.exists() else 0))
 
 
 def download(
@@ -90,34 +51,91 @@ def download(
     *,
     offline: bool = False,
     force: bool = False,
+    latest: bool = False,
     endpoint: str | None = None,
     say: Say = lambda line: None,
 ) -> list[Path]:
     """Fetch what is missing of an entry; return the paths of all its files.
 
-    A file that is here already stays, unless ``force``. ``endpoint`` replaces the hub's address.
-
-    Raises: UnreachableError without a network; MissingFileError when nobody publishes the file, or
-        when it is missing and ``offline``; DownloadError when the disk is too small or the content
-        is not what was published; CheckpointError for a file of the wrong size that is in the way.
+    Options and errors are those of ``plan_downloads`` and ``fetch``.
     """
-    wanted = [file for file in entry.files if force or _is_wanted(entry, file, models_dir)]
-    if wanted and offline:
-        names = ", ".join(str(entry.path(file, models_dir)) for file in wanted)
-        raise MissingFileError(
-            f"{names}: not here, and offline; download without --offline (and without "
-            "HF_HUB_OFFLINE), or copy it there from another machine"
-        )
-    if wanted:
-        published = _look_up(entry, wanted, endpoint)
-        _refuse_full_disk(entry, wanted, published, models_dir)
-        models_dir.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(models_dir / ".downloads.lock"):
-            for file, found in zip(wanted, published, strict=True):
-                if force or _is_wanted(entry, file, models_dir):  # else another process was faster
-                    say(f"{file.name} from {found.repository}, {readable_bytes(found.size)}")
-                    _fetch(file, found, entry.path(file, models_dir), Records(models_dir))
+    planned = plan_downloads(
+        [entry], models_dir, offline=offline, force=force, latest=latest, endpoint=endpoint
+    )
+    fetch(planned, models_dir, force=force, endpoint=endpoint, say=say)
+    return paths_of(entry, models_dir)
+
+
+def plan_downloads(
+    entries: Sequence[CatalogueEntry],
+    models_dir: Path,
+    *,
+    offline: bool = False,
+    force: bool = False,
+    latest: bool = False,
+    endpoint: str | None = None,
+) -> list[PlannedFile]:
+    """Ask the publishers for all that is missing; nothing is fetched yet.
+
+    A file that is here already stays, unless ``force``. One that was fetched before is asked for at
+    the revision and with the hash of then, unless ``latest``. ``endpoint`` replaces the hub's
+    address.
+    Raises: MissingFileError when nobody publishes a file, or when it is missing and ``offline``;
+        UnreachableError without a network; DownloadError when the disk is too small or a file is
+        another one now; CheckpointError for a file of the wrong size that is in the way.
+    """
+    records = Records(models_dir)
+    planned: list[PlannedFile] = []
+    for entry in entries:
+        wanted = [file for file in entry.files if force or _is_wanted(entry, file, models_dir)]
+        if wanted and offline:
+            _refuse_offline([entry.path(file, models_dir) for file in wanted])
+        paths = [entry.path(file, models_dir) for file in wanted]
+        asked = [
+            Asked(file, None if latest else records.get(path))
+            for file, path in zip(wanted, paths, strict=True)
+        ]
+        if wanted:
+            published = find_published(entry, asked, endpoint)
+            found = zip(asked, published, paths, strict=True)
+            planned += [PlannedFile(entry, *each) for each in found]
+    _refuse_full_disk(planned, models_dir)
+    return planned
+
+
+def fetch(
+    planned: Sequence[PlannedFile],
+    models_dir: Path,
+    *,
+    force: bool = False,
+    endpoint: str | None = None,
+    say: Say = lambda line: None,
+) -> None:
+    """Fetch files, each from the next repository that has it where one fails.
+
+    Raises: UnreachableError, DownloadError.
+    """
+    if not planned:
+        return
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(models_dir / ".downloads.lock"):
+        for each in planned:
+            if force or _is_wanted(each.entry, each.asked.file, models_dir):  # else it came by now
+                _fetch_from_any(each, Records(models_dir), endpoint, say)
+
+
+def paths_of(entry: CatalogueEntry, models_dir: Path) -> list[Path]:
+    """Return where the files of an entry are, as published or imported."""
     return [_present(entry.path(file, models_dir)) for file in entry.files]
+
+
+def total_of(planned: Sequence[PlannedFile], models_dir: Path) -> Mapping[str, int]:
+    """Return the bytes of all files, those that are still to come, and those free on the disk."""
+    return {
+        "size": sum(each.found.size for each in planned),
+        "left": sum(each.left for each in planned),
+        "free": free_bytes(models_dir),
+    }
 
 
 def _present(path: Path) -> Path:
@@ -136,62 +154,44 @@ def _is_wanted(entry: CatalogueEntry, file: CatalogueFile, models_dir: Path) -> 
     return False
 
 
-def _look_up(
-    entry: CatalogueEntry, files: list[CatalogueFile], endpoint: str | None
-) -> list[Published]:
-    """Ask the repositories in turn for all of the files."""
-    for repository in entry.repositories:
-        try:
-            return [_ask(repository, file, endpoint) for file in files]
-        except (errors.RepositoryNotFoundError, errors.EntryNotFoundError):
-            continue
+def _refuse_offline(paths: Sequence[Path]) -> None:
     raise MissingFileError(
-        f"{', '.join(file.name for file in files)}: not published (any more) in "
-        f"{' or '.join(entry.repositories)}; fetch it elsewhere and put it below {entry.folder}/, "
-        "or set HF_TOKEN if the repository is not public"
+        f"{', '.join(map(str, paths))}: not here, and offline; download without --offline (and "
+        "without HF_HUB_OFFLINE), or copy it there from another machine"
     )
 
 
-def _ask(repository: str, file: CatalogueFile, endpoint: str | None) -> Published:
-    url = hf_hub_url(repository, file.name, endpoint=endpoint)
-    with _explaining(repository, file.name):
-        found = get_hf_file_metadata(url, endpoint=endpoint)
-    etag = found.etag or ""
-    sha256 = etag if len(etag) == 64 else None  # a git hash where the file is small
-    if file.sha256 and sha256 and file.sha256 != sha256:
+def _refuse_full_disk(planned: Sequence[PlannedFile], models_dir: Path) -> None:
+    needed, free = sum(each.left for each in planned), free_bytes(models_dir)
+    if planned and needed + _SPARE_BYTES > free:
+        what = " and ".join(dict.fromkeys(each.entry.description for each in planned))
         raise DownloadError(
-            f"{repository}: {file.name} is another file now (SHA-256 {sha256}, known is "
-            f"{file.sha256}); update Rushes, or fetch it yourself if you trust it"
-        )
-    size = found.size if found.size is not None else file.size
-    if size is None or found.commit_hash is None:
-        raise UnreachableError(f"{url}: the answer lacks size or commit; is it the hub's address?")
-    return Published(repository, url, size, file.sha256 or sha256, found.commit_hash)
-
-
-def _refuse_full_disk(
-    entry: CatalogueEntry,
-    wanted: list[CatalogueFile],
-    published: list[Published],
-    models_dir: Path,
-) -> None:
-    needed = sum(
-        found.size - _size_of(_partial(entry.path(file, models_dir), found))
-        for file, found in zip(wanted, published, strict=True)
-    )
-    free = free_bytes(models_dir)
-    if needed + _SPARE_BYTES > free:
-        raise DownloadError(
-            f"{models_dir}: {entry.description} needs {readable_bytes(needed)}, but only "
+            f"{models_dir}: {what} needs {readable_bytes(needed)}, but only "
             f"{readable_bytes(free)} are free there; make room or choose another --models-dir"
         )
 
 
-def _fetch(file: CatalogueFile, found: Published, path: Path, records: Records) -> None:
+def _fetch_from_any(planned: PlannedFile, records: Records, endpoint: str | None, say: Say) -> None:
+    """Fetch a file; where its repository fails, from the others that have the same."""
+    name, size = planned.asked.file.name, readable_bytes(planned.found.size)
+    say(f"{name} from {planned.found.repository}, {size}")
+    try:
+        return _fetch(planned.asked, planned.found, planned.path, records)
+    except (UnreachableError, DownloadError) as error:
+        if error.__cause__ is not None and is_full_disk(error.__cause__):
+            raise
+        for other in find_others(planned.entry, planned.asked, planned.found, endpoint):
+            say(f"warning: {error}")
+            say(f"{name} from {other.repository}, {size}")
+            return _fetch(planned.asked, other, planned.path, records)
+        raise
+
+
+def _fetch(asked: Asked, found: Published, path: Path, records: Records) -> None:
     """Append to the partial file until it is whole, then check it and give it its name."""
     partial = _partial(path, found)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _explaining(found.repository, file.name), partial.open("ab") as content:
+    with explaining(found.repository, asked.file.name), partial.open("ab") as content:
         http_get(
             found.url,
             content,
@@ -208,40 +208,10 @@ def _fetch(file: CatalogueFile, found: Published, path: Path, records: Records) 
             f"{found.sha256} and was thrown away; try again"
         )
     give_name(partial, path)
-    origin = f"{found.repository}@{found.commit}/{file.name}"
+    origin = f"{found.repository}@{found.commit}/{asked.file.name}"
     records.put(path, Record(found.size, sha256, origin))
 
 
 def _partial(path: Path, found: Published) -> Path:
     """Return where the beginning of this version of a file is kept."""
     return path.with_name(f".{path.name}.{(found.sha256 or found.commit)[:12]}.part")
-
-
-def _size_of(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-@contextmanager
-def _explaining(repository: str, name: str) -> Iterator[None]:
-    """Turn the library's errors into ours; a partial file stays for the next try."""
-    try:
-        yield
-    except (errors.RepositoryNotFoundError, errors.EntryNotFoundError):
-        raise
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else "no"
-        raise UnreachableError(
-            f"{repository}: {name}: the server answered with status {status}; try again later, "
-            "what has arrived is kept"
-        ) from error
-    except _NETWORK_ERRORS as error:
-        if is_full_disk(error):
-            raise DownloadError(
-                f"{repository}: {name}: the disk is full; make room or choose another "
-                "--models-dir, and try again: what has arrived is kept"
-            ) from error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UnreachableError(
-            f"{repository}: {name}: cannot be fetched ({reason}); look at the network and try "
-            "again, what has arrived is kept; or copy the file from another machine"
-        ) from error

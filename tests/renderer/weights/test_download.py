@@ -15,7 +15,8 @@ from farm.hub_server import COMMIT, Hub, running_hub
 from renders.full_disk import largest_file
 from rushes.errors import CheckpointError, DownloadError, MissingFileError, UnreachableError
 from rushes.presets.catalogue import CatalogueEntry, CatalogueFile
-from rushes.weights.download import Record, Records, download
+from rushes.weights.download import download, plan_downloads, total_of
+from rushes.weights.records import Record, Records
 
 CONTENT = bytes(range(256)) * 4000  # about a megabyte
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -116,6 +117,102 @@ def test_the_next_repository_is_asked_where_one_lacks_the_file(hub: Hub, tmp_pat
     record = Records(tmp_path).get(tmp_path / "network/v1/model.pt")
     assert record is not None
     assert record.origin.startswith("mirror/network@")
+
+
+@pytest.mark.parametrize("status", [500, 503, 403])
+def test_the_next_repository_is_asked_where_one_does_not_answer(
+    hub: Hub, tmp_path: Path, status: int
+) -> None:
+    hub.broken["maker/network"] = status
+    hub.add("mirror/network", "v1/model.pt", CONTENT)
+    (path,) = download(ENTRY, tmp_path, endpoint=hub.address)
+    assert path.read_bytes() == CONTENT
+    record = Records(tmp_path).get(path)
+    assert record is not None
+    assert record.origin.startswith("mirror/network@")
+
+
+def test_a_mirror_is_asked_where_the_maker_replaced_a_file_that_is_known(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.add("maker/network", "v1/model.pt", b"another one")
+    hub.add("mirror/network", "v1/model.pt", CONTENT)
+    (path,) = download(with_file(sha256=SHA256), tmp_path, endpoint=hub.address)
+    assert path.read_bytes() == CONTENT
+
+
+def test_what_fails_on_the_way_is_fetched_from_the_next_repository(
+    hub: Hub, tmp_path: Path
+) -> None:
+    hub.hashes["/maker/network/resolve/main/v1/model.pt"] = "0" * 64  # so the content is refused
+    hub.add("mirror/network", "v1/model.pt", CONTENT)
+    hub.hashes["/mirror/network/resolve/main/v1/model.pt"] = "0" * 64
+    lines: list[str] = []
+    with pytest.raises(DownloadError, match="mirror/network sent"):
+        download(ENTRY, tmp_path, endpoint=hub.address, say=lines.append)
+    assert "warning: " in lines[1]
+    assert "maker/network sent" in lines[1]
+    assert lines[2].startswith("v1/model.pt from mirror/network")
+    assert [path for path, _ in hub.requests] == [
+        f"/{owner}/network/resolve/main/v1/model.pt" for owner in ("maker", "mirror")
+    ]
+
+
+def test_another_file_of_the_next_repository_is_not_taken(hub: Hub, tmp_path: Path) -> None:
+    hub.hashes["/maker/network/resolve/main/v1/model.pt"] = "0" * 64
+    hub.add("mirror/network", "v1/model.pt", b"another one")
+    with pytest.raises(DownloadError, match="maker/network sent"):
+        download(ENTRY, tmp_path, endpoint=hub.address)
+    assert len(hub.requests) == 1
+
+
+# --- revisions and hashes of before --------------------------------------------------------------
+
+
+def test_a_file_that_was_lost_comes_back_from_the_revision_of_then(
+    hub: Hub, tmp_path: Path
+) -> None:
+    (path,) = download(ENTRY, tmp_path, endpoint=hub.address)
+    path.unlink()
+    hub.commit = "f" * 40
+    hub.add("maker/network", "v1/model.pt", b"a newer version")
+    hub.add("maker/network", "v1/model.pt", CONTENT, revision=COMMIT)
+    download(ENTRY, tmp_path, endpoint=hub.address)
+    assert path.read_bytes() == CONTENT
+    record = Records(tmp_path).get(path)
+    assert record is not None
+    assert record.revision_of("maker/network") == COMMIT
+    assert record.revision_of("mirror/network") is None
+
+
+def test_another_file_than_the_one_fetched_before_is_refused_unless_the_latest_is_wanted(
+    hub: Hub, tmp_path: Path
+) -> None:
+    (path,) = download(ENTRY, tmp_path, endpoint=hub.address)
+    hub.add("maker/network", "v1/model.pt", b"a newer version")
+    with pytest.raises(DownloadError, match=r"another file now .*fetched before .*--latest takes"):
+        download(ENTRY, tmp_path, endpoint=hub.address, force=True)
+    assert path.read_bytes() == CONTENT
+    download(ENTRY, tmp_path, endpoint=hub.address, force=True, latest=True)
+    assert path.read_bytes() == b"a newer version"
+
+
+# --- before a download ---------------------------------------------------------------------------
+
+
+def test_sizes_and_hashes_are_known_before_anything_is_fetched(hub: Hub, tmp_path: Path) -> None:
+    hub.add("maker/network", "v1/second.pt", CONTENT[:1000])
+    second = CatalogueFile(name="v1/second.pt", sha256=hashlib.sha256(CONTENT[:1000]).hexdigest())
+    entry = ENTRY.model_copy(update={"files": (*ENTRY.files, second)})
+    planned = plan_downloads([entry], tmp_path, endpoint=hub.address)
+    assert [(each.found.size, each.found.is_pinned) for each in planned] == [
+        (len(CONTENT), False),
+        (1000, True),
+    ]
+    assert planned[0].found.sha256 == SHA256
+    assert total_of(planned, tmp_path)["left"] == len(CONTENT) + 1000
+    assert hub.requests == []
+    assert files(tmp_path) == []
 
 
 # --- refusals ------------------------------------------------------------------------------------

@@ -22,9 +22,11 @@ class Hub:
     hashes: dict[str, str] = field(default_factory=dict)  # those that are not true
     stop_after: int | None = None  # bytes of the next answer, after which the line breaks
     requests: list[tuple[str, int]] = field(default_factory=list)
+    broken: dict[str, int] = field(default_factory=dict)  # status of every answer of a repository
+    commit: str = COMMIT  # the newest
 
-    def add(self, repository: str, name: str, content: bytes) -> None:
-        self.files[f"/{repository}/resolve/main/{name}"] = content
+    def add(self, repository: str, name: str, content: bytes, revision: str = "main") -> None:
+        self.files[f"/{repository}/resolve/{revision}/{name}"] = content
 
 
 @contextmanager
@@ -41,19 +43,23 @@ def running_hub() -> Iterator[Hub]:
             self._answer(with_body=True)
 
         def _answer(self, *, with_body: bool) -> None:
+            repository, _, rest = self.path.partition("/resolve/")
+            if (status := hub.broken.get(repository.strip("/"))) is not None:
+                return self._refuse(status)
+            newest = f"{repository}/resolve/main/{rest.partition('/')[2]}"
             content = hub.files.get(self.path)
+            if content is None and rest.startswith(hub.commit):
+                content = hub.files.get(newest)
             if content is None:
-                known = any(name.split("/resolve/")[0] in self.path for name in hub.files)
-                self.send_response(404)
-                self.send_header("X-Error-Code", "EntryNotFound" if known else "RepoNotFound")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
+                known = any(name.startswith(f"{repository}/") for name in hub.files)
+                return self._refuse(404, "EntryNotFound" if known else "RepoNotFound")
             span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
             begin = int(span[1]) if span else 0
             self.send_response(206 if span else 200)
             sha256 = hub.hashes.get(self.path) or hashlib.sha256(content).hexdigest()
-            self.send_header("X-Repo-Commit", COMMIT)
+            revision = rest.partition("/")[0]
+            commit = hub.commit if revision == "main" else revision
+            self.send_header("X-Repo-Commit", commit)
             self.send_header("ETag", f'"{sha256}"')
             self.send_header("X-Linked-Etag", f'"{sha256}"')
             self.send_header("X-Linked-Size", str(len(content)))
@@ -68,6 +74,12 @@ def running_hub() -> Iterator[Hub]:
                 end, hub.stop_after = hub.stop_after, None
                 self.wfile.write(content[begin:] if end is None else content[begin : begin + end])
                 self.close_connection = end is not None
+
+        def _refuse(self, status: int, code: str = "") -> None:
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +16,12 @@ from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
 from rushes_queue.cli.machine.fetch_loras import fetch_loras
 from rushes_queue.cli.show.console import print_json, say
-from rushes_queue.cli.show.table import print_table
+from rushes_queue.cli.show.table import print_table, table_lines
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.catalogue import CatalogueEntry, CatalogueFile
+    from rushes.weights.download import PlannedFile
 
 SCHEMA_VERSION = 1
 
@@ -89,10 +91,20 @@ def download(
     prefer: Annotated[
         str | None, typer.Option(help="Ask this publisher first, such as daydreamlive.")
     ] = None,
+    latest: Annotated[
+        bool,
+        typer.Option(
+            "--latest", help="Take what is published now, not the revision fetched before."
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be fetched: sizes and hashes.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Fetch what a preset lacks, or single entries; takes up interrupted downloads.
 
+    Sizes, hashes and their sum are said first. Where one repository fails, the next is asked.
     Without a name it is what streamdiffusionv2-1.3b needs. HF_TOKEN and HF_ENDPOINT count.
     """
     from huggingface_hub.constants import is_offline_mode
@@ -100,23 +112,31 @@ def download(
 
     from rushes.files.hashes import HashCache
     from rushes.presets.catalogue import choose_entries, load_catalogue
-    from rushes.weights.download import Records
-    from rushes.weights.download import download as fetch
+    from rushes.weights.download import fetch, paths_of, plan_downloads
+    from rushes.weights.records import Records
 
     if not sys.stderr.isatty():
         disable_progress_bars()
     folders = places.folders()
-    entries = choose_entries(load_catalogue(), names or [REAL_PRESET], folders.models)
+    chosen = choose_entries(load_catalogue(), names or [REAL_PRESET], folders.models)
+    entries = {name: entry.preferring(prefer) for name, entry in chosen.items()}
+    planned = plan_downloads(
+        *(list(entries.values()), folders.models),
+        offline=offline or is_offline_mode(),
+        force=force,
+        latest=latest,
+    )
+    if planned:
+        _announce(planned, folders.models)
+    if dry_run:
+        if as_json:
+            print_json(_document(folders, planned=list(map(_planned_json, planned))))
+        return
+    fetch(planned, folders.models, force=force, say=say)
     records, hashes = Records(folders.models), HashCache(folders.cache / "hashes.json")
     paths: dict[str, list[str]] = {}
     for name, entry in entries.items():
-        found = fetch(
-            entry.preferring(prefer),
-            folders.models,
-            offline=offline or is_offline_mode(),
-            force=force,
-            say=say,
-        )
+        found = paths_of(entry, folders.models)
         for path in found:
             if (record := records.get(path)) is not None:
                 hashes.remember(path, record.sha256)
@@ -127,8 +147,40 @@ def download(
     for name, files in paths.items():
         for file in files:
             typer.echo(f"{name}  {file}")
-    if not paths:
+    if not planned:
         say("nothing is missing")
+
+
+def _planned_json(planned: PlannedFile) -> dict[str, Any]:
+    found = planned.found
+    return {
+        "path": str(planned.path),
+        "size": found.size,
+        "left": planned.left,
+        "sha256": found.sha256,
+        "is_pinned": found.is_pinned,
+        "origin": f"{found.repository}@{found.commit}/{planned.asked.file.name}",
+    }
+
+
+def _announce(planned: Sequence[PlannedFile], models_dir: Path) -> None:
+    """Say what is about to be fetched: sizes, hashes, from where, and how much it is in all."""
+    from rushes.files.readable import readable_bytes
+    from rushes.weights.download import total_of
+
+    rows = []
+    for each in planned:
+        sha256 = each.found.sha256
+        known = "pinned" if each.found.is_pinned else "as published"
+        hashed = "recorded once it is here" if sha256 is None else f"{sha256[:16]} {known}"
+        source = f"{each.found.repository}@{each.found.commit[:8]}"
+        rows.append((each.asked.file.name, readable_bytes(each.found.size), hashed, source))
+    for line in table_lines(("file", "size", "SHA-256", "repository@revision"), rows, None):
+        say(line)
+    total = {name: readable_bytes(count) for name, count in total_of(planned, models_dir).items()}
+    files = "1 file" if len(planned) == 1 else f"{len(planned)} files"
+    here = "" if total["left"] == total["size"] else f", {total['left']} of it still to come"
+    say(f"{files}, {total['size']} in all{here}; {total['free']} free in {models_dir}")
 
 
 @models.command()
@@ -190,7 +242,7 @@ def import_model(
     from rushes.presets.catalogue import PICKLED
     from rushes.presets.preset import load_preset
     from rushes.weights.convert import import_weights
-    from rushes.weights.download import Records
+    from rushes.weights.records import Records
 
     folders = places.folders()
     chosen = load_preset(preset)
@@ -294,7 +346,7 @@ def _entries(names: list[str]) -> dict[str, CatalogueEntry]:
 def _verify(name: str, file: CatalogueFile | None, path: Path, folders: Folders) -> dict[str, Any]:
     """Hash one file; ``file`` is what the catalogue says of it, unless it was imported."""
     from rushes.files.hashes import sha256_of
-    from rushes.weights.download import Records
+    from rushes.weights.records import Records
 
     record = Records(folders.models).get(path)
     expected = (file and file.sha256) or (record and record.sha256)

@@ -74,8 +74,8 @@ def reproduce(
 def weight_origins(preset: Preset, folders: Folders) -> dict[str, str]:
     """Return where the files of a preset were downloaded from, as far as that was recorded."""
     from rushes.errors import CheckpointError
-    from rushes.weights.download import Records
     from rushes.weights.networks import find_weights
+    from rushes.weights.records import Records
 
     if preset.brings_weights:
         return {}

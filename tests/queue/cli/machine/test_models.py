@@ -114,6 +114,33 @@ def test_a_download_is_verified_until_the_file_changes(hub: Hub, tmp_path: Path)
     assert models("verify", folder=tmp_path).exit_code == 0
 
 
+def test_sizes_and_hashes_are_said_before_anything_is_fetched(hub: Hub, tmp_path: Path) -> None:
+    result = models("download", "tae", "--dry-run", folder=tmp_path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    header, row, total = result.stderr.splitlines()
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    assert header.split() == ["file", "size", "SHA-256", "repository@revision"]
+    assert f"{sha256[:16]} as published" in row
+    assert "lightx2v/Autoencoders@01234567" in row
+    assert total.startswith("1 file, 7 bytes in all; ")
+    (planned,) = as_data(models("download", "tae", "--dry-run", "--json", folder=tmp_path))[
+        "planned"
+    ]
+    assert (planned["size"], planned["sha256"], planned["is_pinned"]) == (7, sha256, False)
+    assert hub.requests == []
+    assert models("download", "tae", folder=tmp_path).stderr.startswith(f"{header}\n{row}\n")
+
+
+def test_a_newer_file_is_taken_only_when_it_is_asked_for(hub: Hub, tmp_path: Path) -> None:
+    assert models("download", "tae", folder=tmp_path).exit_code == 0
+    hub.add("lightx2v/Autoencoders", "taew2_1.pth", b"newer")
+    result = models("download", "tae", "--force", folder=tmp_path)
+    assert result.exit_code == 1
+    assert "--latest" in result.stderr
+    assert models("download", "tae", "--force", "--latest", folder=tmp_path).exit_code == 0
+    assert (tmp_path / "models/Autoencoders/taew2_1.pth").read_bytes() == b"newer"
+
+
 def test_one_publisher_can_be_asked_first(hub: Hub, tmp_path: Path) -> None:
     hub.add("daydreamlive/Autoencoders", "taew2_1.pth", b"weights")
     wanted = ("tae", "--prefer", "daydreamlive")

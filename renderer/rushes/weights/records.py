@@ -1,0 +1,59 @@
+"""What is known of the files in a models folder: size, hash, and where they came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.files.publish import write_atomically
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a file that was downloaded or imported."""
+
+    size: int
+    sha256: str
+    origin: str  # repository@commit/name, or the file that it was made of
+
+    def revision_of(self, repository: str) -> str | None:
+        """Return the commit that it was fetched from, if that was of this repository."""
+        place, _, rest = self.origin.partition("@")
+        return rest.partition("/")[0] or None if place == repository else None
+
+
+class Records:
+    """The records of all files below a models folder, by their paths; they outlast the files."""
+
+    def __init__(self, models_dir: Path) -> None:
+        self._models_dir = models_dir
+        self._path = models_dir / "rushes-hashes.json"
+
+    def get(self, path: Path) -> Record | None:
+        """Return what is known of a file, if anything is."""
+        entry = self._read().get(self._key(path))
+        try:
+            return None if entry is None else Record(**entry)
+        except TypeError:
+            return None
+
+    def put(self, path: Path, record: Record) -> None:
+        """Keep what is known of a file.
+
+        Raises: WriteError.
+        """
+        entries = self._read() | {self._key(path): asdict(record)}
+        write_atomically(self._path, json.dumps(entries, indent=1, sort_keys=True).encode())
+
+    def _key(self, path: Path) -> str:
+        return os.path.relpath(path, self._models_dir)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            entries = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return entries if isinstance(entries, dict) else {}
