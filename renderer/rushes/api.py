@@ -18,7 +18,7 @@ from rushes.shots.asked import make_shots, pipeline_of
 from rushes.shots.checking import find_problems
 from rushes.shots.preview import preview_plan
 from rushes.shots.shot import Shot, refuse_contradictions
-from rushes.shots.sources import Source, TimelineDocument, folder_of, open_source, read_source
+from rushes.shots.sources import Source, TimelineDocument, file_of, open_source, read_source
 from rushes.shots.values import (
     FramesValues,
     PlanValues,
@@ -28,6 +28,7 @@ from rushes.shots.values import (
 from rushes.timeline.plan.options import make_options
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.timeline.problems import Problem
+from rushes.video.read.fit import Deinterlace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,7 +93,7 @@ def check(
     )
     return find_problems(
         *(loaded, make_options(pipeline=pipeline), chosen),
-        folder=folder_of(source),
+        file=file_of(source),
         lora_folders=lora_folders,
     )
 
@@ -102,13 +103,15 @@ def plan(
     *,
     preset: str | None = None,
     input: Path | str | None = None,  # noqa: A002
+    deinterlace: Deinterlace = "auto",
+    audio: str | None = None,
     folders: Folders | None = None,
     **options: Unpack[PlanValues],
 ) -> RenderPlan:
     """Plan a render: which frames, prompts and seeds each chunk has. No weights need to be here.
 
-    ``input`` is the input video, else the one that the timeline names; the plan warns if that is
-    not here. ``options`` are those of ``rushes plan``.
+    ``input`` is the input video, else the one that the timeline names; without either the plan is
+    made all the same. ``options`` are those of ``rushes plan``.
     Raises: TimelineError; ConfigError when options cannot be met; MissingFileError and InputError
         for the input video.
     """
@@ -126,6 +129,8 @@ def plan(
         *(document.timeline, document.file, chosen, plan_options(**options)),
         video=video,
         lora_folders=lora_folders,
+        deinterlace=deinterlace,
+        audio=audio,
     )[0]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from rushes.errors import AdapterError, MissingFileError
+from rushes.errors import AdapterError, InputError, MissingFileError
 from rushes.presets.preset import Preset, load_preset, preset_names
 from rushes.timeline.loras import BESIDE, find_all
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.video.read.fit import Deinterlace
 from rushes.weights.lora_check import check_lora
 
 
@@ -19,20 +20,44 @@ def check_files(
     preset: Preset,
     *,
     only_this: bool = True,
+    given: Collection[str] = (),
+    deinterlace: Deinterlace = "auto",
 ) -> tuple[str, ...]:
-    """Refuse a plan whose files are not here, or whose LoRAs cannot be applied; return warnings.
+    """Refuse a plan whose files are not here or cannot be used; return warnings.
 
     LoRAs are judged from their headers, by the sizes of the preset's network; with ``only_this``
-    off, one that fits another shipped preset is a warning.
-    Raises: MissingFileError that names all files that are not there; AdapterError with a line for
-        each LoRA that cannot be applied.
+    off, one that fits another shipped preset is a warning. ``given`` are the files that the user
+    named, not the document.
+    Raises: MissingFileError that names all given files that are not there; InputError for others
+        that are not, and for those that hold no picture; AdapterError with a line for each LoRA
+        that cannot be applied.
     """
+    remarks = _look_at_pictures(plan, folder, given, deinterlace)
+    return (*remarks, *_judge_loras(plan, folder, lora_folders, preset, only_this=only_this))
+
+
+def _look_at_pictures(
+    plan: RenderPlan, folder: Path, given: Collection[str], deinterlace: Deinterlace
+) -> tuple[str, ...]:
+    """Look at what steers a plan; return what is done to its pictures."""
     missing = [name for name in plan.steering_files if not (folder / name).exists()]
     if missing:
-        raise MissingFileError(
+        fault = MissingFileError if set(missing) <= set(given) else InputError
+        raise fault(
             f"{', '.join(str(folder / name) for name in missing)}: there is no such file, which is "
             "to steer the render; check its name, or leave it out"
         )
+    remarks: list[str] = []
+    for name in plan.steering_files:
+        from rushes.video.read.probe import probe_video  # late: it loads av
+
+        remarks += probe_video(folder / name).remarks(deinterlace)
+    return tuple(remarks)
+
+
+def _judge_loras(
+    plan: RenderPlan, folder: Path, lora_folders: Sequence[Path], preset: Preset, *, only_this: bool
+) -> tuple[str, ...]:
     warnings: list[str] = []
     faults: list[str] = []
     for path in find_all(plan.loras, (folder / BESIDE, *lora_folders)).values():
@@ -40,21 +65,25 @@ def check_files(
             header = check_lora(path, preset, with_vace=plan.is_steered)
             warnings += header.warnings
         except AdapterError as error:
-            fitting = None if only_this else _fitting_preset(path, plan)
-            if fitting is None:
-                faults.append(str(error))
-            else:
-                warnings.append(f"{error}, or --preset {fitting}, which it fits")
+            fitting = _fitting_preset(path, plan)
+            cure = "" if fitting is None else f", or --preset {fitting.name}, which it fits"
+            # One for small random networks is a trial of whoever names their preset elsewhere.
+            is_trial = fitting is not None and fitting.random_weights_seed is not None
+            (warnings if is_trial and not only_this else faults).append(f"{error}{cure}")
     if faults:
         raise AdapterError("\n".join(faults))
     return tuple(warnings)
 
 
-def _fitting_preset(path: Path, plan: RenderPlan) -> str | None:
-    for name in preset_names():
+def _fitting_preset(path: Path, plan: RenderPlan) -> Preset | None:
+    """Return a shipped preset whose network takes a LoRA, one with real weights first."""
+    presets = sorted(
+        map(load_preset, preset_names()), key=lambda each: each.random_weights_seed is not None
+    )
+    for preset in presets:
         try:
-            check_lora(path, load_preset(name), with_vace=plan.is_steered)
+            check_lora(path, preset, with_vace=plan.is_steered)
         except AdapterError:
             continue
-        return name
+        return preset
     return None

@@ -8,8 +8,8 @@ from pathlib import Path
 from rushes.errors import RushesError
 from rushes.presets.default import preset_of
 from rushes.presets.preset import Preset, load_preset
-from rushes.shots.at_hand import check_files
-from rushes.shots.prompt_length import warn_of_cut_prompts
+from rushes.shots.inputs import named_input, with_input
+from rushes.shots.preview import look_at
 from rushes.timeline.document import Timeline
 from rushes.timeline.era import propose_profile
 from rushes.timeline.plan.options import PlanOptions
@@ -23,22 +23,24 @@ def find_problems(
     options: PlanOptions,
     preset: Preset | None = None,
     *,
-    folder: Path,
+    file: Path,
+    video: Path | None = None,
     lora_folders: Sequence[Path] = (),
 ) -> list[Problem]:
     """Return errors, warnings and notes; planning finds what no field alone shows.
 
-    It is planned for the preset that was chosen, else for that of the file's pipeline. ``folder``
-    is where the timeline lies.
+    It is planned for the preset that was chosen, else for that of the file's pipeline. ``file``
+    is where the timeline lies, ``video`` its input, else the one that it names.
     """
     if loaded.timeline is None:
         return list(loaded.problems)
     wanted = preset or preset_for(loaded.timeline, options.pipeline)
     try:
-        plan, found = plan_with_problems(loaded.timeline, options, wanted)
+        video = video or named_input(loaded.timeline, file.parent, options, wanted)
+        known, remarks = with_input(options, video, file.parent)
+        plan, found = plan_with_problems(loaded.timeline, known, wanted)
         is_chosen = preset is not None
-        remarks = check_files(plan, folder, lora_folders, wanted, only_this=is_chosen)
-        remarks += warn_of_cut_prompts(plan, wanted)
+        remarks += look_at(plan, file, wanted, options, lora_folders, only_this=is_chosen)
     except RushesError as error:
         return [*loaded.problems, *problems_of(error)]
     warnings = [Problem("", remark, severity="warning") for remark in remarks]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rushes.errors import ConfigError
+from rushes.errors import ConfigError, InputError
 from rushes.presets.preset import Preset
 from rushes.text import file_name_fault, printable
 from rushes.timeline.document import Timeline
@@ -16,10 +16,18 @@ from rushes.video.read.fit import Deinterlace
 def named_input(
     timeline: Timeline, folder: Path, options: PlanOptions, preset: Preset
 ) -> Path | None:
-    """Return the input video that a timeline in a folder names, if it is to be rendered with it."""
+    """Return the input video that a timeline in a folder names, if it is to be rendered with it.
+
+    Raises: InputError when it is not there.
+    """
     named = timeline.ext.input
     if named is None or input_mode(timeline, options.mode, preset) == "text":
         return None
+    if not (folder / named).exists():
+        raise InputError(
+            f"{folder / named}: there is no such file, which is the input; copy it there, or give "
+            "--input VIDEO"
+        )
     return folder / named
 
 
@@ -37,7 +45,7 @@ def with_input(
 ) -> tuple[PlanOptions, tuple[str, ...]]:
     """Return options that know rate and length of the input video, or else of the control video.
 
-    What is done to its pictures beside decoding comes with them, for the plan's warnings.
+    What is done to the input's pictures beside decoding comes with them, for the plan's warnings.
     ``folder`` is where the timeline lies.
     Raises: MissingFileError, InputError; ConfigError for a name that no file should have.
     """
@@ -55,4 +63,4 @@ def with_input(
         "input_frames": info.num_frames,
         "input_duration": info.duration,
     }
-    return options.model_copy(update=facts), info.remarks(deinterlace)
+    return options.model_copy(update=facts), info.remarks(deinterlace) if video else ()

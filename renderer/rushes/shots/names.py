@@ -12,7 +12,7 @@ from rushes.video.names import name_take
 
 
 def name_output(
-    output: Path | None, timeline: Path, plan: RenderPlan, *, is_one_of_many: bool
+    output: Path | None, timeline: Path, plan: RenderPlan, *, is_one_of_many: bool = False
 ) -> Path:
     """Name a result: as asked, else as the timeline says, else like the timeline file.
 

@@ -1,4 +1,4 @@
-"""A plan that is to be looked at: it is made although the input is not here."""
+"""A plan that is to be looked at: it is made although no input was given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from rushes.presets.preset import Preset
 from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, with_input
+from rushes.shots.names import name_output
 from rushes.shots.prompt_length import warn_of_cut_prompts
+from rushes.shots.result_file import check_result
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
@@ -26,21 +28,40 @@ def preview_plan(
     video: Path | None = None,
     lora_folders: Sequence[Path] = (),
     deinterlace: Deinterlace = "auto",
+    audio: str | None = None,
 ) -> tuple[RenderPlan, Path | None]:
-    """Plan one take as ``shot.plan_shots`` does; return the plan, and the input if it is here.
+    """Plan one take as ``shot.plan_shots`` does; return the plan, and the input if there is one.
 
-    An input that the timeline names and that is not here is a warning of the plan.
     Raises: ConfigError when options cannot be met; MissingFileError for a ``video`` that is not
-        here; InputError; what ``check_files`` raises.
+        here; InputError; what ``look_at`` raises.
     """
-    named = None if video else named_input(timeline, file.parent, options, preset)
-    is_missing = named is not None and not named.exists()
-    video = video or (None if is_missing else named)
-    known, input_remarks = with_input(options, video, file.parent, deinterlace)
+    video = video or named_input(timeline, file.parent, options, preset)
+    known, remarks = with_input(options, video, file.parent, deinterlace)
     plan = plan_render(timeline, known, preset)
-    remarks = check_files(plan, file.parent, lora_folders, preset, only_this=False)
-    remarks += warn_of_cut_prompts(plan, preset)
-    plan = replace(plan, warnings=(*plan.warnings, *input_remarks, *remarks))
-    if is_missing:
-        plan = replace(plan, warnings=(*plan.warnings, f"{file}: its input {named} is not here"))
-    return plan, video
+    remarks += look_at(plan, file, preset, options, lora_folders, deinterlace, audio)
+    return replace(plan, warnings=(*plan.warnings, *remarks)), video
+
+
+def look_at(
+    plan: RenderPlan,
+    file: Path,
+    preset: Preset,
+    options: PlanOptions,
+    lora_folders: Sequence[Path],
+    deinterlace: Deinterlace = "auto",
+    audio: str | None = None,
+    *,
+    only_this: bool = False,
+) -> tuple[str, ...]:
+    """Refuse a plan that cannot be rendered although all weights were here; return remarks.
+
+    Raises: what ``check_files`` and ``check_result`` raise.
+    """
+    remarks = check_files(
+        *(plan, file.parent, lora_folders, preset),
+        only_this=only_this,
+        given=options.steering_files,
+        deinterlace=deinterlace,
+    )
+    check_result(plan, file.parent, name_output(None, file, plan), audio=audio)
+    return remarks + warn_of_cut_prompts(plan, preset)

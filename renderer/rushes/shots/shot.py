@@ -14,6 +14,7 @@ from rushes.shots.at_hand import check_files
 from rushes.shots.inputs import named_input, refuse_odd_name, with_input
 from rushes.shots.names import name_output
 from rushes.shots.prompt_length import warn_of_cut_prompts
+from rushes.shots.result_file import check_result
 from rushes.shots.values import ResultValues
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.options import PlanOptions
@@ -60,25 +61,42 @@ def plan_shots(
         what ``check_files`` raises.
     """
     video = video or named_input(timeline, file.parent, options[0], preset)
-    deinterlace = result.get("deinterlace", "auto")
-    known, remarks = with_input(options[0], video, file.parent, deinterlace)
-    audio = result.get("audio")
-    if audio not in (None, "input", "none"):
-        refuse_odd_name(Path(audio))
+    known, remarks = with_input(options[0], video, file.parent, result.get("deinterlace", "auto"))
     shots = []
     for take, each in enumerate(options):
         each = known.model_copy(update={"seed": each.seed})
         plan = plan_render(timeline, each, preset)
-        if take == 0:
-            remarks += check_files(plan, file.parent, lora_folders, preset)
-            remarks += warn_of_cut_prompts(plan, preset)
-        plan = replace(plan, warnings=(*plan.warnings, *remarks))
         name = name_output(output, file, plan, is_one_of_many=len(options) > 1)
         request = RenderRequest(
             timeline=file, output=name, input=video, options=each, preset=preset.name, **result
         )
+        if take == 0:
+            remarks += _look_at(plan, request, preset, lora_folders)
+        plan = replace(plan, warnings=(*plan.warnings, *remarks))
         shots.append(Shot(request, plan, take, lora_folders))
     return shots
+
+
+def _look_at(
+    plan: RenderPlan, request: RenderRequest, preset: Preset, lora_folders: tuple[Path, ...]
+) -> tuple[str, ...]:
+    """Refuse a plan whose files are not here or of no use; return what is to be said of it."""
+    folder = request.timeline.parent
+    if request.audio not in (None, "input", "none"):
+        refuse_odd_name(Path(request.audio))
+    remarks = check_files(
+        *(plan, folder, lora_folders, preset),
+        given=request.options.steering_files,
+        deinterlace=request.deinterlace,
+    )
+    check_result(
+        *(plan, folder, request.output),
+        audio=request.audio,
+        codec=request.codec,
+        crf=request.crf,
+        enlarge=request.enlarge,
+    )
+    return remarks + warn_of_cut_prompts(plan, preset)
 
 
 def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:

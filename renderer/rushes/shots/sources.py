@@ -107,11 +107,11 @@ def open_source(
     return TimelineDocument(timeline, loaded.problems, Path(name), content)
 
 
-def folder_of(source: Source) -> Path:
-    """Return the folder in which the files that a timeline names may lie."""
+def file_of(source: Source) -> Path:
+    """Return where a timeline lies, or would if it were in a file: the files it names are there."""
     if isinstance(source, TimelineDocument):
-        return source.file.parent
-    return Path() if isinstance(source, Mapping) else Path(source).parent
+        return source.file
+    return Path("timeline.json") if isinstance(source, Mapping) else Path(source)
 
 
 def _to_json(document: Mapping[str, Any]) -> bytes:

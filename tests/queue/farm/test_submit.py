@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from farm.commands import Farm
 from renders.lora_files import write_lora
-from renders.shots import block, timeline, write_clip, write_timeline
+from renders.shots import block, timeline, write_clip, write_sound, write_timeline
 from rushes.errors import ConfigError, InputError, MissingFileError
 from rushes.presets.preset import load_preset
 from rushes.shots.shot import Shot, plan_shots
@@ -69,7 +69,7 @@ def test_input_sound_images_and_loras_travel(tmp_path: Path) -> None:
     (tmp_path / "art").mkdir()
     write_clip(tmp_path / "art" / "depth.mp4")
     write_lora(tmp_path / "loras" / "film.safetensors")
-    (tmp_path / "sound.wav").touch()
+    write_sound(tmp_path / "sound.wav")
     data = timeline(block("a cat", 0, 1), loras=[{"path": "film.safetensors", "scale": 1}])
     (shot,) = shots_of(
         *(tmp_path, data),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from renders.shots import timeline, write_clip, write_timeline
-from rushes.errors import ConfigError, MissingFileError
+from rushes.errors import ConfigError, InputError, MissingFileError
 from rushes.presets.preset import Preset
 from rushes.shots.shot import Shot, plan_shots, refuse_contradictions
 from rushes.timeline.plan.options import PlanOptions
@@ -49,8 +49,10 @@ def test_text_to_video_leaves_the_input_of_the_timeline_alone(
 
 
 def test_an_input_that_is_not_here_is_refused(tmp_path: Path, preset: Preset) -> None:
-    with pytest.raises(MissingFileError, match=r"clip\.mp4"):
+    with pytest.raises(InputError, match=r"clip\.mp4"):
         shots(tmp_path, preset, NAMED)
+    with pytest.raises(MissingFileError, match=r"clip\.mp4"):
+        shots(tmp_path, preset, NAMED, video=tmp_path / "clip.mp4")
 
 
 def test_takes_differ_in_seed_number_and_name(tmp_path: Path, preset: Preset) -> None:

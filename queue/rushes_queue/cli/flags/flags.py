@@ -341,8 +341,8 @@ class FolderFlags:
 
 
 @dataclass(frozen=True)
-class PictureFlags:
-    """How the pictures of the input come in."""
+class InputFlags:
+    """How pictures and sound of the input come in."""
 
     panel: ClassVar = "Input"
 
@@ -350,10 +350,13 @@ class PictureFlags:
     deinterlace: Annotated[
         Deinterlace, typer.Option(help="Interlaced frames of the input: made whole, or left.")
     ] = "auto"
+    audio: Annotated[
+        str | None, typer.Option(help="'input', 'none' or a file; default by the timeline.")
+    ] = None
 
 
 @dataclass(frozen=True)
-class ResultFlags(PictureFlags):
+class ResultFlags(InputFlags):
     """Which network makes the pictures, and what file they become."""
 
     panel: ClassVar = "Result"
@@ -386,9 +389,6 @@ class ResultFlags(PictureFlags):
     hardware: Annotated[
         bool, typer.Option("--hardware-encoder", help="Encode on the GPU (NVENC).")
     ] = False
-    audio: Annotated[
-        str | None, typer.Option(help="'input', 'none' or a file; default by the timeline.")
-    ] = None
     enlarge: Annotated[
         int,
         typer.Option(min=1, max=16, help="Write pictures so many times as wide and high."),

@@ -41,6 +41,10 @@ def check(
             autocompletion=complete_presets,
         ),
     ] = None,
+    input_video: Annotated[
+        Path | None,
+        typer.Option("--input", help="Input video; else the one that a timeline names."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
     """Check files and list every problem with its place and cure.
@@ -62,7 +66,8 @@ def check(
             timeline = loaded.timeline
             problems = find_problems(
                 *(loaded, make_options(pipeline=loading.pipeline), chosen),
-                folder=file.path.parent,
+                file=file.path,
+                video=input_video,
                 lora_folders=loading.lora_folders if timeline and timeline.settings.loras else (),
             )
             ok = is_ok(problems)

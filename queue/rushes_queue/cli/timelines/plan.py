@@ -11,7 +11,7 @@ import typer
 
 from rushes.presets.default import preset_of
 from rushes_queue.cli.flags.choices import complete_presets
-from rushes_queue.cli.flags.flags import LoadFlags, PictureFlags, PlanFlags, takes_flags
+from rushes_queue.cli.flags.flags import InputFlags, LoadFlags, PlanFlags, takes_flags
 from rushes_queue.cli.flags.shots import say_proposal
 from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import print_json, say
@@ -45,7 +45,7 @@ GIVES_WAY: Steps = (
 def plan(
     file: Annotated[Path, typer.Argument(help=FILE_HELP)],
     planned: PlanFlags,
-    pictures: PictureFlags,
+    taken: InputFlags,
     loading: LoadFlags,
     preset: Annotated[
         str | None,
@@ -78,7 +78,8 @@ def plan(
         *(timeline, source.path, chosen, options),
         video=planned.input_video,
         lora_folders=loading.lora_folders if timeline.settings.loras else (),
-        deinterlace=pictures.deinterlace,
+        deinterlace=taken.deinterlace,
+        audio=taken.audio,
     )
     memory = estimate_plan(chosen, render_plan)
     for warning in render_plan.warnings:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from rushes.presets.preset import Preset
 from rushes.timeline.document import PromptBlock, Timeline
+from rushes.timeline.names import bare_name
 from rushes.timeline.plan.job_settings import JobSettings
 from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.problems import Problems
@@ -32,6 +33,9 @@ def warn_of_plan(
     _warn_of_low_noise(job, chunks, problems)
     _warn_of_step_changes(timeline, job, chunks, problems)
     _warn_of_long_clips(preset, chunks, problems)
+    if timeline.ext.input is not None and not job.takes_input:
+        named = bare_name(timeline.ext.input)
+        problems.warn("", f"the input {named} is not used: this is text to video", named)
     if job.noise_controller and timeline.ext.noise_schedule:
         message = "is followed by a tenth only: noiseController is on; set it to false"
         problems.warn("ext.schedules.noise_scale", message)

@@ -21,6 +21,9 @@ SOURCE, SINKS = "source", ("sink", "record")
 VACE_FRAMES = "vace_input_frames"
 _VACE_VIDEO = "vaceVideo"
 _VIDEO_FILE = "video_file"
+_STREAM = "stream"  # the kind of edge along which pictures go; others carry values
+_RUN_NODES = (SOURCE, *SINKS, "pipeline")
+_IMAGE_KEYS = ("imagePath", "image_path", "image", "path", "file_path", "filename")
 _FILE_KEYS = ("source_name", "source_path", "video_path", "file_path", "path", "filename")
 # Nodes of the page whose values are kept with the main node, or that have none.
 _STILL_NODES = {
@@ -172,9 +175,15 @@ class _Page:
         state = _object(graph.data.get("ui_state"))
         self._path = f"{graph.path}.ui_state.nodes"
         self._problems: Problems = graph.problems
-        self._nodes = {node["id"]: node for node in _nodes(state)}
+        plain = [node for node in _nodes(graph.data) if node.get("type") not in _RUN_NODES]
+        self._nodes = {node["id"]: node for node in (*plain, *_nodes(state))}
         self._edges = [
             (str(edge.get("source")), edge.get("target"), _port(edge)) for edge in _edges(state)
+        ]
+        self._edges += [
+            (str(edge.get("from")), edge.get("to_node"), str(edge.get("to_port")))
+            for edge in _edges(graph.data)
+            if edge.get("kind", _STREAM) != _STREAM
         ]
         self._main, self._nearby, self._is_off = main, nearby, is_off
 
@@ -210,18 +219,19 @@ class _Page:
                 continue
             own = self._data(before)
             if port == "video":
-                written = own.data.get("imagePath")
-                control = control or read_file(
-                    own, "imagePath", written, self._nearby, is_off=self._is_off
-                )
-            elif port in _IMAGE_PORTS and not fields.data.get(_NODE_KEY_OF[port]):
-                images = merged(images, self._of_image(own, _IMAGE_PORTS[port]))
+                control = control or self._file_of(own)
+            elif not fields.data.get(_NODE_KEY_OF.get(port, "")):
+                images = merged(images, self._of_image(own, port))
         return images, control
 
     def _of_image(self, fields: Fields, port: str) -> Images:
-        written = fields.data.get("imagePath")
-        file = read_file(fields, "imagePath", written, self._nearby, is_off=self._is_off)
-        if file is None or port not in WORKFLOW_KEYS:
+        file = self._file_of(fields)
+        port = _IMAGE_PORTS.get(port, port)
+        if file is None:
+            return NO_IMAGES
+        if port not in WORKFLOW_KEYS:
+            message = f"feeds {port[:40]}, which is not understood here; remove it"
+            self._problems.error(fields.path, message, port)
             return NO_IMAGES
         references, first, last = WORKFLOW_KEYS
         return Images(
@@ -229,6 +239,11 @@ class _Page:
             file if port == first else None,
             file if port == last else None,
         )
+
+    def _file_of(self, fields: Fields) -> str | None:
+        """Return the file that a node shows, if it is at hand."""
+        key = next((key for key in _IMAGE_KEYS if fields.data.get(key)), _IMAGE_KEYS[0])
+        return read_file(fields, key, fields.data.get(key), self._nearby, is_off=self._is_off)
 
     def _before(self, name: str) -> Iterator[tuple[str, str]]:
         for source, target, port in self._edges:
@@ -241,7 +256,8 @@ class _Page:
         return kind if isinstance(kind, str) else ""
 
     def _data(self, name: str) -> Fields:
-        data = _object(self._nodes[name].get("data"))
+        node = self._nodes[name]
+        data = _object(node.get("data")) or {**node, **_object(node.get("params"))}
         return Fields(data, f"{self._path}.{name[:40]}", self._problems)
 
 
@@ -281,7 +297,7 @@ def _edges(graph: dict[str, Any]) -> list[dict[str, Any]]:
 def _stream_ways(graph: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for edge in _edges(graph):
         ends = edge.get("from"), edge.get("to_node")
-        if edge.get("kind", "stream") == "stream" and all(isinstance(end, str) for end in ends):
+        if edge.get("kind", _STREAM) == _STREAM and all(isinstance(end, str) for end in ends):
             yield str(ends[0]), str(ends[1])
 
 

@@ -241,8 +241,10 @@ def test_the_input_that_a_timeline_names_is_looked_at(file: Path) -> None:
     document["settings"]["inputMode"] = "video"
     file.write_text(json.dumps(document))
     missing = plan(file)
-    assert missing.exit_code == 0
-    assert f"its input {file.parent / 'clip.mp4'} is not here" in missing.stderr
+    assert missing.exit_code == 3
+    assert (
+        f"{file.parent / 'clip.mp4'}: there is no such file, which is the input" in missing.stderr
+    )
     write_clip(file.parent / "clip.mp4", fps=Fraction(25))
     found = plan(file, "--json")
     assert found.stderr.count("input") == 0
