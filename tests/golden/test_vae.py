@@ -10,18 +10,16 @@ from torch import Tensor, nn
 
 from references.cases import Case, cases_of
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.stream_vae import (
+from rushes.models.caches.snapshot import Snapshot
+from rushes.models.stream_vae import StreamVAE, VaeConfig
+from rushes.models.vae.blocks import (
     AttentionBlock,
-    CausalConv3d,
     ChannelRMSNorm,
     Downsample,
     ResidualBlock,
-    StreamVAE,
     Upsample,
-    VaeConfig,
-    number_slots,
-    run,
 )
+from rushes.models.vae.causal_conv import CausalConv3d, number_slots
 
 
 def vae_cases(blocks: bool) -> list[Any]:
@@ -127,11 +125,20 @@ def build_block(config: dict[str, Any]) -> nn.Module:
             raise AssertionError(f"unknown block {unknown}")
 
 
+def channels_last(x: Tensor) -> Tensor:
+    """As layers take clips: [..., C, T, H, W] -> [..., T, H, W, C]; frames likewise."""
+    return x.movedim(-4 if x.dim() == 5 else -3, -1)
+
+
+def channels_first(x: Tensor) -> Tensor:
+    return x.movedim(-1, -4 if x.dim() == 5 else -3)
+
+
 def assert_slots(case: Case, cache: FeatureCache, outputs: dict[str, Tensor], what: str) -> None:
     """Compare the slots; ours always hold full length, with zeros where the stream has no frame."""
     for name, expected in outputs.items():
         if name.startswith("cache."):
-            slot = cache.slots[int(name.removeprefix("cache."))]
+            slot = channels_first(cache.slots[int(name.removeprefix("cache."))])
             missing = slot.shape[2] - expected.shape[2]
             assert not slot[:, :, :missing].any()
             case.assert_close(slot[:, :, missing:], expected, f"{what} {name}")
@@ -154,8 +161,12 @@ def test_layer_equals_the_recorded_one(case: Case) -> None:
         if given is not None:
             assert isinstance(layer, CausalConv3d)
             missing = layer.history - given.shape[2]
-            cache.slots[0] = nn.functional.pad(given, (0, 0, 0, 0, missing, 0))
+            padded = nn.functional.pad(given, (0, 0, 0, 0, missing, 0))
+            values = {"is_first_call": False, "size": None}
+            cache.restore(Snapshot({"0": channels_last(padded)}, values))
         outputs = case.outputs(index)
-        case.assert_close(run(layer, x, cache), outputs["y"], f"call {index}")
-        assert_slots(case, cache, outputs, f"call {index}")
+        arguments = () if isinstance(layer, ChannelRMSNorm) else (cache,)
+        y = channels_first(layer(channels_last(x), *arguments))
+        case.assert_close(y, outputs["y"], f"call {index}")
         cache.end_call()
+        assert_slots(case, cache, outputs, f"call {index}")

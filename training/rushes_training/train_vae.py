@@ -12,14 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.stream_vae import (
-    AttentionBlock,
-    CausalConv3d,
-    Downsample,
-    ResidualBlock,
-    StreamVAE,
-    Upsample,
-)
+from rushes.models.stream_vae import StreamVAE
+from rushes.models.vae.blocks import AttentionBlock, Downsample, ResidualBlock, Upsample
+from rushes.models.vae.causal_conv import CausalConv3d
 from rushes_training.muon import optimisers_for
 from rushes_training.run import Run, keep_initial_rates, save_sheet
 

@@ -32,6 +32,7 @@ _WHOLE = (  # PyTorch takes these apart where there is no GPU
     _aten.scaled_dot_product_attention,
     *_CONVOLUTIONS,
 )
+_GROUPED = (_aten._foreach_copy_,)  # many small tensors in one launch
 _COPIES = (_aten._to_copy, _aten.copy_)
 # What makes the host wait for a number, and what it reads here.
 _READS = {_aten._local_scalar_dense: 0.5, _aten.is_nonzero: False, _aten.equal: False}
@@ -128,6 +129,7 @@ class OpCounter(TorchDispatchMode):
             return func(*args, **kwargs)
         result = self._run(func, packet, args, kwargs)
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        results = results or (tensors[:1] if packet in _GROUPED else [])
         if results and not func.is_view and packet not in _ALLOCATIONS:
             launches = 1 + (packet in _CONVOLUTIONS and args[2:3] not in ((), (None,)))
             self.ops[str(packet).removeprefix("aten.")] += launches

@@ -4,7 +4,7 @@ Weights and caches are exact; the workspace is what the largest step was found t
 without values, plus a share for what the allocator loses.
 
 Source: the sizes of every tensor in ``rushes.models``; measured peaks of the autoencoders at
-480x832 (encoder 22.5 and decoder 26 values a pixel and unit of ``dim``, tiny ones 400 and 680).
+480x832 (encoder 22.75 and decoder 17.25 values a pixel and unit of ``dim``, tiny ones 400 and 680).
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ class DeviceMemory:
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes by what they are for; the text encoder is there only before the first chunk."""
+    """Bytes by what they are for; the text encoder is there only before the first chunk.
+
+    ``vae_rooms`` make the autoencoder faster where there is memory for them, and are no part of
+    what is needed.
+    """
 
     dit: int
     vace: int
@@ -41,6 +45,7 @@ class MemoryEstimate:
     kv_cache: int
     prompt_keys: int
     vae_caches: int
+    vae_rooms: int
     workspace: int
     text_encoder: int
     text_workspace: int
@@ -50,6 +55,11 @@ class MemoryEstimate:
         """What is needed while chunks are made."""
         caches = self.kv_cache + self.prompt_keys + self.vae_caches
         return _with_loss(self.dit + self.vace + self.vae + caches + self.workspace)
+
+    @property
+    def at_ease(self) -> int:
+        """What is used while chunks are made, where there is that much."""
+        return self.rendering + _with_loss(self.vae_rooms)
 
     @property
     def encoding_prompts(self) -> int:
@@ -90,18 +100,19 @@ def estimate_memory(
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
     num_linear *= text.dim
     default_text = num_linear + 2 * (text.vocab_size * text.dim)
-    vae_weights, caches, vae_workspace = _vae_values(preset, vae_type, width * height)
+    vae = _vae_values(preset, vae_type, width * height)
     bank = preset.memory.bank_frames + 1 if preset.cache == "bank" else 0
     window_tokens = (rows * preset.chunk.window + bank) * frame_tokens
     prompts = 1 if rows == 1 else 2 * rows  # also joined into a batch
     return MemoryEstimate(
         dit=_dit_bytes(dit, value_bytes, quantise),
         vace=vace_parameters(dit) * value_bytes if with_vace else 0,
-        vae=vae_weights * value_bytes,
+        vae=vae.weights * value_bytes,
         kv_cache=takes * dit.num_layers * 2 * window_tokens * dit.dim * value_bytes,
         prompt_keys=takes * prompts * layers * 2 * dit.text_len * dit.dim * value_bytes,
-        vae_caches=round(takes * caches * value_bytes),
-        workspace=max(round(vae_workspace * value_bytes), _dit_workspace(dit, tokens, value_bytes)),
+        vae_caches=round(takes * vae.caches * value_bytes),
+        vae_rooms=round(takes * vae.rooms * value_bytes),
+        workspace=max(round(vae.workspace * value_bytes), _dit_workspace(dit, tokens, value_bytes)),
         text_encoder=default_text if text_encoder_bytes is None else text_encoder_bytes,
         text_workspace=_PROMPT_BATCH
         * dit.text_len
@@ -161,16 +172,34 @@ def _dit_workspace(dit: DitSpec, tokens: int, value_bytes: int) -> int:
     return tokens * (value_bytes * (8 * dit.dim + 2 * dit.ffn_dim) + 4 * 4 * dit.dim)
 
 
-def _vae_values(preset: Preset, vae_type: VaeType, pixels: int) -> tuple[int, float, float]:
-    """Count weights, cached values and working values of an autoencoder."""
+@dataclass(frozen=True)
+class _VaeValues:
+    """Numbers that an autoencoder holds; ``rooms`` are those of chunks, behind what it caches."""
+
+    weights: int
+    caches: float
+    rooms: float
+    workspace: float
+
+
+def _vae_values(preset: Preset, vae_type: VaeType, pixels: int) -> _VaeValues:
+    """Count what an autoencoder holds for one stream."""
     if vae_type in ("tae", "lighttae"):
-        share = (preset.vae.tiny_channels / 64) ** 2
-        return round(11_315_539 * share), (63 + 84) * pixels, 680 * pixels
+        share = preset.vae.tiny_channels / 64
+        return _VaeValues(
+            weights=round(11_315_539 * share**2),
+            caches=(174 + 216) * share * pixels,  # with their rooms, which are small
+            rooms=0,
+            workspace=680 * share * pixels,
+        )
     dim = preset.vae.light_dim if vae_type == "lightvae" else preset.vae.dim
-    weights = _vae_parameters(dim)
-    caches = pixels * (6 + 14.5625 * dim + 0.5 + 24.625 * dim)
     positions = pixels // 64  # the attention in the middle may hold all their pairs
-    return weights, caches, 26 * dim * pixels + 2 * positions**2
+    return _VaeValues(
+        weights=_vae_parameters(dim),
+        caches=pixels * (6 + 14.5625 * dim + 0.5 + 24.625 * dim),
+        rooms=pixels * (12 + 25.9375 * dim + 0.25 + 43.9375 * dim),
+        workspace=23 * dim * pixels + 2 * positions**2,
+    )
 
 
 def _vae_parameters(dim: int) -> int:

@@ -18,14 +18,19 @@ _SHARES = (1.0, 0.75, 0.5)  # of width and height, that are proposed
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What is done to save memory: quantised linear layers, the text encoder on the CPU."""
+    """What is done to save memory: quantised linear layers, the text encoder on the CPU.
+
+    Without ``keeps_vae_rooms`` the autoencoder is slower; the picture is the same, so it is not
+    part of the text of a plan.
+    """
 
     quantise: Quantise | None = None
     text_encoder_on_cpu: bool = False
+    keeps_vae_rooms: bool = True
 
     def smaller(self, *, can_quantise: bool) -> MemoryPlan | None:
         """Return what to try when memory did not suffice after all; None when nothing is left."""
-        smallest = MemoryPlan("fp8" if can_quantise else None, text_encoder_on_cpu=True)
+        smallest = MemoryPlan("fp8" if can_quantise else None, True, keeps_vae_rooms=False)
         return None if self == smallest else smallest
 
     def __str__(self) -> str:
@@ -123,7 +128,9 @@ def plan_memory(
     wanted = estimate()
     if wanted.rendering <= memory.free:
         return MemoryPlan(
-            _quantise(plan), text_encoder_on_cpu=wanted.encoding_prompts > memory.total
+            _quantise(plan),
+            text_encoder_on_cpu=wanted.encoding_prompts > memory.total,
+            keeps_vae_rooms=wanted.at_ease <= memory.free,
         )
     fitting = (
         change.options(plan)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rushes.errors import ShapeError
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.stream_vae import LATENT_MEAN, LATENT_STD, fold_frames, unfold_frames
+from rushes.models.stream_vae import LATENT_MEAN, LATENT_STD
 
 _NUM_MEMORIES = 3  # memory blocks of each stage
 
@@ -134,7 +134,6 @@ class TinyVAE(nn.Module):
             raise ShapeError("a chunk of 0 frames cannot be encoded; it must have at least one")
         x = torch.cat((pixels, *[pixels[:, -1:]] * missing), dim=1) / 2 + 0.5
         latents = [self._run(self.encoder, part, cache) for part in x.split(self.group, dim=1)]
-        cache.end_call()
         joined = torch.cat(latents, dim=1)
         if normalise and self.config.raw_latents:
             joined = (joined - self.latent_mean) / self.latent_std
@@ -160,19 +159,22 @@ class TinyVAE(nn.Module):
         if self.config.raw_latents:
             x = (x * self.latent_std + self.latent_mean).to(latents.dtype)
         frames = [self._run(self.decoder, frame, cache) for frame in x.split(1, dim=1)]
-        cache.end_call()
         return torch.cat(frames, dim=1).clamp(0, 1) * 2 - 1
 
     def _run(self, half: nn.Sequential, frames: Tensor, cache: FeatureCache) -> Tensor:
         """Shapes: frames: [B, T, C, H, W]; returns: the same axes, other sizes."""
         batch = frames.shape[0]
         x = frames.flatten(0, 1)  # [B*T, C, H, W]
+        x = x.contiguous(memory_format=torch.channels_last)
         for layer in half:
             if isinstance(layer, MemBlock):
-                joined = cache.extend(layer.slot, unfold_frames(x, batch), 1)  # [B, C, 1+T, H, W]
-                x = layer(x, fold_frames(joined[:, :, :-1]))
+                clips = x.permute(0, 2, 3, 1).unflatten(0, (batch, -1))  # [B, T, H, W, C]
+                joined = cache.extend(layer.slot, clips, 1)  # [B, 1+T, H, W, C]
+                x = layer(x, joined[:, :-1].flatten(0, 1).permute(0, 3, 1, 2))
+                cache.keep(layer.slot, joined, 1)
             else:
                 x = layer(x)
+        cache.end_call()
         return x.unflatten(0, (batch, -1))
 
 

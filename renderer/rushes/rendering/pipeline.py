@@ -17,6 +17,7 @@ from rushes.files.hashes import HashCache
 from rushes.memory.memory_plan import AS_IT_IS, MemoryPlan
 from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
+from rushes.models.stream_vae import StreamVAE
 from rushes.models.vace import VaceBranch
 from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
@@ -85,7 +86,8 @@ class Pipeline:
     def _autoencoder(self, path: Path, vae_type: VaeType) -> Autoencoder:
         if path not in self.autoencoders:
             device, dtype = self.models.device, self.models.dtype
-            self.autoencoders[path] = load_autoencoder(self.preset, path, vae_type, device, dtype)
+            loaded = load_autoencoder(self.preset, path, vae_type, device, dtype)
+            self.autoencoders[path] = _with_rooms(loaded, self.memory_plan)
         return self.autoencoders[path]
 
     def _branch(self, path: Path | None) -> VaceBranch | None:
@@ -187,7 +189,13 @@ def load_pipeline(
     vae_type = vae_type or preset.vae.type
     paths = find_weights(preset, folders.models, folders.cache, vae_type)
     models = load_models(preset, paths, device, dtype, vae_type, memory_plan.quantise)
-    autoencoders = {paths.vae: models.vae}
+    autoencoders = {paths.vae: _with_rooms(models.vae, memory_plan)}
     return Pipeline(
         preset, folders, paths, models, vae_type, memory_plan=memory_plan, autoencoders=autoencoders
     )
+
+
+def _with_rooms(autoencoder: Autoencoder, memory_plan: MemoryPlan) -> Autoencoder:
+    if isinstance(autoencoder, StreamVAE):
+        autoencoder.keeps_room = memory_plan.keeps_vae_rooms
+    return autoencoder

@@ -40,7 +40,7 @@ from rushes.video.write.writer import VideoWriter, choose_format, open_writer
 from rushes.weights.lora_files import unused_keys
 
 # Raised when the same plan comes to render other frames: save points of before are then not used.
-PICTURE_VERSION: Final = "0.1.0"
+PICTURE_VERSION: Final = "0.2.0"
 
 
 @dataclass(frozen=True)

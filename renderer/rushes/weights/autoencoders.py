@@ -35,7 +35,10 @@ def load_autoencoder(
     network = empty_autoencoder(preset, vae_type)
     _refuse_another_kind(preset, state, vae_type, path)
     load_strictly(network, state, str(path))
-    return cast("Autoencoder", network.to(device=device, dtype=dtype).eval())
+    network = network.to(device=device, dtype=dtype).eval()
+    if isinstance(network, StreamVAE):
+        network.arrange_weights()
+    return cast("Autoencoder", network)
 
 
 def empty_autoencoder(preset: Preset, vae_type: VaeType) -> StreamVAE | TinyVAE:

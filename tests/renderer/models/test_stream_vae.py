@@ -10,21 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from checkout import ROOT
 from renders.tiny_models import VAE, normal, shared_vae, tiny_vae
 from rushes.errors import ShapeError
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.stream_vae import (
-    LATENT_MEAN,
-    LATENT_STD,
-    AttentionBlock,
-    StreamVAE,
-    VaeConfig,
-    convolve_taps,
-    number_slots,
-)
+from rushes.models.stream_vae import LATENT_MEAN, LATENT_STD, StreamVAE, VaeConfig
+from rushes.models.vae.causal_conv import CausalConv3d, number_slots
 
 HEIGHT, WIDTH = 16, 24
 FRAME_CUTS = [[13], [1, 12], [1, 4, 8], [5, 8], [9, 4], [5, 4, 4], [1, 4, 4, 4]]
@@ -80,13 +72,13 @@ def test_where_latents_are_cut_does_not_change_their_frames(
 @torch.inference_mode()
 def test_several_groups_of_frames_in_one_pass_are_the_same(vae: StreamVAE) -> None:
     """The networks themselves do not depend on how much they are given at a time."""
-    x, z = video().transpose(1, 2), latents_of().transpose(1, 2)
+    x, z = video().movedim(2, -1), latents_of().movedim(2, -1)  # [B, T, H, W, C]
     for network, whole, sizes in ((vae.encoder, x, [1, 4, 4, 4]), (vae.decoder, z, [1, 1, 1, 1])):
         outputs = []
         for cut in (sizes, [sizes[0], sum(sizes[1:])]):
             cache = FeatureCache()
-            parts = [network(part, cache) for part in whole.split(cut, dim=2)]
-            outputs.append(torch.cat(parts, dim=2))
+            parts = [network(part, cache) for part in whole.split(cut, dim=1)]
+            outputs.append(torch.cat(parts, dim=1))
         torch.testing.assert_close(*outputs)
 
 
@@ -182,39 +174,57 @@ def test_real_latents_are_of_unit_variance_once_they_are_normalised(vae: StreamV
     )
     if not file.exists():
         pytest.skip(f"{file} is not there; set DATA_DIR to the folder of the test data")
-    published = load_file(file)["latents"].float()  # [B, C, T, h, w]
+    published = load_file(file)["latents"].float().movedim(1, -1)  # [B, T, h, w, C]
     raw = vae.denormalise(published)
     normalised = vae.normalise(raw)
     torch.testing.assert_close(normalised, published, rtol=1e-5, atol=1e-5)
-    spread = normalised.std(dim=(0, 2, 3, 4))
+    spread = normalised.std(dim=(0, 1, 2, 3))
     assert ((spread > 0.6) & (spread < 1.21)).all()
-    assert not ((raw.std(dim=(0, 2, 3, 4)) > 0.6) & (raw.std(dim=(0, 2, 3, 4)) < 1.21)).all()
+    assert not ((raw.std(dim=(0, 1, 2, 3)) > 0.6) & (raw.std(dim=(0, 1, 2, 3)) < 1.21)).all()
 
 
-# --- layers --------------------------------------------------------------------------------------
+# --- weights in memory ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("time_stride", [1, 2, 3])
-@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 1, 1), (2, 3, 3), (4, 1, 1)], ids=str)
-@pytest.mark.parametrize("num_frames", [4, 7])
-@pytest.mark.parametrize("has_bias", [True, False], ids=["bias", "no bias"])
-def test_the_convolution_by_taps_equals_the_one_of_pytorch(
-    kernel: tuple[int, int, int], time_stride: int, num_frames: int, has_bias: bool
-) -> None:
-    x, weight = normal(2, 3, num_frames, 5, 6, seed=1), normal(4, 3, *kernel, seed=2)
-    bias = normal(4, seed=3) if has_bias else None
-    padding = kernel[1] // 2
-    expected = functional.conv3d(x, weight, bias, (time_stride, 1, 1), (0, padding, padding))
-    actual = convolve_taps(x, weight, bias, time_stride, padding)
-    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+def test_weights_that_are_laid_out_anew_give_the_same_pictures(vae: StreamVAE) -> None:
+    arranged = tiny_vae()
+    arranged.arrange_weights()
+    for name, weight in vae.state_dict().items():
+        assert torch.equal(arranged.state_dict()[name], weight)
+    assert torch.equal(encode(arranged, video()), encode(vae, video()))
+    assert torch.equal(decode(arranged, latents_of()), decode(vae, latents_of()))
 
 
-@torch.inference_mode()
-def test_attention_stays_within_a_frame() -> None:
-    block = AttentionBlock(8)
-    x = normal(1, 8, 3, 2, 2)
-    alone = [block(x[:, :, [frame]], FeatureCache()) for frame in range(3)]
-    torch.testing.assert_close(block(x, FeatureCache()), torch.cat(alone, dim=2))
+def test_an_arranged_weight_is_read_where_it_lies() -> None:
+    vae = tiny_vae()
+    vae.arrange_weights()
+    for conv in vae.modules():
+        if isinstance(conv, CausalConv3d) and conv.history:
+            by_taps = conv.weight.transpose(1, 2).flatten(1, 2)
+            assert by_taps.data_ptr() == conv.weight.data_ptr()
+
+
+def test_a_weight_that_changes_changes_the_pictures() -> None:
+    """What is made of a weight once is made again when the weight is another."""
+    vae, other = tiny_vae(), tiny_vae(seed=1)
+    before = decode(vae, latents_of())
+    vae.load_state_dict(other.state_dict())
+    after = decode(vae, latents_of())
+    assert not torch.equal(before, after)
+    assert torch.equal(after, decode(other, latents_of()))
+
+
+def test_gradients_reach_every_weight_through_several_chunks() -> None:
+    vae = tiny_vae()
+    vae.requires_grad_(True)
+    cache, decoder = FeatureCache(), FeatureCache()
+    latents = [vae.encode(part, cache, normalise=True) for part in video().split([5, 4, 4], dim=1)]
+    decoded = [vae.decode(part, decoder) for part in latents]
+    torch.cat(decoded, dim=1).square().mean().backward()
+    without = [name for name, weight in vae.named_parameters() if weight.grad is None]
+    assert not without
+    assert vae.encoder.conv1.weight.grad is not None
+    assert vae.encoder.conv1.weight.grad.any()
 
 
 # --- names, counts and memory of the public network ----------------------------------------------
@@ -273,12 +283,49 @@ def test_a_weight_of_the_public_file_has_its_place(name: str, shape: tuple[int, 
     assert build_on_meta(VaeConfig()).state_dict()[name].shape == shape
 
 
-def test_the_caches_of_a_running_stream_take_the_memory_that_was_foretold() -> None:
+@pytest.mark.parametrize("dim", [4, 8])
+def test_a_running_stream_remembers_as_much_as_was_foretold(dim: int) -> None:
     """Numbers a pixel, for width c: 6 + 14.5625 c to encode, 0.5 + 24.625 c to decode."""
-    config = VaeConfig(dim=4)
-    vae, encoder, decoder = tiny_vae(config), FeatureCache(), FeatureCache()
+    vae, encoder, decoder = tiny_vae(VaeConfig(dim=dim)), FeatureCache(), FeatureCache()
     encode(vae, video(5), encoder)
     decode(vae, latents_of(3), decoder)
     pixels = HEIGHT * WIDTH
     sizes = [sum(slot.numel() for slot in cache.slots.values()) for cache in (encoder, decoder)]
-    assert sizes == [pixels * (6 + 14.5625 * 4), pixels * (0.5 + 24.625 * 4)]
+    assert sizes == [pixels * (6 + 14.5625 * dim), pixels * (0.5 + 24.625 * dim)]
+
+
+def test_chunks_are_written_to_the_same_addresses() -> None:
+    """As CUDA graphs need it: after the first group of frames no buffer is made, not by a reset."""
+    vae, encoder, decoder = tiny_vae(), FeatureCache(), FeatureCache()
+    encode(vae, video(5), encoder)
+    decode(vae, latents_of(2), decoder)
+    addresses = [[slot.data_ptr() for slot in c.slots.values()] for c in (encoder, decoder)]
+    for _ in range(2):
+        encode(vae, video(4), encoder)
+        decode(vae, latents_of(1), decoder)
+    encoder.reset()
+    decoder.reset()
+    encode(vae, video(5), encoder)
+    decode(vae, latents_of(2), decoder)
+    assert addresses == [[slot.data_ptr() for slot in c.slots.values()] for c in (encoder, decoder)]
+
+
+@pytest.mark.parametrize("at", [1, 5, 9])
+def test_a_restored_stream_goes_on_as_the_saved_one(vae: StreamVAE, at: int) -> None:
+    saved, restored = FeatureCache(), FeatureCache()
+    encode(vae, video()[:, :at], saved)
+    restored.restore(saved.snapshot())
+    rest = encode(vae, video()[:, at:], saved)
+    assert torch.equal(encode(vae, video()[:, at:], restored), rest)
+
+
+def test_caches_that_keep_no_room_give_the_same_pictures(vae: StreamVAE) -> None:
+    lean = tiny_vae()
+    lean.keeps_room = False
+    encoders, decoders = [FeatureCache(), FeatureCache()], [FeatureCache(), FeatureCache()]
+    for part in video().split([5, 4, 4], dim=1):
+        found = [encode(*each) for each in zip((vae, lean), (part, part), encoders, strict=True)]
+        assert torch.equal(*found)
+        found = [decode(*each) for each in zip((vae, lean), found, decoders, strict=True)]
+        assert torch.equal(*found)
+    assert encoders[1].num_bytes == decoders[1].num_bytes == 0

@@ -188,6 +188,7 @@ def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:
     }
     listed = ", ".join(f"{name} {readable_bytes(count)}" for name, count in parts.items())
     return (
-        f"memory of a GPU, in bfloat16: about {readable_bytes(memory.rendering)} ({listed}); "
+        f"memory of a GPU, in bfloat16: about {readable_bytes(memory.rendering)} ({listed}), "
+        f"faster with {readable_bytes(memory.at_ease)}; "
         f"{readable_bytes(memory.encoding_prompts)} while new prompts are encoded there"
     )
