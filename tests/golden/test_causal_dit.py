@@ -15,7 +15,7 @@ from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
-from rushes.stream.denoise import Denoiser
+from rushes.stream.denoise import CLEAN_TIMESTEP, Denoiser
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.timeline.steps import first_timestep
 
@@ -108,7 +108,7 @@ class RollingReplay:
         clean = denoiser.denoise(
             latents, steps, lambda: next(draws).view(latents.shape), rotary, self.prompt
         )
-        denoiser.write_clean_keys(clean, rotary, self.prompt)
+        denoiser.predict_clean(clean, [CLEAN_TIMESTEP], rotary, self.prompt)
         hook.remove()
         numbered = {f"flow_pred.{step}": flow for step, flow in enumerate(flows[:-1])}
         return {"x0": clean, "clean_flow_pred": flows[-1], **numbered}
@@ -116,7 +116,6 @@ class RollingReplay:
     def _activations(self, num_frames: int) -> dict[str, Tensor]:
         """What the hooks saw, in the shapes of the files."""
         seen = {f"act.{name}": value for name, value in self.activations.items()}
-        seen["act.patch_tokens"] = seen["act.patch_tokens"].flatten(2).transpose(1, 2)
         for name in ("act.time_embed", "act.time_proj"):
             seen[name] = seen[name].flatten(0, 1)
         seen["act.head_out"] = seen["act.head_out"].unflatten(1, (num_frames, -1))

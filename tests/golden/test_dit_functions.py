@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from references.cases import Case, cases_of
+from rushes.models.attention_layers import RMSNorm
 from rushes.models.dit import (
     CausalDit,
     DitConfig,
-    RMSNorm,
-    sinusoidal_embedding,
-    unpatchify,
 )
+from rushes.models.layers.modulation import sinusoidal_embedding
+from rushes.models.layers.patches import unpatchify
 from rushes.models.rope import RotaryEmbedding, rotary_table, rotate
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from references.cases import Case, cases_of
 from references.frame_routing import routed
-from references.networks import build_vae
+from references.networks import build_vae, timesteps_of
 from rushes.drivers.variants import DriverOptions
 from rushes.models.adapters.part_of_model import merge_part
 from rushes.models.caches.feature_cache import FeatureCache
@@ -144,8 +144,10 @@ class Replay:
         )
         self.dit.register_forward_hook(self._note_pass)
 
-    def _note_pass(self, _: Any, inputs: tuple[Tensor, ...], flow: Tensor) -> None:
-        latents, timesteps = inputs[:2]
+    def _note_pass(self, _: Any, inputs: tuple[Any, ...], flow: Tensor) -> None:
+        latents, timesteps = inputs[0], timesteps_of(inputs[1], inputs[0])
+        if not len(flow):  # a clean pass, which ends early; the references' do not
+            flow = self.dit.forward(*inputs[:6])
         clean = flow_to_clean(latents, flow, self.schedule.sigma(timesteps))
         state = dict(self._state())
         self.passes.append(Pass(latents, timesteps, clean, state))

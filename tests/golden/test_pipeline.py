@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from references.cases import Case, assert_output, cases_of
-from references.networks import Recorder, build_dit, build_vae
+from references.networks import Recorder, build_dit, build_vae, timesteps_of
 from references.scope_caller import (
     PaddedChunk,
     ScopeArguments,
@@ -100,7 +100,9 @@ class Replay:
         self.scale = DEFAULT_SCALE
         self.passes: list[tuple[Tensor, Tensor, Tensor]] = []  # latents, timesteps, flow
         self.dit.register_forward_hook(
-            lambda _module, inputs, flow: self.passes.append((inputs[0], inputs[1], flow))
+            lambda _module, inputs, flow: self.passes.append(
+                (inputs[0], timesteps_of(inputs[1], inputs[0]), flow)
+            )
         )
 
     def call(self, index: int) -> tuple[Chunk, dict[str, Tensor]]:

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from rushes.models.attention import attend
-from rushes.models.dit import Block, CausalDit, modulate, per_frame_product, unpatchify
+from rushes.models.dit import Block, CausalDit, whole_length
+from rushes.models.layers.modulation import add_gated, block_modulation, head_modulation, modulated
+from rushes.models.layers.patches import unpatchify
 from rushes.models.rope import RotaryEmbedding, RotaryFactors, rotate
 
 Chunks = Sequence[tuple[int, int]]  # first frame and the one behind the last, of every chunk
@@ -53,11 +55,13 @@ def forced_flow(
         factors = RotaryFactors(torch.cat([factors.cos] * 2, 1), torch.cat([factors.sin] * 2, 1))
     x = dit.embed_patches(everything)  # [B, R*T*S, E]
     embedding, modulation = dit.embed_timesteps(times, x.dtype)
-    context = dit.embed_prompt(prompts.flatten(0, 1))  # [B*T, P, E]
+    context = dit.embed_prompt(prompts.flatten(0, 1))
+    context = whole_length(context, dit.config.text_len)  # [B*T, P, E]
     for block in cast("Iterable[Block]", dit.blocks):
         x = _block(block, x, modulation, factors, context, chunks, num_frames)
     noisy_half = x[:, -num_frames * height * width :]  # [B, T*S, E]
-    return unpatchify(dit.head(noisy_half, embedding[:, -num_frames:]), height, width)
+    modulation = head_modulation(dit.head.modulation, embedding[:, -num_frames:])
+    return unpatchify(dit.head(noisy_half, modulation), height, width)
 
 
 def _factors(rotary: RotaryEmbedding, positions: Tensor, height: int, width: int) -> RotaryFactors:
@@ -79,16 +83,16 @@ def _block(
     chunks: Chunks,
     num_frames: int,
 ) -> Tensor:
-    shift1, scale1, gate1, shift2, scale2, gate2 = (
-        block.modulation.unsqueeze(1) + modulation
-    ).unbind(2)  # [B, R*T, E] each
+    shift1, scale1, gate1, shift2, scale2, gate2 = block_modulation(
+        block.modulation[0], modulation
+    )  # [B, R*T, 1, E] each
     runs = modulation.shape[1] // num_frames
-    y = modulate(block.norm1(x), shift1, scale1)
+    y = modulated(block.norm1, x, shift1, scale1)
     q = rotate(block.self_attn.query(y), factors)
     k, v = block.self_attn.keys_values(y)
     q, k, v = (part.unflatten(1, (runs, num_frames, -1)) for part in (q, rotate(k, factors), v))
     attended = (_attend_causally if runs == 2 else _attend_alone)(q, k, v, chunks)
-    x = x + per_frame_product(block.self_attn.project(attended), gate1)
+    x = add_gated(x, block.self_attn.project(attended), gate1)
 
     k, v = block.cross_attn.keys_values(context)  # [B*T, P, N, D]
     q = block.cross_attn.query(block.norm3(x)).unflatten(1, (runs, num_frames, -1))
@@ -97,8 +101,7 @@ def _block(
     told = told.transpose(1, 2).flatten(1, 3)  # [B, R*T*S, N, D]
     x = x + block.cross_attn.project(told)
 
-    y = modulate(block.norm2(x), shift2, scale2)
-    return x + per_frame_product(block.ffn(y), gate2)
+    return add_gated(x, block.ffn(modulated(block.norm2, x, shift2, scale2)), gate2)
 
 
 def _attend_causally(q: Tensor, k: Tensor, v: Tensor, chunks: Chunks) -> Tensor:

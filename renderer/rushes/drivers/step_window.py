@@ -14,7 +14,8 @@ from torch import Tensor
 from rushes.errors import ConfigError
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.step_window import StepWindowCache
-from rushes.models.dit import PATCH, PromptKeys
+from rushes.models.dit import PromptKeys
+from rushes.models.layers.patches import PATCH
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row
@@ -90,11 +91,14 @@ class StepWindow:
         oldest, prompt = rows[0], rows[-1].prompt
         counts = [row.latents.shape[1] for row in rows]
         latents = torch.cat([row.latents for row in rows], dim=1)  # [1, T, C, H, W]
-        by_frame = torch.tensor([[entry.timestep for entry in self.entries]])
-        by_frame = by_frame.repeat_interleave(torch.tensor(counts), dim=1)  # [1, T]
+        by_frame = tuple(
+            float(entry.timestep)
+            for entry, count in zip(self.entries, counts, strict=True)
+            for _ in range(count)
+        )
         start = self.kv_cache.begin_call(oldest.position, latents.shape[1], is_clean=False)
         rotary = self._factors(latents, start)
-        clean = self._predict_clean(latents, by_frame, rotary, prompt)
+        clean = self._predict_clean(latents, (by_frame,), rotary, prompt)
         self.kv_cache.begin_call(oldest.position, counts[0], is_clean=True)
         first = clean[:, : counts[0]]
         is_finished = self.entries[0].following is None

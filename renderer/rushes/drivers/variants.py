@@ -163,7 +163,7 @@ FACTORIES: dict[Variant, Factory] = {
 
 
 def _denoiser(parts: DriverParts, kv_cache: KVCache) -> Denoiser:
-    return Denoiser(parts.dit, parts.schedule, kv_cache)
+    return Denoiser(parts.dit, parts.schedule, kv_cache, parts.steps)
 
 
 def _sizes(parts: DriverParts, options: DriverOptions) -> SlotSizes:

@@ -36,6 +36,16 @@ def attend_seen(q: Tensor, seen: Seen | SeenByRow) -> Tensor:
     return attend(q, *seen)
 
 
+def without_rows(seen: Seen | SeenByRow, num_rows: int) -> Seen | SeenByRow:
+    """Leave out what the first rows of a batch see."""
+    if isinstance(seen, SeenByRow):
+        return SeenByRow(seen.rows[num_rows:])
+    k, v, *weights = seen
+    if weights and weights[0] is not None:
+        return k[num_rows:], v[num_rows:], weights[0][num_rows:], *weights[1:]
+    return k[num_rows:], v[num_rows:], *weights
+
+
 def attend(
     q: Tensor,
     k: Tensor,

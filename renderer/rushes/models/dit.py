@@ -18,11 +18,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.errors import ShapeError
-from rushes.models.attention import attend, attend_seen
+from rushes.models.attention import attend, attend_seen, without_rows
+from rushes.models.attention_layers import Attention, SelfAttention
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.rope import RotaryFactors, rotate
-
-PATCH = 2  # latent pixels a side that make one token
+from rushes.models.layers.modulation import (
+    StepModulation,
+    add_gated,
+    block_modulation,
+    head_modulation,
+    modulated,
+    sinusoidal_embedding,
+)
+from rushes.models.layers.patches import PATCH, patchify, unpatchify
+from rushes.models.rope import RotaryFactors
 
 
 @dataclass(frozen=True)
@@ -68,50 +76,10 @@ class Control(Protocol):
 
         Shapes:
             x: [B, S, E], the tokens before the first block
-            timestep_modulation: [B, T, 6, E]
+            timestep_modulation: [R, T, 6, E]
             returns: [B, S, E] each
         """
         ...
-
-
-class RMSNorm(nn.Module):
-    """Root-mean-square norm over the last axis, in float32, rounded before the weight."""
-
-    def __init__(self, dim: int, eps: float) -> None:
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(dim))
-
-    def forward(self, x: Tensor) -> Tensor:
-        wide = x.float()
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return (wide * scale).to(x.dtype) * self.weight
-
-
-class Attention(nn.Module):
-    """The projections that self- and cross-attention share."""
-
-    def __init__(self, config: DitConfig) -> None:
-        super().__init__()
-        self.head_dim = config.head_dim
-        self.q = nn.Linear(config.dim, config.dim)
-        self.k = nn.Linear(config.dim, config.dim)
-        self.v = nn.Linear(config.dim, config.dim)
-        self.o = nn.Linear(config.dim, config.dim)
-        self.norm_q = RMSNorm(config.dim, config.eps)
-        self.norm_k = RMSNorm(config.dim, config.eps)
-
-    def query(self, x: Tensor) -> Tensor:
-        return self._heads(self.norm_q(self.q(x)))
-
-    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self._heads(self.norm_k(self.k(x))), self._heads(self.v(x))
-
-    def project(self, x: Tensor) -> Tensor:
-        return self.o(x.flatten(2))
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_dim))  # [B, S, N, D]
 
 
 class Block(nn.Module):
@@ -121,9 +89,9 @@ class Block(nn.Module):
         super().__init__()
         self.modulation = nn.Parameter(torch.zeros(1, 6, config.dim))
         self.norm1 = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
-        self.self_attn = Attention(config)
+        self.self_attn = SelfAttention(config.dim, config.head_dim, config.eps)
         self.norm3 = nn.LayerNorm(config.dim, config.eps)
-        self.cross_attn = Attention(config)
+        self.cross_attn = Attention(config.dim, config.head_dim, config.eps)
         self.norm2 = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)
         self.ffn = nn.Sequential(
             nn.Linear(config.dim, config.ffn_dim),
@@ -134,35 +102,46 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        timestep_modulation: Tensor,
+        modulation: Tensor,
         rotary: RotaryFactors,
         kv_cache: KVCache,
         prompt: tuple[Tensor, Tensor],
         index: int,
+        num_clean: int = 0,
     ) -> Tensor:
         """Apply block ``index`` to the tokens of a chunk.
 
+        The first ``num_clean`` rows end when their keys are in the cache.
+
         Shapes:
             x: [B, S, E]
-            timestep_modulation: [B, T, 6, E]
+            modulation: [6, R, T, 1, E], as in ``StepModulation``
             prompt: k and v [B, P, N, D]
-            returns: [B, S, E]
+            returns: [B - num_clean, S, E]
         """
-        shift1, scale1, gate1, shift2, scale2, gate2 = (
-            self.modulation.unsqueeze(1) + timestep_modulation
-        ).unbind(2)  # [B, T, E] each
-
-        y = modulate(self.norm1(x), shift1, scale1)
-        q = rotate(self.self_attn.query(y), rotary)
-        k, v = self.self_attn.keys_values(y)
-        seen = kv_cache.write(index, k if kv_cache.rotates_keys else rotate(k, rotary), v)
-        x = x + per_frame_product(self.self_attn.project(attend_seen(q, seen)), gate1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = modulation
+        y = modulated(self.norm1, x, shift1, scale1)
+        q, seen = self.self_attn.attended(y, rotary, kv_cache, index)
+        if num_clean:
+            gate1, shift2, scale2, gate2 = (
+                _without(rows, num_clean) for rows in (gate1, shift2, scale2, gate2)
+            )
+            x, q = x[num_clean:], q[num_clean:]
+            if not len(x):
+                return x
+            seen = without_rows(seen, num_clean)
+            prompt = prompt[0][num_clean:], prompt[1][num_clean:]
+        x = add_gated(x, self.self_attn.project(attend_seen(q, seen)), gate1)
 
         q = self.cross_attn.query(self.norm3(x))
         x = x + self.cross_attn.project(attend(q, *prompt))
 
-        y = modulate(self.norm2(x), shift2, scale2)
-        return x + per_frame_product(self.ffn(y), gate2)
+        return add_gated(x, self.ffn(modulated(self.norm2, x, shift2, scale2)), gate2)
+
+
+def _without(rows: Tensor, num_rows: int) -> Tensor:
+    """Leave out the first rows, where there are several: [R, ...]."""
+    return rows[num_rows:] if len(rows) > 1 else rows
 
 
 class Head(nn.Module):
@@ -174,16 +153,15 @@ class Head(nn.Module):
         self.head = nn.Linear(config.dim, config.out_dim * PATCH * PATCH)
         self.modulation = nn.Parameter(torch.zeros(1, 2, config.dim))
 
-    def forward(self, x: Tensor, timestep_embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
         """Return the patches of every token.
 
         Shapes:
             x: [B, S, E]
-            timestep_embedding: [B, T, E]
+            modulation: [2, R, T, 1, E], as in ``StepModulation``
             returns: [B, S, 4 * C]
         """
-        shift, scale = (self.modulation.unsqueeze(1) + timestep_embedding.unsqueeze(2)).unbind(2)
-        return self.head(modulate(self.norm(x), shift, scale))
+        return self.head(modulated(self.norm, x, *modulation))
 
 
 class CausalDit(nn.Module):
@@ -211,11 +189,12 @@ class CausalDit(nn.Module):
         """Bring a prompt embedding to the width of the network.
 
         Embeddings shorter than ``text_len`` are padded with zero rows, which take part in the
-        attention like all others: there is no mask.
+        attention like all others: there is no mask. They are all alike, so a single one is made;
+        ``whole_length`` repeats it.
 
         Shapes:
             prompt_embedding: [B, P, E_text], P <= text_len
-            returns: [B, text_len, E]
+            returns: [B, min(P + 1, text_len), E]
         Raises: ShapeError when there are more rows than ``text_len``.
         """
         missing = self.config.text_len - prompt_embedding.shape[1]
@@ -224,8 +203,8 @@ class CausalDit(nn.Module):
                 f"prompt embedding of {prompt_embedding.shape[1]} tokens exceeds the network's "
                 f"{self.config.text_len}"
             )
-        padded = functional.pad(prompt_embedding, (0, 0, 0, missing))
-        return self.text_embedding(padded)  # [B, text_len, E]
+        padded = functional.pad(prompt_embedding, (0, 0, 0, min(missing, 1)))
+        return self.text_embedding(padded)
 
     def prompt_keys(self, prompt_context: Tensor) -> PromptKeys:
         """Fill a cross-attention cache.
@@ -234,56 +213,79 @@ class CausalDit(nn.Module):
             prompt_context: [B, P, E], from ``embed_prompt``
         """
         blocks = cast("Iterable[Block]", self.blocks)
-        return PromptKeys(tuple(block.cross_attn.keys_values(prompt_context) for block in blocks))
+        length = self.config.text_len
+        return whole_prompt(
+            [block.cross_attn.keys_values(prompt_context) for block in blocks], length
+        )
 
     def forward(
         self,
         latents: Tensor,
-        timesteps: Tensor,
+        timesteps: Tensor | StepModulation,
         rotary: RotaryFactors,
         kv_cache: KVCache,
         prompt: PromptKeys,
         control: Control | None = None,
+        num_clean: int = 0,
     ) -> Tensor:
         """Predict the flow (noise minus clean latents) of a chunk.
 
         The cache must have been told of the chunk (``begin_chunk``); this pass overwrites the
-        chunk's slots in it. ``control`` adds hints behind some of the blocks.
+        chunk's slots in it. ``control`` adds hints behind some of the blocks. The first
+        ``num_clean`` rows only leave their keys in the cache.
 
         Shapes:
             latents: [B, T, C, H, W]; H and W even
-            timesteps: [B, T], 0 to 1000
-            returns: [B, T, C, H, W]
+            timesteps: [B, T], 0 to 1000, or what ``modulation`` made of them
+            returns: [B - num_clean, T, C, H, W]
         """
         height, width = latents.shape[-2] // PATCH, latents.shape[-1] // PATCH
         x = self.embed_patches(latents)  # [B, S, E]
-        timestep_embedding, timestep_modulation = self.embed_timesteps(timesteps, x.dtype)
-        hints = control.hints(x, timestep_modulation) if control is not None else {}
+        if isinstance(timesteps, Tensor):
+            timesteps = self.modulation(timesteps, x.dtype)
+        hints = control.hints(x, timesteps.common) if control is not None else {}
         every = range(len(self.blocks))
-        x = self.apply_blocks(every, x, timestep_modulation, rotary, kv_cache, prompt, hints)
-        return unpatchify(self.head(x, timestep_embedding), height, width)
+        x = self.apply_blocks(every, x, timesteps, rotary, kv_cache, prompt, hints, num_clean)
+        if not len(x):
+            return latents[num_clean:]
+        head = timesteps.head
+        if num_clean and head.shape[1] > 1:
+            head = head[:, num_clean:]
+        return unpatchify(self.head(x, head), height, width)
 
     def apply_blocks(
         self,
         indices: range,
         x: Tensor,
-        timestep_modulation: Tensor,
+        modulation: StepModulation,
         rotary: RotaryFactors,
         kv_cache: KVCache,
         prompt: PromptKeys,
         hints: Mapping[int, Tensor] | None = None,
+        num_clean: int = 0,
     ) -> Tensor:
         """Apply some consecutive blocks, and add the hints behind them.
 
+        In the last block of the network the first ``num_clean`` rows end at their keys.
+
         Shapes:
             x: [B, S, E]
-            timestep_modulation: [B, T, 6, E]
-            hints, returns: [B, S, E]
+            hints: [B, S, E]
+            returns: [B, S, E], or [B - num_clean, S, E] after the last block
         """
+        last = len(self.blocks) - 1
         for index in indices:
-            block = self.blocks[index]
-            x = block(x, timestep_modulation, rotary, kv_cache, prompt.blocks[index], index)
-            if hints and index in hints:
+            ending = num_clean if index == last else 0
+            x = self.blocks[index](
+                x,
+                modulation.blocks[index],
+                rotary,
+                kv_cache,
+                prompt.blocks[index],
+                index,
+                ending,
+            )
+            if hints and index in hints and not ending:
                 x = x + hints[index]
         return x
 
@@ -295,11 +297,25 @@ class CausalDit(nn.Module):
             returns: [B, S, E], S = T * H/2 * W/2
         Raises: ShapeError when H or W is odd.
         """
-        height, width = latents.shape[-2:]
-        if height % PATCH or width % PATCH:
-            raise ShapeError(f"latent size {width}x{height} is odd; use multiples of 16 pixels")
-        x = self.patch_embedding(latents.transpose(1, 2))  # [B, E, T, H/2, W/2]
-        return x.flatten(2).transpose(1, 2)  # [B, S, E]
+        convolution = self.patch_embedding  # whose patches do not overlap: a product
+        return functional.linear(patchify(latents), convolution.weight.flatten(1), convolution.bias)
+
+    def modulation(self, timesteps: Tensor, dtype: torch.dtype) -> StepModulation:
+        """Return what timesteps do to all blocks and to the head.
+
+        Shapes:
+            timesteps: [R, T]; R and T are 1 where all rows, or frames, have one
+        """
+        embedding, common = self.embed_timesteps(timesteps, dtype)
+        blocks = cast("Iterable[Block]", self.blocks)
+        own = [block.modulation[0] for block in blocks]
+        every = torch.stack(own) if own else common.new_empty(0, *common.shape[2:])
+        return StepModulation(
+            timesteps,
+            common,
+            block_modulation(every, common),
+            head_modulation(self.head.modulation, embedding),
+        )
 
     def embed_timesteps(self, timesteps: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return the timestep embedding and the modulation that every block adds its own to.
@@ -313,45 +329,21 @@ class CausalDit(nn.Module):
         return embedding, self.time_projection(embedding).unflatten(-1, (6, -1))
 
 
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Scale and shift the tokens of every frame.
+def whole_prompt(keys_values: Iterable[tuple[Tensor, Tensor]], length: int) -> PromptKeys:
+    """Repeat the last row of keys and values, that of an empty token, up to a length.
 
     Shapes:
-        x: [B, S, E]
-        shift, scale: [B, T, E]
-        returns: [B, S, E]
+        keys_values: k and v [B, P, N, D] of every block
     """
-    frames = x.unflatten(1, (shift.shape[1], -1))  # [B, T, S/T, E]
-    return (frames * (1 + scale.unsqueeze(2)) + shift.unsqueeze(2)).flatten(1, 2)
+    return PromptKeys(
+        tuple((whole_length(k, length), whole_length(v, length)) for k, v in keys_values)
+    )
 
 
-def per_frame_product(x: Tensor, gate: Tensor) -> Tensor:
-    """Multiply the tokens of every frame by its gate; shapes as in ``modulate``."""
-    return (x.unflatten(1, (gate.shape[1], -1)) * gate.unsqueeze(2)).flatten(1, 2)
-
-
-def sinusoidal_embedding(timesteps: Tensor, dim: int) -> Tensor:
-    """Embed timesteps as cosines, then sines, of geometrically spaced frequencies.
-
-    Shapes:
-        timesteps: [...]
-        returns: [..., dim], float64 (float32 on MPS, which has no float64)
-    Source: sdv2: models/wan/wan_base/modules/model.py (sinusoidal_embedding_1d)
-    """
-    wide = torch.float32 if timesteps.device.type == "mps" else torch.float64
-    half = dim // 2
-    exponents = torch.arange(half, dtype=wide, device=timesteps.device) / half
-    angles = timesteps.to(wide).unsqueeze(-1) * torch.pow(10000.0, -exponents)
-    return torch.cat((angles.cos(), angles.sin()), dim=-1)
-
-
-def unpatchify(tokens: Tensor, height: int, width: int) -> Tensor:
-    """Put the patches of every token in their place; inside a token the channel runs fastest.
-
-    Shapes:
-        tokens: [B, T * height * width, 4 * C]
-        returns: [B, T, C, 2 * height, 2 * width]
-    """
-    patches = tokens.unflatten(-1, (PATCH, PATCH, -1)).unflatten(1, (-1, height, width))
-    latents = patches.permute(0, 1, 6, 2, 4, 3, 5)  # [B, T, C, height, 2, width, 2]
-    return latents.flatten(5, 6).flatten(3, 4)
+def whole_length(rows: Tensor, length: int) -> Tensor:
+    """Repeat the last row up to a length: [B, P, ...] to [B, length, ...]."""
+    missing = length - rows.shape[1]
+    if missing <= 0:
+        return rows
+    last = rows[:, -1:]
+    return torch.cat((rows, last.expand(-1, missing, *last.shape[2:])), dim=1)

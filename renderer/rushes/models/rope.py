@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -25,6 +25,11 @@ class RotaryFactors:
 
     cos: Tensor
     sin: Tensor
+
+    @cached_property
+    def turns(self) -> Tensor:
+        """The same as complex numbers."""
+        return torch.complex(self.cos, self.sin)
 
 
 def axis_pairs(head_dim: int) -> tuple[int, int, int]:
@@ -99,15 +104,28 @@ def rotate(x: Tensor, factors: RotaryFactors) -> Tensor:
         returns: [B, S, N, D]
     Source: sdv2: models/wan/causal_model.py (causal_rope_apply)
     """
-    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    turned = torch.stack(
-        (
-            even * factors.cos - odd * factors.sin,
-            even * factors.sin + odd * factors.cos,
-        ),
-        dim=-1,
+    return turn(x, factors).to(x.dtype)
+
+
+def turn(x: Tensor, factors: RotaryFactors) -> Tensor:
+    """Turn as ``rotate``; the result stays in float32. Several tensors may lie side by side.
+
+    Shapes:
+        x, returns: [B, S, N, D] or [B, S, M, N, D]
+    """
+    pairs = x.float().unflatten(-1, (-1, 2))
+    if x.device.type == "mps":  # where complex numbers are new and partial
+        return _turn_pairs(pairs, factors)
+    turns = factors.turns if x.dim() == 4 else factors.turns.unsqueeze(2)
+    return torch.view_as_real(torch.view_as_complex(pairs) * turns).flatten(-2)
+
+
+def _turn_pairs(pairs: Tensor, factors: RotaryFactors) -> Tensor:
+    cos, sin = (
+        each if pairs.dim() == 5 else each.unsqueeze(2) for each in (factors.cos, factors.sin)
     )
-    return turned.flatten(-2).to(x.dtype)
+    even, odd = pairs.unbind(-1)
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
 
 
 class KeyRotation:

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.dit import PATCH, Block, DitConfig, PromptKeys
+from rushes.models.dit import Block, DitConfig, PromptKeys, whole_prompt
+from rushes.models.layers.modulation import block_modulation
+from rushes.models.layers.patches import PATCH
 from rushes.models.rope import RotaryFactors
 
 LATENT_CHANNELS = 16
@@ -32,8 +34,9 @@ class ChunkAlone:
 
     rotates_keys = False
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        return k, v
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        assert v is not None
+        return k.to(v.dtype), v
 
 
 class VaceBlock(Block):
@@ -51,6 +54,7 @@ class VaceBranch(nn.Module):
 
     def __init__(self, config: DitConfig) -> None:
         super().__init__()
+        self.text_len = config.text_len
         self.vace_patch_embedding = nn.Conv3d(
             CONTEXT_CHANNELS, config.dim, (1, PATCH, PATCH), (1, PATCH, PATCH)
         )
@@ -67,7 +71,9 @@ class VaceBranch(nn.Module):
             prompt_context: [B, P, E], from ``CausalDit.embed_prompt``
         """
         blocks = cast("Iterable[VaceBlock]", self.vace_blocks)
-        return PromptKeys(tuple(block.cross_attn.keys_values(prompt_context) for block in blocks))
+        return whole_prompt(
+            (block.cross_attn.keys_values(prompt_context) for block in blocks), self.text_len
+        )
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Control:
 
         Shapes:
             x: [B, S, E], the chunk's tokens before the DiT's first block
-            timestep_modulation: [B, T, 6, E]
+            timestep_modulation: [R, T, 6, E]
             returns: [B, S, E] each
         """
         embedded = self.branch.vace_patch_embedding(self.context.transpose(1, 2))
@@ -106,7 +112,8 @@ class Control:
             if number == 0:
                 c = block.before_proj(c) + x
             prompt = self.prompt.blocks[number]
-            c = block(c, timestep_modulation, self.rotary, self.branch.attended, prompt, number)
+            modulation = block_modulation(block.modulation[0], timestep_modulation)
+            c = block(c, modulation, self.rotary, self.branch.attended, prompt, number)
             found[index] = block.after_proj(c) * self.scale
         return found
 

@@ -20,12 +20,13 @@ class JoinedCaches:
         self._caches = caches
         self.rotates_keys = caches[0].rotates_keys
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> SeenByRow:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> SeenByRow:
         """Store the row of each stream in its cache; nothing is copied to join what they see.
 
         Shapes:
             k, v: [B, S, N, D]
         """
+        assert v is not None
         count = len(self._caches)
         rows = zip(self._caches, k.chunk(count), v.chunk(count), strict=True)
         return SeenByRow(tuple(cache.write(block, key, value) for cache, key, value in rows))

@@ -33,13 +33,14 @@ class _Pass:
     kv_cache: KVCache
     prompt: PromptKeys
     control: Control | None
+    num_clean: int = 0
     flow: Tensor | None = None
     error: BaseException | None = None
     kind: tuple[object, ...] = field(init=False)  # passes of one kind can be rows of a batch
 
     def __post_init__(self) -> None:
         steered = self.control is not None
-        self.kind = (self.latents.shape, self.kv_cache.rotates_keys, steered)
+        self.kind = (self.latents.shape, self.kv_cache.rotates_keys, steered, self.num_clean)
 
     @property
     def is_done(self) -> bool:
@@ -112,6 +113,7 @@ class RowBatch:
                     alone.kv_cache,
                     alone.prompt,
                     alone.control,
+                    alone.num_clean,
                 ),
             )
         controls = [each.control for each in passes if each.control is not None]
@@ -122,8 +124,9 @@ class RowBatch:
             JoinedCaches([each.kv_cache for each in passes]),
             join_prompts([each.prompt for each in passes]),
             JoinedControls(controls) if controls else None,
+            sum(each.num_clean for each in passes),
         )
-        return flow.chunk(len(passes))
+        return flow.chunk(len(passes)) if len(flow) else (flow,) * len(passes)
 
 
 class RowNetwork:
@@ -140,8 +143,10 @@ class RowNetwork:
         kv_cache: KVCache,
         prompt: PromptKeys,
         control: Control | None = None,
+        num_clean: int = 0,
     ) -> Tensor:
-        return self._batch.run(_Pass(latents, timesteps, rotary, kv_cache, prompt, control))
+        wanted = _Pass(latents, timesteps, rotary, kv_cache, prompt, control, num_clean)
+        return self._batch.run(wanted)
 
     def embed_prompt(self, prompt_embedding: Tensor) -> Tensor:
         """Bring a prompt embedding to the width of the network, as ``CausalDit.embed_prompt``."""

@@ -26,7 +26,7 @@ class SharedPrompts:
 
         Shapes:
             embedding: [1, P, E_text]
-            returns: [1, text_len, E]
+            returns: as ``CausalDit.embed_prompt``
         """
         with self._lock:
             for known, context in self._contexts:

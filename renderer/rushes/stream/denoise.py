@@ -10,8 +10,10 @@ from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.dit import Control, PromptKeys
+from rushes.models.layers.modulation import StepModulation
 from rushes.models.rope import RotaryFactors
-from rushes.stream.schedule import FlowSchedule, add_noise, flow_to_clean
+from rushes.stream.schedule import FlowSchedule, clean_of
+from rushes.stream.step_table import StepTable, Timesteps
 
 CLEAN_TIMESTEP = 0
 
@@ -22,11 +24,12 @@ class Network(Protocol):
     def __call__(
         self,
         latents: Tensor,
-        timesteps: Tensor,
+        timesteps: Tensor | StepModulation,
         rotary: RotaryFactors,
         kv_cache: KVCache,
         prompt: PromptKeys,
         control: Control | None = None,
+        num_clean: int = 0,
     ) -> Tensor: ...
 
 
@@ -36,10 +39,17 @@ class Denoiser:
     Source: scope: src/scope/core/pipelines/wan2_1/blocks/{denoise,clean_kv_cache}.py
     """
 
-    def __init__(self, dit: Network, schedule: FlowSchedule, kv_cache: KVCache) -> None:
+    def __init__(
+        self,
+        dit: Network,
+        schedule: FlowSchedule,
+        kv_cache: KVCache,
+        steps: StepTable | None = None,
+    ) -> None:
+        """``steps`` are those of this network, shared with whoever changes its weights."""
         self._dit = dit
-        self._schedule = schedule
         self._kv_cache = kv_cache
+        self._steps = steps or StepTable(dit, schedule)
 
     def denoise(
         self,
@@ -64,8 +74,12 @@ class Denoiser:
         return clean
 
     def write_clean_keys(self, clean: Tensor, rotary: RotaryFactors, prompt: PromptKeys) -> None:
-        """Pass over the clean chunk once more, without control, for what it leaves in the cache."""
-        self.predict_clean(clean, [CLEAN_TIMESTEP], rotary, prompt)
+        """Pass over the clean chunk once more, without control, for what it leaves in the cache.
+
+        The pass ends when the last block has left its keys.
+        """
+        step = self._steps.of(((float(CLEAN_TIMESTEP),),), clean)
+        self._dit(clean, step.modulation, rotary, self._kv_cache, prompt, None, len(clean))
 
     def predict_clean(
         self,
@@ -80,13 +94,13 @@ class Denoiser:
         Shapes:
             noisy, returns: [B, T, C, H, W]
         """
-        by_row = torch.tensor(timesteps, dtype=torch.float32).unsqueeze(1)  # [B, 1]
-        return self.predict_by_frame(noisy, by_row.expand(noisy.shape[:2]), rotary, prompt, control)
+        rows = tuple((float(timestep),) for timestep in timesteps)
+        return self.predict_by_frame(noisy, rows, rotary, prompt, control)
 
     def predict_by_frame(
         self,
         noisy: Tensor,
-        by_frame: Tensor,
+        timesteps: Timesteps,
         rotary: RotaryFactors,
         prompt: PromptKeys,
         control: Control | None = None,
@@ -95,12 +109,11 @@ class Denoiser:
 
         Shapes:
             noisy, returns: [B, T, C, H, W]
-            by_frame: [B, T], on the CPU
         """
-        flow = self._dit(noisy, by_frame.to(noisy.device), rotary, self._kv_cache, prompt, control)
-        return flow_to_clean(noisy, flow, self._schedule.sigma(by_frame))
+        step = self._steps.of(timesteps, noisy)
+        flow = self._dit(noisy, step.modulation, rotary, self._kv_cache, prompt, control)
+        return clean_of(noisy, flow, step.sigma)
 
     def renoise(self, clean: Tensor, timestep: float, noise: Tensor) -> Tensor:
         """Make clean latents noisy again for the step at ``timestep``; shapes agree."""
-        sigma = self._schedule.sigma(torch.full(clean.shape[:2], float(timestep)))
-        return add_noise(clean, noise, sigma)
+        return torch.lerp(clean, noise, self._steps.sigma(timestep))

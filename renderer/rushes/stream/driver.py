@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.snapshot import Snapshot
-from rushes.models.dit import PATCH, CausalDit
+from rushes.models.dit import CausalDit
+from rushes.models.layers.patches import PATCH
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.presets.device_classes import DeviceClass
 from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
+from rushes.stream.step_table import StepTable
 
 
 class Driver(Protocol):
@@ -60,6 +62,7 @@ class Driver(Protocol):
 class DriverParts:
     """What a driver is made of, whichever its cache.
 
+    ``steps`` are made anew when a LoRA comes to have another strength.
     ``encode_alone`` encodes frames as a stream of their own: pixels [1, T, 3, H, W] in [-1, 1] to
     latents [1, T_lat, C, H/8, W/8]. ``draw_frames`` draws noise of so many latent frames from the
     generator of the clip. ``noise_device`` is the class of GPU whose noise chunks have, if it is a
@@ -68,6 +71,7 @@ class DriverParts:
 
     dit: CausalDit
     schedule: FlowSchedule
+    steps: StepTable
     rotary: RotaryEmbedding
     token_grid: tuple[int, int]
     encode_alone: Callable[[Tensor], Tensor]

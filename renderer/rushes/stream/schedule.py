@@ -82,7 +82,7 @@ def add_noise(clean: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
 
 def cover(encoded: Tensor, noise: Tensor, noise_scale: float) -> Tensor:
     """Cover encoded input with noise, as the start of its denoising; shapes agree."""
-    return noise * noise_scale + encoded * (1 - noise_scale)
+    return torch.lerp(encoded, noise, noise_scale)
 
 
 def flow_to_clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
@@ -91,6 +91,13 @@ def flow_to_clean(noisy: Tensor, flow: Tensor, sigma: Tensor) -> Tensor:
     Shapes: as in ``add_noise``
     """
     return (noisy.float() - _broadcast(sigma, flow) * flow.float()).to(flow.dtype)
+
+
+def clean_of(noisy: Tensor, flow: Tensor, sigma: float | Tensor) -> Tensor:
+    """Return what ``flow_to_clean`` does, in one operation where all frames have one sigma."""
+    if isinstance(sigma, Tensor):
+        return flow_to_clean(noisy, flow, sigma)
+    return torch.sub(noisy, flow, alpha=sigma).to(flow.dtype)
 
 
 def _broadcast(sigma: Tensor, like: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.row import Noise, Row
 from rushes.stream.schedule import FlowSchedule, cover
 from rushes.stream.stage_clock import StageClock
+from rushes.stream.step_table import StepTable
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.steps import first_timestep
@@ -131,11 +132,13 @@ class Stream:
         self._normalise_input = (
             models.normalise_encoded if normalise_input is None else normalise_input
         )
+        self._steps = StepTable(models.dit, models.schedule)
         self.clip_noise = ClipNoise((config.in_dim, *self.latent_size))
         self.driver = driver.open(
             DriverParts(
                 models.dit,
                 models.schedule,
+                self._steps,
                 self._rotary,
                 self.token_grid,
                 self._encode_alone,
@@ -314,7 +317,10 @@ class Stream:
         """Set them, and say whether one changed: then the prompt's keys are no longer right."""
         if self.adapted_layers is None or not chunk.lora_scales:
             return False
-        return self.adapted_layers.set_strengths(chunk.lora_scales)
+        changed = self.adapted_layers.set_strengths(chunk.lora_scales)
+        if changed:
+            self._steps.forget()
+        return changed
 
     def _control_of(self, chunk: Chunk, inputs: ChunkInputs) -> Control | None:
         context = self.control_encoder.context(inputs.control, inputs.masks, inputs.references)

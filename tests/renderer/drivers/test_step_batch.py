@@ -104,7 +104,9 @@ def test_a_step_takes_one_pass_for_all_rows() -> None:
     passes: list[tuple[int, list[float]]] = []
     dit = tiny_dit()
     dit.register_forward_hook(
-        lambda _module, inputs, _output: passes.append((len(inputs[0]), inputs[1][:, 0].tolist()))
+        lambda _module, inputs, _output: passes.append(
+            (len(inputs[0]), inputs[1].timesteps[:, 0].tolist())
+        )
     )
     stream = open_upstream(parts=replace(models(), dit=dit))
     render(stream, upstream_plan(2, count=4))

@@ -293,7 +293,7 @@ def test_the_first_timestep_follows_the_noise_scale_and_the_others_stay() -> Non
     timesteps: list[float] = []
     dit = tiny_dit()
     dit.register_forward_hook(
-        lambda _module, inputs, _output: timesteps.append(inputs[1].unique().item())
+        lambda _module, inputs, _output: timesteps.append(inputs[1].timesteps.item())
     )
     stream = open_stream(Recorder(0.8, 0.55), parts=replace(models(), dit=dit))
     render(stream, plan(2, noise_scale=0.1, steps=(700, 500, 300)), clip())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.dit import Block, CausalDit, DitConfig
+from rushes.models.dit import Block, CausalDit, DitConfig, whole_length
+from rushes.models.layers.modulation import StepModulation
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 
 
@@ -22,10 +23,8 @@ def build_dit(model: dict[str, Any], weights: dict[str, Tensor]) -> CausalDit:
 def record_activations(dit: CausalDit) -> dict[str, Tensor]:
     """Fill the returned dict with the output of every recorded place at each pass."""
     places = {
-        "patch_tokens": dit.patch_embedding,
         "time_embed": dit.time_embedding,
         "time_proj": dit.time_projection,
-        "context": dit.text_embedding,
         "head_out": dit.head,
     }
     for index, block in enumerate(dit.blocks):
@@ -34,11 +33,27 @@ def record_activations(dit: CausalDit) -> dict[str, Tensor]:
         places[f"block{index}.cross_attn_out"] = block.cross_attn.o
         places[f"block{index}.out"] = block
     seen: dict[str, Tensor] = {}
+
+    def see_tokens(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen["patch_tokens"] = inputs[0]
+
+    dit.blocks[0].register_forward_pre_hook(see_tokens)
     for name, module in places.items():
         module.register_forward_hook(
             lambda _module, _inputs, output, name=name: seen.__setitem__(name, output)
         )
+    dit.text_embedding.register_forward_hook(
+        lambda _module, _inputs, output: seen.__setitem__(
+            "context", whole_length(output, dit.config.text_len)
+        )
+    )
     return seen
+
+
+def timesteps_of(given: Any, latents: Tensor) -> Tensor:
+    """Return the timesteps of a pass as it was given them: [B, T]."""
+    timesteps: Tensor = given.timesteps if isinstance(given, StepModulation) else given
+    return timesteps.expand(latents.shape[:2])
 
 
 def build_vae(config: dict[str, Any], weights: dict[str, Tensor]) -> StreamVAE:

@@ -17,7 +17,8 @@ from rushes.drivers.one_by_one import OneByOne
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
-from rushes.models.dit import PATCH, PromptKeys
+from rushes.models.dit import PromptKeys
+from rushes.models.layers.patches import PATCH
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row
@@ -197,7 +198,6 @@ class RingReplay:
     def _activations(self, num_frames: int) -> dict[str, Tensor]:
         """What the hooks saw, in the shapes of the files."""
         seen = {f"act.{name}": value for name, value in self.activations.items()}
-        seen["act.patch_tokens"] = seen["act.patch_tokens"].flatten(2).transpose(1, 2)
         for name in ("act.time_embed", "act.time_proj"):
             seen[name] = seen[name].flatten(0, 1)
         seen["act.head_out"] = seen["act.head_out"].unflatten(1, (num_frames, -1))

@@ -223,7 +223,8 @@ class PaddedChunk:
     def __init__(self, multiple: int) -> None:
         self.multiple = multiple
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
+        assert v is not None
         missing = -k.shape[1] % self.multiple
         padding = (0, 0, 0, 0, 0, missing)
         return functional.pad(k, padding), functional.pad(v, padding)

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
-from rushes.models.dit import PATCH, CausalDit, PromptKeys, unpatchify
+from rushes.models.dit import CausalDit, PromptKeys
+from rushes.models.layers.patches import PATCH, unpatchify
 from rushes.models.rope import RotaryFactors
 
 
@@ -53,12 +54,12 @@ class Stage:
         """
         if self.is_first:
             x = self.dit.embed_patches(x)  # [B, S, E]
-        embedding, modulation = self.dit.embed_timesteps(timesteps, x.dtype)
+        modulation = self.dit.modulation(timesteps, x.dtype)
         x = self.dit.apply_blocks(self.blocks, x, modulation, rotary, kv_cache, prompt)
         if not self.is_last:
             return x
         height, width = latent_size
-        return unpatchify(self.dit.head(x, embedding), height // PATCH, width // PATCH)
+        return unpatchify(self.dit.head(x, modulation.head), height // PATCH, width // PATCH)
 
 
 def run_stages(

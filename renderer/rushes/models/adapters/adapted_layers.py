@@ -61,10 +61,9 @@ class AdaptedLayers:
         for hook in self._hooks:
             hook.remove()
         for name, original in self._originals.items():
-            weight = narrow_weight(self._layers[name])
-            self._layers[name].weight.data = original.to(weight.device)
+            narrow_weight(self._layers[name]).copy_(original)
         for name, original in self._plain_originals.items():
-            self._parameters[name].data.copy_(original)
+            self._parameters[name].copy_(original)
         self._hooks.clear()
         self._originals.clear()
         self._plain_originals.clear()
@@ -86,8 +85,9 @@ class AdaptedLayers:
         assert isinstance(weight, nn.Parameter)
         wide = weight.data.float()
         changes = [a.strength * a.weights.changes[name].of(wide) for a in using]
-        self._originals[name] = weight.data.cpu()
-        weight.data = (wide + sum(changes)).to(weight.dtype)
+        self._originals[name] = weight.detach().to("cpu", copy=True)
+        # In place, since the layer may be part of a stack.
+        weight.copy_((wide + sum(changes)).to(weight.dtype))
 
     def _set_plain(self) -> None:
         """Set biases, norms and their like to what they are at the strengths of now."""
@@ -102,7 +102,7 @@ class AdaptedLayers:
                 if strength and name in adapter.weights.plain:
                     is_changed = True
                     total = total + strength * adapter.weights.plain[name]
-            parameter.data.copy_(total if is_changed else original)
+            parameter.copy_(total if is_changed else original)
 
     def _hook(self, index: int, change: WeightChange) -> Callable[..., Tensor]:
         prepared: list[_Adding] = []  # on the layer's device, from its first run on

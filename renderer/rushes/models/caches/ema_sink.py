@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from rushes.models.caches.kv_cache import RotateKeys, Seen
+from rushes.models.caches.kv_cache import PlacesValues, RotateKeys, Seen
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.window import Window
@@ -15,7 +15,7 @@ from rushes.models.caches.window import Window
 KEPT = 0.999  # of a sink at each eviction; a constant in the reference too
 
 
-class EmaSinkCache:
+class EmaSinkCache(PlacesValues):
     """A rolling window of keys that are turned when they are used, by their place in the window.
 
     So positions never grow beyond the window. Where exactly as many frames leave as there are
@@ -55,7 +55,10 @@ class EmaSinkCache:
             replaced = min(evicted, sinks)
             frames[:, :, :, :replaced] = frames[:, :, :, sinks : sinks + replaced].clone()
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def value_slot(self, block: int) -> Tensor:
+        return self.window.value_slot(block)
+
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
         self.window.write(block, k, v)
         keys, values = self.window.read(block, 0, self.window.stop)
         return self._rotate_keys(keys, 0), values

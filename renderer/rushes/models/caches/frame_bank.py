@@ -93,7 +93,9 @@ class FrameBankCache:
             kept = salience(bank[0], text).topk(room - 1).indices[0]  # the best first
             bank[:] = torch.cat((bank[:, :, kept], staged), dim=2)
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
+        assert v is not None
+        k = k.to(v.dtype)
         if self._writes:
             self.rolling.write(block, k, v)
         window, tokens = self.window, self.window.sizes.frame_tokens

@@ -40,14 +40,29 @@ class KVCache(Protocol):
 
     rotates_keys: bool
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen | SeenByRow:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen | SeenByRow:
         """Store the chunk's keys and values; return all that its queries may attend to.
+
+        Keys may come in float32 whatever the values' type. Values that ``PlacesValues`` has in
+        place already are ``None``.
 
         Shapes:
             k, v: [B, S, N, D], keys rotated unless ``rotates_keys``
             returns: k and v [B, S_kv, N, D], keys rotated
         """
         ...
+
+
+class PlacesValues:
+    """A cache that lets a block compute its values where they are to stay."""
+
+    def value_slot(self, block: int) -> Tensor | None:
+        """Return the memory of the values of the pass, or nothing where there is no single one.
+
+        Shapes:
+            returns: [B * S, N * D]
+        """
+        raise NotImplementedError
 
 
 class RowCache(KVCache, Protocol):
@@ -74,7 +89,7 @@ class RowCache(KVCache, Protocol):
         ...
 
 
-class RollingKVCache:
+class RollingKVCache(PlacesValues):
     """A window of frames that rolls to the left behind its sink frames.
 
     ``begin_chunk`` makes room for a chunk once; every pass over that chunk (each denoising step
@@ -132,10 +147,15 @@ class RollingKVCache:
         self.positions = list(snapshot.values["positions"])
         self.frames[:, :, :, : len(self.positions)] = snapshot.tensors["frames"]
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def value_slot(self, block: int) -> Tensor:
+        end = len(self.positions)
+        return self.frames[block, 1, 0, end - self.chunk_frames : end].flatten(0, 1).flatten(1)
+
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
         end = len(self.positions)
         begin = end - self.chunk_frames
         keys, values = self.frames[block].unbind(0)  # [B, frames, tokens, N, D]
         keys[:, begin:end] = k.unflatten(1, (self.chunk_frames, -1))
-        values[:, begin:end] = v.unflatten(1, (self.chunk_frames, -1))
+        if v is not None:
+            values[:, begin:end] = v.unflatten(1, (self.chunk_frames, -1))
         return keys[:, :end].flatten(1, 2), values[:, :end].flatten(1, 2)

@@ -64,7 +64,9 @@ class QueueKVCache:
         """Say where the chunk of each row starts; all passes until the next call are over these."""
         self._starts, self._num_frames = list(starts), num_frames
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
+        assert v is not None
+        k = k.to(v.dtype)
         states = self.states[block][: len(self._starts)]
         self._refresh_sinks(block, states, k, v)
         self.targets[block] = [

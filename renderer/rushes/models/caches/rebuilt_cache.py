@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rushes.models.caches.kv_cache import Seen
+from rushes.models.caches.kv_cache import PlacesValues, Seen
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.window import Window
@@ -19,7 +19,7 @@ from rushes.models.caches.window import Window
 PAD_MULTIPLE = 128  # the reference's kernel works on tiles of so many keys, and sees the filling
 
 
-class RebuiltCache:
+class RebuiltCache(PlacesValues):
     """A window that is filled with context frames, then with the chunk behind them.
 
     ``bias`` is the weight of cached keys in the attention, next to 1 for the first cached frame and
@@ -52,7 +52,10 @@ class RebuiltCache:
         self._is_context = False
         return start
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def value_slot(self, block: int) -> Tensor:
+        return self.window.value_slot(block)
+
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
         self.window.write(block, k, v)
         keys, values = self.window.read(block, 0, self.window.stop)
         if self._is_context or self.bias == 1:

@@ -100,7 +100,9 @@ class RingKVCache:
         self.targets[:, :rows] = torch.where(new[:, None], targets, self.targets[:, :rows])
         self._written[:, :rows] += num_frames * new
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
+        assert v is not None
+        k = k.to(v.dtype)
         if block in self._undecided:
             self._undecided.discard(block)
             self._refresh_sinks(block, k, v)

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from rushes.models.caches.kv_cache import Seen
+from rushes.models.caches.kv_cache import PlacesValues, Seen
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.window import Window
 
 
-class SinkWindowCache:
+class SinkWindowCache(PlacesValues):
     """A window that rolls behind its sinks, and can be filled again from clean latents.
 
     Filling it again spares the sinks, unless it begins with the very first frame. With
@@ -54,7 +54,10 @@ class SinkWindowCache:
     def begin_clean_pass(self) -> None:
         """Say that the last pass over the chunk follows; here all passes are alike."""
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def value_slot(self, block: int) -> Tensor | None:
+        return None if self._spared else self.window.value_slot(block)
+
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
         self.window.write(block, k, v, self._spared)
         return self.window.read(block, 0, self.window.stop)
 

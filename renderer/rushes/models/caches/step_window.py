@@ -51,7 +51,8 @@ class StepWindowCache:
         self._start, self._count, self._is_clean = start, count, is_clean
         return start
 
-    def write(self, block: int, k: Tensor, v: Tensor) -> Seen:
+    def write(self, block: int, k: Tensor, v: Tensor | None) -> Seen:
+        assert v is not None
         window = self.window
         tokens = self.chunk_frames * window.sizes.frame_tokens
         turned = self._rotate_keys(k, self._start)

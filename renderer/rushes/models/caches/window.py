@@ -74,13 +74,21 @@ class Window:
         self.first, self.stop = stop - count, stop
         self.filled, self.end = stop, max(self.end, start + count)
 
-    def write(self, block: int, k: Tensor, v: Tensor, skipped: int = 0) -> None:
+    def value_slot(self, block: int) -> Tensor:
+        """Return where the values of the pass belong: [S, N * D]."""
+        return self.frames[block, 1, 0, self.first : self.stop].flatten(0, 1).flatten(1)
+
+    def write(self, block: int, k: Tensor, v: Tensor | None, skipped: int = 0) -> None:
         """Put the frames of the pass into its slots, all but the first ``skipped``.
+
+        Values that are in place already are ``None``.
 
         Shapes:
             k, v: [1, S, N, D]
         """
         for stored, new in zip(self.frames[block], (k, v), strict=True):
+            if new is None:
+                continue
             frames = new.unflatten(1, (self.stop - self.first, -1))
             stored[:, self.first + skipped : self.stop] = frames[:, skipped:]
 
