@@ -154,7 +154,7 @@ def test_other_numbers_of_workers_are_had_at_once(machine: Machine) -> None:
     assert machine.pids()["worker-1"] is not None
     assert machine.up("cpu")
     assert machine.pids() == before | {"worker-1": None}
-    assert machine.said == ["worker-1: it is one too many; it gives its job back and ends"]
+    assert machine.said == ["worker-1: it is one too many; it releases its job and ends"]
 
 
 def test_workers_are_started_anew_when_settings_change(machine: Machine) -> None:
@@ -163,7 +163,7 @@ def test_workers_are_started_anew_when_settings_change(machine: Machine) -> None
     assert machine.up()
     after = machine.pids()
     assert {name for name in before if before[name] != after[name]} == {"worker-0"}
-    assert machine.said == ["worker-0: its settings have changed; it gives its job back and ends"]
+    assert machine.said == ["worker-0: its settings have changed; it releases its job and ends"]
 
 
 @pytest.mark.parametrize("victim", ["supervisor", "broker", "worker-0"])

@@ -352,7 +352,7 @@ def test_a_job_that_hangs_is_given_up(running: RunningFarm, hangs_in: str, phase
     record = running.wait([job])[job]
     assert (record.state, record.attempts) == (State.QUARANTINED, 3)
     assert record.error is not None
-    assert f"the phase '{phase}' is stuck" in record.error.message
+    assert f"the phase '{phase}' hangs" in record.error.message
 
 
 def test_a_job_that_kills_every_worker_is_quarantined(running: RunningFarm) -> None:

@@ -27,14 +27,14 @@ from rushes_queue.cli.show.console import (
     say_error,
 )
 
-_WANTS_JSON = "rushes.wants_json"  # among what a command's context carries
+_WANTS_JSON = "rushes.wants_json"  # key in a command's context
 
 
 class Commands(TyperGroup):
     """Load commands when needed; turn our errors into one line on stderr and their exit code.
 
-    With ``--json`` a command that fails prints its errors on stdout as well: scripts get one answer
-    whatever happens.
+    With ``--json`` a command that fails prints its errors on stdout as well, so that scripts always
+    get one answer.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -66,11 +66,11 @@ class Commands(TyperGroup):
         except typer.BadParameter as error:
             if ctx.meta[_WANTS_JSON]:
                 print_json_errors([error_json(error.format_message(), exit_codes.USAGE)])
-            raise  # Typer tells it
+            raise  # Typer reports it
 
 
 def _end(ctx: Any, errors: list[dict[str, Any]], cause: BaseException) -> NoReturn:
-    """End a command whose errors have been told on stderr."""
+    """End a command whose errors have been printed on stderr."""
     if ctx.meta[_WANTS_JSON]:
         print_json_errors(errors)
     raise typer.Exit(errors[0]["exit_code"]) from cause

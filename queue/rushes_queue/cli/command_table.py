@@ -1,6 +1,6 @@
 """Which commands there are, and in which module; a module is imported when its command is needed.
 
-To import all of them takes a quarter of a second, which every command would wait.
+Importing all of them takes a quarter of a second, for which every command would wait.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ _PLACES = {
     for panel, commands in _PANELS.items()
     for command, module in commands.items()
 }
-_FUNCTIONS = {"eval": "evaluate"}  # the others have their command's name
-# Commands that hand options on which they do not know themselves.
+_FUNCTIONS = {"eval": "evaluate"}  # the others are called like their command
+# Commands that pass on options that they do not know themselves.
 _PASS_ON = {"flower": {"allow_extra_args": True, "ignore_unknown_options": True}}
 
 
@@ -100,7 +100,7 @@ def _load(name: str, panel: str, module: str) -> Any:
 
 
 def _show_switches_without_a_value(command: Any) -> None:
-    """Leave out the <bool> behind switches in the help: it looks as if they took a value."""
+    """Leave out the <bool> behind switches in the help, since it looks as if they took a value."""
     make_help_option = command.get_help_option
 
     def get_help_option(context: Any) -> Any:

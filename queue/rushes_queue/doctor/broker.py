@@ -1,4 +1,4 @@
-"""The broker: whether it can be reached, and whether it keeps what it is told."""
+"""The broker: whether it can be reached, and whether it keeps its data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
-    """Connect and measure; without a broker anywhere that is not a fault, but said."""
+    """Connect and measure; that no broker is configured is not a fault, but reported."""
     client = connect_briefly(loaded.settings.broker_url.get_secret_value())
     try:
         ping_ms = measure_ping_ms(client)
@@ -40,13 +40,13 @@ def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
                 "broker", "none is configured, so there is no farm", "rushes up, or docs/farm.md"
             )
         else:
-            yield fault("broker", str(error), "start it, or mend RUSHES_BROKER_URL")
+            yield fault("broker", str(error), "start it, or correct RUSHES_BROKER_URL")
         return
-    told = f"{address_of(client)} answers in {ping_ms:.1f} ms"
+    detail = f"{address_of(client)} answers in {ping_ms:.1f} ms"
     if ping_ms > _SLOW_MS:
-        yield warning("broker", told, "move broker and workers closer together")
+        yield warning("broker", detail, "move broker and workers closer together")
     else:
-        yield ok("broker", told)
+        yield ok("broker", detail)
     for check in (_version, _persistence, _memory, _clock, _security, _redelivery):
         yield from check(client, loaded)
 
@@ -80,25 +80,27 @@ def _persistence(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
             "redis-cli CONFIG SET appendfsync everysec, and the same in its configuration file",
         )
     else:
-        yield ok("persistence", f"append-only file, synced {sync or 'as its provider has it'}")
+        yield ok("persistence", f"append-only file, synced {sync or 'set by its provider'}")
 
 
 def _memory(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
     facts = read_info(client, "memory")
     used, limit = int(facts["used_memory"]), int(facts.get("maxmemory", 0))
     policy = facts.get("maxmemory_policy", "noeviction")
-    told = f"{used / 1e6:,.1f} MB of {f'{limit / 1e6:,.0f} MB' if limit else 'no limit'}, {policy}"
+    detail = (
+        f"{used / 1e6:,.1f} MB of {f'{limit / 1e6:,.0f} MB' if limit else 'no limit'}, {policy}"
+    )
     if policy != "noeviction":
         complain = fault if limit else warning
         yield complain(
             "memory",
-            f"{told}: when it is full, records of jobs are thrown away",
+            f"{detail}: when it is full, records of jobs are thrown away",
             "redis-cli CONFIG SET maxmemory-policy noeviction, and in its configuration file",
         )
     elif limit and used > _FULL * limit:
-        yield warning("memory", told, "rushes prune removes old jobs; or raise maxmemory")
+        yield warning("memory", detail, "rushes prune removes old jobs; or raise maxmemory")
     else:
-        yield ok("memory", told)
+        yield ok("memory", detail)
 
 
 def _clock(client: Redis, _: LoadedSettings) -> Iterator[Finding]:
@@ -141,16 +143,18 @@ def _security(client: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
 
 
 def _redelivery(_: Redis, loaded: LoadedSettings) -> Iterator[Finding]:
-    """Compare two times: a doorbell that comes again while its job is leased is dropped."""
+    """Compare lease and doorbell: doorbells delivered again while a job is leased are lost."""
     from rushes_queue.doorbell.app import celery_settings
 
     visible = celery_settings(loaded.settings)["broker_transport_options"]["visibility_timeout"]
     lease = loaded.settings.lease_seconds
-    told = f"{lease:g} s; doorbells that nobody answers come again after {visible:g} s"
+    detail = (
+        f"{lease:g} s; doorbells that are not acknowledged are delivered again after {visible:g} s"
+    )
     if lease >= visible:
-        yield warning("leases", told, "set RUSHES_LEASE_SECONDS to a minute or less")
+        yield warning("leases", detail, "set RUSHES_LEASE_SECONDS to a minute or less")
     else:
-        yield ok("leases", told)
+        yield ok("leases", detail)
 
 
 CHECKS: tuple[Check, ...] = (check_reach,)

@@ -19,7 +19,7 @@ Run = Callable[[Check, "LoadedSettings"], list[Finding]]
 
 
 class Child:
-    """A process that runs checks one after another; a new one takes over where it ends."""
+    """A process that runs checks one after another; if it ends, a new one takes over."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -34,7 +34,7 @@ class Child:
         self._output.close()
 
     def call(self, check: Check, loaded: LoadedSettings, seconds: float) -> list[Finding]:
-        """Run a check there and return what it finds, at the latest after ``seconds``."""
+        """Run a check there and return its findings, after ``seconds`` at the latest."""
         process, connection = self._started = self._started or self._start()
         try:
             connection.send((check, loaded))
@@ -73,7 +73,7 @@ class Child:
 
 
 def _serve(run: Run, connection: Connection, output: str) -> None:
-    """Run each check that arrives, until the other side hangs up."""
+    """Run each check that arrives, until the connection is closed."""
     descriptor = os.open(output, os.O_WRONLY | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

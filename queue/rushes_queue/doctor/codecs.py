@@ -29,7 +29,7 @@ def check_software(_: LoadedSettings) -> Iterator[Finding]:
 
 
 def check_hardware(_: LoadedSettings) -> Iterator[Finding]:
-    """Open NVENC; that FFmpeg lists it says nothing about the GPU."""
+    """Open NVENC: FFmpeg lists it on machines without a GPU too."""
     from rushes.video.write.codecs import HARDWARE_CODECS, try_codec
 
     working = []
@@ -41,7 +41,7 @@ def check_hardware(_: LoadedSettings) -> Iterator[Finding]:
     if working:
         yield ok("nvenc", f"{', '.join(working)} encode")
     else:
-        yield ok("nvenc", "none works here; only --hardware-encoder needs it")
+        yield ok("nvenc", "does not work here; only --hardware-encoder needs it")
 
 
 CHECKS: tuple[Check, ...] = (check_software, check_hardware)

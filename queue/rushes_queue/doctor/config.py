@@ -1,4 +1,4 @@
-"""Where settings come from, and those that do nothing or contradict each other."""
+"""Where settings come from, and settings without effect or that contradict each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rushes_queue.settings.model import LOCAL_FARM
 
 def check_origins(loaded: LoadedSettings) -> Iterator[Finding]:
     used = [str(file.path) for file in loaded.files if file.is_used]
-    yield ok("files", ", ".join(used) or "none; rushes config path names those that would be read")
+    yield ok("files", ", ".join(used) or "none; rushes config path lists those that would be read")
     for name in ("broker_url", "storage_url", "models_dir"):
         yield ok(name, f"from {loaded.origin(name)}")
     for name in loaded.unknown_variables:
@@ -21,7 +21,7 @@ def check_origins(loaded: LoadedSettings) -> Iterator[Finding]:
 
 
 def check_local_farm(loaded: LoadedSettings) -> Iterator[Finding]:
-    """Look whether jobs for the farm on this machine go where its workers look."""
+    """Check that jobs for the farm on this machine go where its workers look."""
     folder = loaded.settings.state_dir / LOCAL_FARM
     if not folder.is_dir():
         return

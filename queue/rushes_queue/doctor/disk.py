@@ -18,26 +18,26 @@ _FILES = 1024
 
 
 def check_room(loaded: LoadedSettings) -> Iterator[Finding]:
-    """Look whether the folders can be written to and have room."""
+    """Check that the folders are writable and have room."""
     settings = loaded.settings
     for name in ("work_dir", "cache_dir", "state_dir"):
         folder: Path = getattr(settings, name)
         variable = f"RUSHES_{name.upper()}"
         nearest = next(each for each in (folder, *folder.parents) if each.exists())
         free = free_bytes(folder)
-        told = f"{folder}: {free / _GB:,.0f} GB free"
+        detail = f"{folder}: {free / _GB:,.0f} GB free"
         if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
             yield fault(name, f"{folder} cannot be written to", f"chown it, or set {variable}")
         elif free < _TOO_TIGHT:
-            yield fault(name, told, f"make room, or set {variable} to another disk")
+            yield fault(name, detail, f"make room, or set {variable} to another disk")
         elif free < _TIGHT:
-            yield warning(name, told, f"make room, or set {variable} to another disk")
+            yield warning(name, detail, f"make room, or set {variable} to another disk")
         else:
-            yield ok(name, told)
+            yield ok(name, detail)
 
 
 def check_memory(_: LoadedSettings) -> Iterator[Finding]:
-    """Compare the memory of the machine, or of its container, with what loading weights takes."""
+    """Compare the memory of the machine, or of its container, with what loading weights needs."""
     if sys.platform != "linux":
         return
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -46,11 +46,11 @@ def check_memory(_: LoadedSettings) -> Iterator[Finding]:
     place = "the machine has"
     if text.isdecimal() and int(text) < total:
         total, place = int(text), "the container may use"
-    told = f"{place} {total / 2**30:.1f} GiB"
+    detail = f"{place} {total / 2**30:.1f} GiB"
     if total < _MEMORY_TIGHT:
-        yield warning("memory", told, "weights of 1.3 billion parameters want 16 GiB")
+        yield warning("memory", detail, "weights of 1.3 billion parameters need 16 GiB")
     else:
-        yield ok("memory", told)
+        yield ok("memory", detail)
 
 
 def check_open_files(_: LoadedSettings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Run the checks of each subject, each with a limit of time, and collect what they found."""
+"""Run the checks of each subject, each with a limit of time, and collect the findings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def examine(
     in_child: frozenset[str] = IN_CHILD,
     seconds: float = SECONDS,
 ) -> Iterator[Examined]:
-    """Yield what was found, subject by subject in their order.
+    """Yield the findings, subject by subject, in order.
 
     A check that raises, takes longer than ``seconds`` or ends the child process is a fault, and
     the others still run. ``in_child`` names the subjects that run in the child.
@@ -57,13 +57,13 @@ def examine(
 
 
 def run_check(check: Check, loaded: LoadedSettings) -> list[Finding]:
-    """Return what a check finds; where it raises, that is a finding too."""
+    """Return what a check finds; if it raises, that is a finding too."""
     findings: list[Finding] = []
     try:
         findings.extend(check(loaded))
     except RushesError as error:
         findings.append(fault(check_name(check), str(error), ""))
-    except Exception as error:  # whatever it is, the other checks are to run
+    except Exception as error:  # whatever it is, the other checks run
         message = f"{type(error).__name__}: {error}"
         cure = "this check itself failed; please report it"
         findings.append(fault(check_name(check), message, cure))

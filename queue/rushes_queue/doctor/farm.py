@@ -1,4 +1,4 @@
-"""Workers and queues: whether somebody serves what waits."""
+"""Workers and queues: whether the jobs that wait will be rendered."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rushes_queue.jobs.record import WAITS
 from rushes_queue.jobs.states import State
 from rushes_queue.settings.loaded import LoadedSettings
 
-_OVERDUE_MS = 60_000  # the sweep comes every few seconds while a worker lives
+_OVERDUE_MS = 60_000  # a sweep runs every few seconds while a worker is alive
 
 
 def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
-    """Look at who lives, and what waits for whom."""
+    """Check the live workers, and what jobs wait for."""
     settings = loaded.settings
     store = JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
     try:
         workers = store.workers.live()
     except BrokerError:
-        return  # that is a finding about the broker
+        return  # the broker's check reports it
     depths = store.depths()
     if not workers and not depths:
         yield warning("workers", "none", "rushes up, or rushes worker on the machines with GPUs")
@@ -42,26 +42,26 @@ def check_workers(loaded: LoadedSettings) -> Iterator[Finding]:
         text = printable(str(notices[0].fields.get("message", "")))
         yield warning(
             "notices",
-            f"{len(notices)} things from elsewhere could not be read; the latest: {text}",
-            "find out who sends them; they were set aside and do no harm",
+            f"{len(notices)} messages or documents could not be read; the latest: {text}",
+            "find out who sends them; they were skipped and do no harm",
         )
 
 
 def _judge(worker: LiveWorker) -> Finding:
     info = worker.info
     name = f"worker {info.name}"
-    told = f"{info.status}, {info.gpu or 'cpu'}, rushes {info.version}"
+    detail = f"{info.status}, {info.gpu or 'cpu'}, rushes {info.version}"
     if info.status == "unhealthy":
-        return fault(name, f"{told}: {info.note}", "look at its log, and at the GPU")
+        return fault(name, f"{detail}: {info.note}", "look at its log, and at the GPU")
     if info.max_schema < SCHEMA_VERSION:
-        return warning(name, f"{told}: leaves jobs of this version to others", "update it")
+        return warning(name, f"{detail}: leaves jobs of this version to others", "update it")
     if info.version != rushes.__version__:
-        return warning(name, f"{told}; this is {rushes.__version__}", "update one of them")
-    return ok(name, told)
+        return warning(name, f"{detail}; this is {rushes.__version__}", "update one of them")
+    return ok(name, detail)
 
 
 def _unserved(store: JobRecords, depths: dict[str, int]) -> Iterator[Finding]:
-    """Say of each queue how many jobs wait, and of those that no worker can take why."""
+    """Report how many jobs wait in each queue, and why no worker can take them."""
     waiting = with_reasons(store, store.list(state=State.QUEUED))
     stuck = Counter((each.queue, each.notes[WAITS]) for each in waiting if WAITS in each.notes)
     for queue in sorted(depths.keys() - {queue for queue, _ in stuck}):
@@ -76,7 +76,7 @@ def _unserved(store: JobRecords, depths: dict[str, int]) -> Iterator[Finding]:
 
 
 def _overdue(store: JobRecords) -> Iterator[Finding]:
-    """Find running jobs whose worker is gone and that nobody took back."""
+    """Find running jobs whose lease expired and that no sweep has ended."""
     latest = store.now_ms() - _OVERDUE_MS
     overdue = [
         record.id
@@ -86,13 +86,13 @@ def _overdue(store: JobRecords) -> Iterator[Finding]:
     if overdue:
         yield fault(
             "leases",
-            f"the worker of {', '.join(overdue[:5])} is gone, and nobody takes them over",
-            "start a worker: each one sweeps",
+            f"the worker of {', '.join(overdue[:5])} is gone, and no worker sweeps",
+            "start a worker: every worker sweeps",
         )
 
 
 def _waiting_in_vain(store: JobRecords) -> Iterator[Finding]:
-    """Find jobs that wait for others which will not be done by themselves."""
+    """Find jobs that wait for jobs which will not get done."""
     waiting = [record for record in store.list(state=State.QUEUED) if record.waiting_for]
     others = store.get_many({job for record in waiting for job in record.waiting_for})
     for record in waiting:

@@ -1,4 +1,4 @@
-"""What a check found: how bad it is, and what mends it."""
+"""What a check found: how bad it is, and how to fix it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rushes_queue.settings.loaded import LoadedSettings
 
 
 class Level(StrEnum):
-    """How bad it is; ``warning``: works, but not as well or as safely as it could."""
+    """How bad it is; ``warning``: it works, but not as well or as safely as it could."""
 
     OK = "ok"
     WARNING = "warning"
@@ -19,7 +19,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; ``cure`` is what to do where it is not well."""
+    """One result of a check; ``cure`` is what to do unless all is well."""
 
     level: Level
     name: str
@@ -43,10 +43,10 @@ def fault(name: str, message: str, cure: str) -> Finding:
 
 
 def check_name(check: Check) -> str:
-    """Return what a check that could not finish is called: ``check_open_files`` is open files."""
+    """Return the name of a check that could not finish: open files for ``check_open_files``."""
     return check.__name__.removeprefix("check_").replace("_", " ")
 
 
 def late(check: Check, seconds: float) -> Finding:
     message = f"took longer than {seconds:g} s"
-    return fault(check_name(check), message, "see what else is wrong, try again")
+    return fault(check_name(check), message, "fix the other findings first, then try again")

@@ -24,7 +24,7 @@ def check_python(_: LoadedSettings) -> Iterator[Finding]:
 
 
 def check_packages(_: LoadedSettings) -> Iterator[Finding]:
-    """Compare what is installed with what we were tested with."""
+    """Compare the installed packages with the versions that were tested."""
     try:
         wanted = [Requirement(text) for text in requires("rushes") or ()]
     except PackageNotFoundError:
@@ -50,7 +50,7 @@ def check_packages(_: LoadedSettings) -> Iterator[Finding]:
 
 
 def check_gpus(_: LoadedSettings) -> Iterator[Finding]:
-    """Compare what the driver sees with what torch can compute on, and try each GPU."""
+    """Compare the driver's GPUs with those that torch can use, and try each one."""
     import torch
 
     instructions = torch.backends.cpu.get_cpu_capability()
@@ -72,7 +72,7 @@ def check_gpus(_: LoadedSettings) -> Iterator[Finding]:
         else:
             yield warning(
                 "gpu",
-                "none: renders on the CPU, which is fast enough only for the preset pocket",
+                "none; renders on the CPU are fast enough only with the preset pocket",
                 "use a machine with an NVIDIA GPU of 16 GiB or more",
             )
     for index in range(usable):
@@ -80,7 +80,7 @@ def check_gpus(_: LoadedSettings) -> Iterator[Finding]:
 
 
 def check_attention(_: LoadedSettings) -> Iterator[Finding]:
-    """Call each kernel for attention that is here, and compare."""
+    """Run each attention kernel that is installed, and compare the results."""
     import torch
 
     from rushes.models.attention import attend
@@ -109,7 +109,7 @@ def _try_flash_attention(has_gpu: bool, *tensors: object) -> Iterator[Finding]:
             yield warning("flash-attn", f"cannot be loaded: {error}", "build it for this torch")
         return
     if not has_gpu:
-        yield ok("flash-attn", f"{flash_attn.__version__}; of no use without a GPU")
+        yield ok("flash-attn", f"{flash_attn.__version__}; it is not used without a GPU")
         return
     import torch
 
@@ -121,7 +121,7 @@ def _try_flash_attention(has_gpu: bool, *tensors: object) -> Iterator[Finding]:
 
 
 def _gpus_of_driver() -> list[str]:
-    """Return the driver's version and the names of its GPUs; nothing where there is no driver."""
+    """Return the driver's version and the names of its GPUs; nothing without a driver."""
     import pynvml
 
     try:
@@ -150,15 +150,15 @@ def _try_gpu(index: int) -> Finding:
         return fault(
             name, f"{facts.name} fails: {error}", "look at nvidia-smi and the kernel's log"
         )
-    told = (
+    detail = (
         f"{facts.name}, compute capability {facts.major}.{facts.minor}, "
         f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     )
     if difference > _TOLERANCE:
-        return fault(name, f"{told}: computes wrong numbers", "take it out of service")
+        return fault(name, f"{detail}: computes wrong numbers", "take it out of service")
     if capability < _OLDEST_CAPABILITY:
-        return warning(name, f"{told}: has no bfloat16", "expect slow renders; --dtype float16")
-    return ok(name, told)
+        return warning(name, f"{detail}: has no bfloat16", "expect slow renders; --dtype float16")
+    return ok(name, detail)
 
 
 CHECKS: tuple[Check, ...] = (check_python, check_packages, check_gpus, check_attention)

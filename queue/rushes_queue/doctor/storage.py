@@ -19,11 +19,11 @@ _TIGHT, _TOO_TIGHT = 20 * _GB, 2 * _GB
 
 
 def check_promises(loaded: LoadedSettings) -> Iterator[Finding]:
-    """Write, create once, read back, list, delete; then look at the room."""
+    """Write, create once, read back, list and delete; then check the free space."""
     settings = loaded.settings
     place = parse_storage_url(settings.storage_url)
     if isinstance(place, FolderPlace) and not Path(place.folder).exists():
-        yield ok("storage", f"{place.folder}: is not there yet; the first job makes it")
+        yield ok("storage", f"{place.folder}: does not exist yet; the first job makes it")
         return
     storage = open_storage(
         settings.storage_url,
@@ -38,26 +38,26 @@ def check_promises(loaded: LoadedSettings) -> Iterator[Finding]:
         yield fault("storage", str(error), "use a store with conditional writes; docs/farm.md")
         return
     except RushesError as error:
-        yield fault("storage", str(error), "mend it, or set RUSHES_STORAGE_URL and RUSHES_S3_*")
+        yield fault("storage", str(error), "fix it, or set RUSHES_STORAGE_URL and RUSHES_S3_*")
         return
     seconds = time.monotonic() - began
-    told = f"{settings.storage_url} writes once, reads back and deletes, in {seconds:.2f} s"
+    detail = f"{settings.storage_url} writes once, reads back and deletes, in {seconds:.2f} s"
     if seconds > _SLOW_SECONDS:
-        yield warning("storage", told, "look at the network, or move it closer")
+        yield warning("storage", detail, "check the network, or move the storage closer")
     else:
-        yield ok("storage", told)
+        yield ok("storage", detail)
     yield _room(storage.free_space())
 
 
 def _room(free: int | None) -> Finding:
     if free is None:
-        return ok("room", "as much as the bucket's owner allows")
-    told = f"{free / _GB:,.0f} GB free"
+        return ok("room", "limited by the owner of the bucket")
+    detail = f"{free / _GB:,.0f} GB free"
     if free < _TOO_TIGHT:
-        return fault("room", told, "rushes prune, or more disk")
+        return fault("room", detail, "rushes prune, or more disk")
     if free < _TIGHT:
-        return warning("room", told, "rushes prune, or more disk")
-    return ok("room", told)
+        return warning("room", detail, "rushes prune, or more disk")
+    return ok("room", detail)
 
 
 CHECKS: tuple[Check, ...] = (check_promises,)

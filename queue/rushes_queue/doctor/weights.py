@@ -1,4 +1,4 @@
-"""Which presets have their weights here, and a GPU that holds them."""
+"""Which presets have their weights here, and a GPU that is large enough."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_presets(loaded: LoadedSettings) -> Iterator[Finding]:
     for name in preset_names():
         preset = load_preset(name)
         if preset.brings_weights:
-            yield ok(name, "needs none: its weights are shipped, or made on first use")
+            yield ok(name, "needs no download: its weights are shipped, or made on first use")
         else:
             yield _judge(loaded, preset, largest)
 
@@ -34,18 +34,18 @@ def _judge(loaded: LoadedSettings, preset: Preset, largest: int | None) -> Findi
 
     memory = estimate_memory(preset, _WIDTH, _HEIGHT)
     needed = max(memory.rendering, memory.encoding_prompts)
-    told = f"{needed / _GIB:.1f} GiB of GPU memory at {_WIDTH}x{_HEIGHT}"
+    detail = f"{needed / _GIB:.1f} GiB of GPU memory at {_WIDTH}x{_HEIGHT}"
     folder = loaded.settings.models_dir
     if not is_installed(preset, folder):
         command = f"rushes models download {preset.name}"
-        return warning(preset.name, f"files are missing below {folder}; it needs {told}", command)
+        return warning(preset.name, f"files are missing below {folder}; it needs {detail}", command)
     if largest is not None and largest < needed:
         return warning(
             preset.name,
-            f"needs {told}, and the largest GPU has {largest / _GIB:.1f} GiB",
-            "a smaller --size or --vae; rushes plan tells what each needs",
+            f"needs {detail}, and the largest GPU has {largest / _GIB:.1f} GiB",
+            "a smaller --size or --vae; rushes plan shows what each needs",
         )
-    return ok(preset.name, f"all files are below {folder}; needs {told}")
+    return ok(preset.name, f"all files are below {folder}; needs {detail}")
 
 
 CHECKS: tuple[Check, ...] = (check_presets,)

@@ -1,4 +1,4 @@
-"""Start and stop the farm on this machine; whatever is there already is kept or repaired."""
+"""Start and stop the farm on this machine; what already runs is kept or repaired."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ WORKER_COMMAND = (sys.executable, "-m", "rushes_queue", "worker")
 DRAIN_SECONDS = 30.0  # a worker gives its job back within 20 s
 SECONDS_TO_START = 90.0
 
-_PORTS = range(20_000, 32_000)  # below those that systems give to outgoing connections
+_PORTS = range(20_000, 32_000)  # below the ports that systems use for outgoing connections
 _SECONDS_AT_ONCE = 5.0  # after a second signal
-_SECONDS_OF_OTHERS = 120.0  # that another rushes up or down may take
+_SECONDS_OF_OTHERS = 120.0  # to wait for another rushes up or down
 _OLD = 60.0  # seconds, for which a worker may be starting
-_SECONDS_TO_ANSWER = 10.0  # for one that is older, when all are waited for
+_SECONDS_TO_ANSWER = 10.0  # for an older one, while all are waited for
 _DEATHS_TO_GIVE_UP = 2
 _SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -49,15 +49,15 @@ def plan_farm(
     port: int | None = None,
     worker_command: Sequence[str] = WORKER_COMMAND,
 ) -> FarmSpec:
-    """Decide what is to run: what is asked for, else as last time.
+    """Decide what should run: what is asked for, else what ran last time.
 
-    Raises: ConfigError when there is no server, or the port cannot be had.
+    Raises: ConfigError when there is no server, or the port is taken.
     """
     before = farm.spec()
     environment = to_variables(loaded.settings)
     del environment["RUSHES_BROKER_URL"]
     environment["RUSHES_BROKER_URL_FILE"] = str(farm.url_file)
-    # Unless told otherwise, the storage of last time: the records of jobs name documents in it.
+    # By default the storage of last time: the records of jobs name documents in it.
     for name, value in (before.environment if before else {}).items():
         setting = name.removeprefix("RUSHES_").lower()
         if name in SHARED_VARIABLES and loaded.origin(setting).kind == "default":
@@ -75,10 +75,11 @@ def plan_farm(
 def bring_up(
     farm: LocalFarm, spec: FarmSpec, report: Report, seconds: float = SECONDS_TO_START
 ) -> bool:
-    """Have exactly this run, and wait until the broker answers and every worker is heard of.
+    """Run exactly this, and wait until the broker answers and every worker is alive.
 
-    Returns False when it ran so already. Workers of another specification are drained first.
-    Raises: TransientError when something does not start; ``report`` is told what happens.
+    Returns False when it ran already. Workers with another specification are drained first.
+    ``report`` is called with each step.
+    Raises: TransientError when something does not start.
     """
     local_server.write_config(farm.folder, spec.port)
     write_private(farm.file, spec.model_dump_json())
@@ -113,8 +114,8 @@ def bring_down(
 ) -> list[ProcessGuard]:
     """Stop all processes, workers first; returns those that had to be killed.
 
-    A worker gives its job back with what it has rendered, unless ``now``: then the job goes on
-    from its last save point, next time.
+    A worker saves and releases its job, unless ``now``: then the job continues from its last save
+    point.
     """
     killed = stop_all([farm.supervisor], [_SECONDS_AT_ONCE])
     killed += stop_all(farm.workers(), [0.2 if now else drain_seconds, _SECONDS_AT_ONCE])
@@ -123,9 +124,10 @@ def bring_down(
 
 @contextmanager
 def alone(farm: LocalFarm) -> Iterator[None]:
-    """Keep others from starting or stopping the farm meanwhile.
+    """Hold the lock for starting and stopping the farm.
 
-    Raises: SlotTakenError when they do so for too long; ConfigError when there can be no folder.
+    Raises: SlotTakenError when another process holds it for too long; ConfigError when the folder
+    cannot be made.
     """
     try:
         farm.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -140,7 +142,7 @@ def alone(farm: LocalFarm) -> Iterator[None]:
 def _choose_port(farm: LocalFarm, before: FarmSpec | None, port: int | None) -> int:
     """Return the port asked for, else that of last time, else a free one.
 
-    Raises: ConfigError when the one asked for cannot be had.
+    Raises: ConfigError when the port asked for is taken.
     """
     if before is not None and farm.server.is_taken():
         if port not in (None, before.port):
@@ -155,7 +157,7 @@ def _choose_port(farm: LocalFarm, before: FarmSpec | None, port: int | None) -> 
         raise ConfigError(f"--port {port}: cannot be had; choose another, or leave it out")
     free = next((each for each in random.sample(_PORTS, 100) if _is_free(each)), None)
     if free is None:
-        raise ConfigError("no free port was found; name one with --port")
+        raise ConfigError("no free port was found; choose one with --port")
     return free
 
 
@@ -170,14 +172,14 @@ def _is_free(port: int) -> bool:
 
 
 def _stop_others(farm: LocalFarm, spec: FarmSpec, report: Report) -> bool:
-    """Stop what runs by another specification; returns whether there was any."""
+    """Stop processes with another specification; returns whether there were any."""
     others = []
     for index, slot in enumerate(map(farm.worker, range(len(farm.workers())))):
         about = about_in(slot)
         is_wanted = index < len(spec.workers)
         if about is not None and not (is_wanted and about.key == spec.worker_key(index)):
             reason = "its settings have changed" if is_wanted else "it is one too many"
-            report(f"{slot.name}: {reason}; it gives its job back and ends")
+            report(f"{slot.name}: {reason}; it releases its job and ends")
             others.append(slot)
     about = about_in(farm.server)
     stop_all(others, [DRAIN_SECONDS, _SECONDS_AT_ONCE])
@@ -187,13 +189,13 @@ def _stop_others(farm: LocalFarm, spec: FarmSpec, report: Report) -> bool:
 
 
 def _old_workers(farm: LocalFarm, spec: FarmSpec) -> set[str]:
-    """Return the names of workers that should have been heard of by now."""
+    """Return the names of workers that should have sent a heartbeat by now."""
     slots = map(farm.worker, range(len(spec.workers)))
     return {slot.name for slot in slots if time.time() - (slot.started() or time.time()) > _OLD}
 
 
 def _missing(farm: LocalFarm, spec: FarmSpec) -> ProcessGuard | None:
-    """Return the first process that is not there yet, or not heard of."""
+    """Return the first process that has not started, or sent no heartbeat yet."""
     store = open_store(farm, spec)
     try:
         live = live_workers(farm, store) if farm.server.is_taken() else None
@@ -208,7 +210,7 @@ def _missing(farm: LocalFarm, spec: FarmSpec) -> ProcessGuard | None:
 
 
 def _cure(farm: LocalFarm, slot: ProcessGuard) -> str:
-    """Return what helps against a process that does not start, if that can be known."""
+    """Return a cure for a process that does not start, if one is known."""
     if slot.name != farm.server.name:
         return ""
     data = farm.folder / local_server.DATA
@@ -219,11 +221,11 @@ def _cure(farm: LocalFarm, slot: ProcessGuard) -> str:
 
 
 def _refuse_the_dying(slot: ProcessGuard, deaths: dict[str, int], cure: str) -> None:
-    """Give up on a process that died several times since it was first looked at.
+    """Give up on a process that has died several times since the first look.
 
     Raises: TransientError.
     """
-    about = last_about(slot)  # it may live too briefly to be met alive
+    about = last_about(slot)  # it may end before it can be seen running
     if about is None:
         return
     deaths[slot.name] = min(about.deaths, deaths.get(slot.name, about.deaths))

@@ -1,7 +1,7 @@
-"""A whole farm on this machine: what is to run, and what runs.
+"""A whole farm on this machine: what should run, and what runs.
 
-A supervisor keeps one broker and some workers alive, as the farm's file says; ``supervisor`` is
-its program, ``control`` starts and stops them all.
+A supervisor keeps one broker and some workers running, as the farm's file says; ``supervisor`` is
+its program, and ``control`` starts and stops everything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rushes.errors import ConfigError
 from rushes_queue.local.process_guard import ProcessGuard
 
-# What those who submit jobs and those who render them must agree on.
+# Settings that must be equal for submitting and rendering jobs.
 SHARED_VARIABLES = (
     "RUSHES_BROKER_URL_FILE",
     "RUSHES_KEY_PREFIX",
@@ -26,7 +26,7 @@ SHARED_VARIABLES = (
 
 
 class FarmSpec(BaseModel):
-    """What is to run; ``workers`` has the GPU of each, or ``cpu``."""
+    """What should run; ``workers`` has the GPU of each, or ``cpu``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class FarmSpec(BaseModel):
     environment: dict[str, str]
 
     def worker_key(self, index: int) -> str:
-        """Return what tells a worker of this specification from one of another."""
+        """Return a key that differs between workers of different specifications."""
         parts = [self.version, self.port, *self.command_of(index), sorted(self.environment.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -49,7 +49,7 @@ class FarmSpec(BaseModel):
 
 
 class About(BaseModel):
-    """What a slot tells of its process: its specification, and how often its like died lately."""
+    """What is kept beside a slot: its process's specification, and how often it crashed lately."""
 
     key: str
     deaths: int = 0
@@ -83,11 +83,11 @@ class LocalFarm:
         ]
 
     def is_running(self) -> bool:
-        """Say whether the broker runs, or somebody is there to start it again."""
+        """Say whether the broker or a supervisor that would start it again runs."""
         return self.supervisor.is_taken() or self.server.is_taken()
 
     def spec(self) -> FarmSpec | None:
-        """Read what is to run, None where there has been no farm.
+        """Read what should run; None where there has been no farm.
 
         Raises: ConfigError when the file is damaged.
         """
@@ -101,17 +101,14 @@ class LocalFarm:
             ) from error
 
     def broker_url(self) -> str:
-        """Return the broker's URL with its password.
-
-        Raises: ConfigError when it is not there.
-        """
+        """Return the broker's URL with its password. Raises: ConfigError when there is none."""
         try:
             return self.url_file.read_text().strip()
         except OSError as error:
             raise ConfigError(f"{self.url_file}: cannot be read: {error}; rushes up") from error
 
     def shared_variables(self) -> dict[str, str]:
-        """Return the variables that lead to this farm; none while it does not run."""
+        """Return the variables that lead to this farm; none unless it runs."""
         spec = self.spec() if self.is_running() else None
         if spec is None or not self.url_file.is_file():
             return {}
@@ -121,14 +118,14 @@ class LocalFarm:
 
 
 def about_in(slot: ProcessGuard) -> About | None:
-    """Return what a slot tells of its process, None when there is none."""
+    """Return what is kept about a slot's running process, None when there is none."""
     return last_about(slot) if slot.is_taken() else None
 
 
 def last_about(slot: ProcessGuard) -> About | None:
-    """Return what a slot tells of its latest process, None when there was none."""
+    """Return what is kept about a slot's latest process, None when there was none."""
     text = slot.about()
     try:
         return About.model_validate_json(text) if text else None
     except ValidationError:
-        return About(key="")  # of another version: like no specification of ours
+        return About(key="")  # of another version: equal to no specification of ours

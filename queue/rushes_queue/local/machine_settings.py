@@ -16,7 +16,7 @@ def load_settings(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Settings:
-    """Return the settings that count; arguments as of ``settings.sources.read_settings``.
+    """Return the settings; arguments as for ``settings.sources.read_settings``.
 
     Raises: ConfigError, one line that names every wrong value and where it comes from.
     """
@@ -28,7 +28,7 @@ def read_settings(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> LoadedSettings:
-    """Return the settings and where each comes from; arguments likewise.
+    """Return the settings and where each value comes from; arguments likewise.
 
     Raises: ConfigError.
     """

@@ -1,8 +1,8 @@
-"""A place for one process: a file that stays locked for as long as the process lives.
+"""A slot for one process: a file that stays locked while the process runs.
 
 The process inherits the lock, and the kernel frees it when the process and its children are gone.
-So unlike a number in a file, a slot cannot outlive a crash or a reboot, nor stand for another
-process that got the same number since. POSIX only.
+Unlike a process number in a file, a slot cannot outlive a crash or a reboot, or point to another
+process that got the same number. POSIX only.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from rushes.errors import ConfigError, TransientError
 
 _SECONDS_TO_LOCK = 2.0  # others look at a slot for some microseconds
 _SECONDS_BETWEEN_LOOKS = 0.05
-_LARGEST_LOG = 10 * 2**20  # bytes; then it starts anew and the old one is kept
-# The process writes its own number: whoever starts it may be killed before it could.
+_LARGEST_LOG = 10 * 2**20  # bytes; then a new one starts and the old one is kept
+# The process writes its own number, since its parent may be killed before it could.
 _RUN = 'echo "$$" > "$0" && exec "$@"'
 
 
@@ -32,7 +32,7 @@ class SlotTakenError(TransientError):
 
 @dataclass(frozen=True)
 class ProcessGuard:
-    """A slot by its folder and name; the process leads a session and group of its own."""
+    """A slot by its folder and name; its process leads a session and a group of its own."""
 
     folder: Path
     name: str
@@ -51,7 +51,7 @@ class ProcessGuard:
     ) -> subprocess.Popen[bytes]:
         """Start a process that does not end with this one; ``about`` can be read by others.
 
-        Raises: SlotTakenError when one lives already; OSError.
+        Raises: SlotTakenError when one runs already; OSError.
         """
         with self.locked() as file:
             self._pid_file.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ class ProcessGuard:
                 )
 
     def is_taken(self) -> bool:
-        """Say whether the process, or one that it started, lives."""
+        """Say whether the process, or one that it started, runs."""
         try:
             file = os.open(self._lock_file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -83,7 +83,7 @@ class ProcessGuard:
             os.close(file)
 
     def about(self) -> str | None:
-        """Return what ``start`` was told of the latest process, None when there was none."""
+        """Return what ``start`` was given about the latest process, None when there was none."""
         try:
             return self._lock_file.read_text() or None
         except FileNotFoundError:
@@ -114,9 +114,9 @@ class ProcessGuard:
                 os.kill(pid, number)
 
     def kill(self) -> None:
-        """End the process and all of its group.
+        """Kill the process and its group.
 
-        The group keeps its number reserved, so this cannot hit a stranger.
+        The group reserves the number, so no other process can be hit.
         """
         pid = self.pid()
         with suppress(ProcessLookupError):
@@ -124,7 +124,7 @@ class ProcessGuard:
                 os.killpg(pid, signal.SIGKILL)
 
     def is_orphaned(self) -> bool:
-        """Say whether the process is dead and only what it started lives."""
+        """Say whether the process has ended while processes that it started still run."""
         pid = self.pid()
         if pid is None:
             return False
@@ -146,7 +146,7 @@ class ProcessGuard:
 
     @contextmanager
     def locked(self, seconds: float = _SECONDS_TO_LOCK) -> Iterator[int]:
-        """Take the slot as this process; yields the file that a child may inherit with the lock.
+        """Lock the slot for this process; yields the file, which a child may inherit with the lock.
 
         Raises: SlotTakenError when it is not free in time.
         """
@@ -171,7 +171,7 @@ class ProcessGuard:
 
 
 def wait_until_free(slots: Iterable[ProcessGuard], seconds: float) -> bool:
-    """Wait until all these processes are gone; return False when they are not in time."""
+    """Wait until all these processes have ended; return False on a time-out."""
     deadline = time.monotonic() + seconds
     while any(slot.is_taken() for slot in slots):
         if time.monotonic() > deadline:
@@ -181,7 +181,7 @@ def wait_until_free(slots: Iterable[ProcessGuard], seconds: float) -> bool:
 
 
 def stop_all(slots: Sequence[ProcessGuard], patience: Sequence[float]) -> list[ProcessGuard]:
-    """Send SIGTERM, again after each of these times of patience, then SIGKILL.
+    """Send SIGTERM, again after each of these waits, then SIGKILL.
 
     Returns those that had to be killed.
     """

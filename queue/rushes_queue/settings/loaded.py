@@ -1,4 +1,4 @@
-"""Settings as they were found: their values, where each comes from, and how they are shown."""
+"""Settings with their values, where each value comes from, and how they are shown."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ DEFAULT = Origin("default")
 
 @dataclass(frozen=True)
 class LoadedSettings:
-    """Settings, where each comes from, and the files that were looked at."""
+    """Settings, where each value comes from, and the files that were read."""
 
     settings: Settings
-    origins: Mapping[str, Origin]  # by dotted name; what is missing is a default
+    origins: Mapping[str, Origin]  # by dotted name; those that are missing have defaults
     files: tuple[ConfigFile, ...]
     unknown_variables: tuple[str, ...]  # RUSHES_* of the environment that are not settings
 
@@ -97,7 +97,7 @@ def _shown(value: Any) -> Any:
 
 
 def _masked(url: str) -> str:
-    """Return what of a secret address may be shown: of a web address only the host."""
+    """Return the part of a secret address that may be shown: the host of a web address."""
     scheme, _, rest = hide_password(url).partition("://")
     if scheme.startswith("http"):
         return f"{scheme}://{rest.partition('/')[0].partition('?')[0]}/***"

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "RUSHES_"
 NESTED_BY = "__"
 LOCAL_FARM = "farm"  # folder below state_dir
-SECRETS = ("broker_url", "notify")  # never from a configuration file, as far as they are secret
+SECRETS = ("broker_url", "notify")  # secret ones are never read from a configuration file
 
 
 def _check_template(template: str) -> str:
@@ -85,7 +85,9 @@ def _check_web_address(url: SecretStr) -> SecretStr:
 def _check_endpoint(url: str) -> str:
     _check_web_address(SecretStr(url))
     if "@" in url:
-        raise ValueError("takes no user or password; set AWS_ACCESS_KEY_ID and its like")
+        raise ValueError(
+            "takes no user or password; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
     return url
 
 
@@ -108,25 +110,25 @@ class Retries(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_losses: PositiveInt = 3  # at the same chunk, not by one worker alone: then quarantined
-    max_losses_in_a_row: PositiveInt = 3  # of one worker, which then claims nothing for a while
+    max_losses: PositiveInt = 3  # at the same chunk, with more than one worker: then quarantined
+    max_losses_in_a_row: PositiveInt = 3  # of one worker, which then pauses
     max_failures: PositiveInt = 5  # for want of memory or disk
     max_infrastructure_failures: PositiveInt = 20  # of broker, storage or GPU
     first_delay_seconds: PositiveFloat = 5.0  # before another try; doubled each time
 
 
 class Deadlines(BaseModel):
-    """How long a phase of an attempt may take, in seconds, before it counts as stuck.
+    """How long a phase of an attempt may take, in seconds, before it counts as hung.
 
-    What earlier ones took, ``times_usual`` over, counts if it is longer.
+    ``times_usual`` times the duration of earlier attempts counts instead if it is longer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    input_seconds: PositiveFloat = 3600.0  # fetching what the job is made from
+    input_seconds: PositiveFloat = 3600.0  # fetching the inputs
     load_seconds: PositiveFloat = 3600.0  # of the networks
     first_chunk_seconds: PositiveFloat = 1800.0
-    chunk_seconds: PositiveFloat = 120.0  # once one has been made
+    chunk_seconds: PositiveFloat = 120.0  # after the first
     save_seconds: PositiveFloat = 1800.0  # of a save point
     join_seconds: PositiveFloat = 3600.0  # of the pieces of the video
     publish_seconds: PositiveFloat = 3600.0
@@ -181,7 +183,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what ``sources.read_settings`` has collected, and nothing else."""
+        """Use only what ``sources.read_settings`` has collected."""
         return (init_settings,)
 
     def open_storage(self) -> Storage:

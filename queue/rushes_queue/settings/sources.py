@@ -1,9 +1,9 @@
-"""Where the values of settings come from, and which of several counts.
+"""Where the values of settings come from, and which source takes precedence.
 
-A flag counts more than a variable ``RUSHES_*``, that more than the project's file, that more than
-the user's file, and that more than the default. Where no broker is named at all, a farm that runs
-on this machine (``rushes up``) says where its broker and its storage are. Variables are read by
-pydantic-settings' own source.
+From the first to the last: flags, variables ``RUSHES_*``, the project's file, the user's file, and
+the defaults. Where no broker is named at all, a farm that runs on this machine (``rushes up``)
+provides the addresses of its broker and its storage. Variables are read by pydantic-settings' own
+source.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from rushes_queue.settings.model import ENVIRONMENT_PREFIX, LOCAL_FARM, SECRETS,
 LocalFarmVariables = Callable[[Path], Mapping[str, str]]  # of the farm that lives in a folder
 
 _FALLBACKS = {"RUSHES_BROKER_URL": "REDIS_URL"}
-_FLAGS = {"broker_url": "--broker", "storage_url": "--storage"}  # those that are spelt otherwise
+_FLAGS = {"broker_url": "--broker", "storage_url": "--storage"}  # those with other spellings
 _FOLDERS = ("models_dir", "cache_dir", "work_dir", "state_dir", "lora_dir", "storage_url")
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """What one source says, and where it says it."""
+    """The values of one source, and where each was found."""
 
     values: Mapping[str, Any]
     origin: Callable[[Place], Origin]
@@ -55,8 +55,8 @@ def read_settings(
     """Collect the settings and where each comes from.
 
     ``flags`` are by name, ``None`` where one was not given. The environment is this process's, and
-    the project's folder the current one, unless given. ``local_farm`` returns the variables that
-    lead to the farm that lives in a folder, none while it does not run.
+    the project's folder the current one, unless given. ``local_farm`` returns the variables of the
+    farm in a folder; none unless it runs.
 
     Raises: ConfigError.
     """
@@ -64,7 +64,7 @@ def read_settings(
     files = find_config_files(environment, folder or Path.cwd())
     variables = _with_stand_ins(environment)
     given = {name: value for name, value in (flags or {}).items() if value is not None}
-    layers = [  # the one that counts most first
+    layers = [  # in order of precedence
         _Layer(given, lambda place: Origin("flag", _flag(place))),
         _variables_layer(variables),
         *(_file_layer(file) for file in files if file.is_used),
@@ -89,10 +89,10 @@ def read_settings(
 
 
 def _with_stand_ins(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return value and true name of each variable ``RUSHES_*``; an empty one counts as not set.
+    """Return the value and the actual name of each variable ``RUSHES_*``; empty ones are left out.
 
-    ``RUSHES_BROKER_URL_FILE`` and its like stand for the content of a file, ``REDIS_URL`` for the
-    broker.
+    Of variables such as ``RUSHES_BROKER_URL_FILE`` the content of the file is the value;
+    ``REDIS_URL`` is another name for the broker's.
     """
     found = {
         name: (value, name)
@@ -128,7 +128,7 @@ def _variables_layer(variables: Mapping[str, tuple[str, str]]) -> _Layer:
         raise ConfigError(f"environment {name}: is not a JSON object") from error
 
     def origin(place: Place) -> Origin:
-        """Return the variable that sets a value, by itself or as part of some JSON."""
+        """Return the variable that sets a value, alone or as part of a JSON object."""
         name = variable_of(place)
         name = name if name in variables else variable_of(place[:1])
         return Origin("environment", variables.get(name, ("", name))[1])
@@ -145,7 +145,7 @@ def _known_variables() -> set[str]:
 
 
 def _local_farm_layer(state_dir: Any, local_farm: LocalFarmVariables) -> _Layer:
-    """Return the settings by which to reach the farm that runs on this machine."""
+    """Return the settings that lead to the farm on this machine."""
     root = state_dir if isinstance(state_dir, str | Path) and state_dir else Settings().state_dir
     folder = Path(root).expanduser() / LOCAL_FARM
     variables = local_farm(folder) if folder.is_dir() else {}
@@ -154,7 +154,7 @@ def _local_farm_layer(state_dir: Any, local_farm: LocalFarmVariables) -> _Layer:
 
 
 def _file_layer(file: ConfigFile) -> _Layer:
-    """Return a file's settings, with relative folders taken from where it lies.
+    """Return a file's settings; relative folders are relative to the file.
 
     Raises: ConfigError.
     """
@@ -186,7 +186,7 @@ def _refuse_secrets(values: Mapping[str, Any], file: ConfigFile) -> None:
 
 
 def _merged(layers: list[_Layer]) -> dict[str, Any]:
-    """Return all values; where several layers set one, the first of them counts."""
+    """Merge layers; of several values the first counts."""
     merged: dict[str, Any] = {}
     for layer in reversed(layers):
         _update(merged, layer.values)

@@ -1,1 +1,1 @@
-"""The process that renders jobs, and what it does beside rendering."""
+"""The process that renders jobs, and its other duties."""

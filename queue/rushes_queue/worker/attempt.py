@@ -1,7 +1,7 @@
-"""One attempt at a job: from the claim to a published result, or to what is reported instead.
+"""One attempt at a job: from the claim to a published result or a reported failure.
 
-Knows no Celery. All that it does to the job goes through the store with the attempt's fence, so an
-attempt that lost its lease changes nothing any more.
+Celery is not used here. Every change of the job carries the attempt's fence, so an attempt that has
+lost its lease cannot change anything.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class AttemptRun:
         saved = SavedWork(store, self._job, self._fence, folder.work)
         chunk = saved.restore(self._record.oldest_fence)
         if chunk is not None:
-            self._log.say(f"goes on from the save point before chunk {chunk}")
+            self._log.say(f"continues from the save point before chunk {chunk}")
         self._report_start(document, chunk or 0)
         self._step()
         self._clock.begin("load")
@@ -364,6 +364,6 @@ class AttemptRun:
 
 
 def _kind_of_work(document: JobDocument) -> str:
-    """Return what decides how long loading and a chunk take."""
+    """Return the key of jobs whose phases take about as long."""
     plan = document.plan
     return f"{document.preset} {document.request.dtype} {plan['width']}x{plan['height']}"

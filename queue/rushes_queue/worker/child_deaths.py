@@ -9,17 +9,19 @@ from typing import Literal
 
 Cause = Literal["crash", "outside", "memory"]
 
-# What people and service managers send. A process that goes wrong gets others: SEGV, BUS, ABRT.
+# Signals of people and service managers. A process that crashes gets others: SEGV, BUS, ABRT.
 _FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM})
-_COUNTERS = Path("/proc/vmstat")  # Linux: what the kernel counts, of the whole machine
-_SIGNAL = re.compile(r"signal (\d+)")  # billiard's words: "Worker exited prematurely: signal 9 ..."
+_COUNTERS = Path("/proc/vmstat")  # Linux: counters of the kernel, for the whole machine
+_SIGNAL = re.compile(
+    r"signal (\d+)"
+)  # the message of billiard: "Worker exited prematurely: signal 9 ..."
 
 
 def count_memory_kills(counters: Path = _COUNTERS) -> int:
     """Return how many processes of this machine the kernel has killed for want of memory.
 
-    Zero where the system does not tell.
-    Source: Linux: include/linux/vm_event_item.h, OOM_KILL; shown as oom_kill since 4.13.
+    Zero on systems that do not count them. Source: Linux: include/linux/vm_event_item.h, OOM_KILL;
+    shown as oom_kill since 4.13.
     """
     try:
         lines = counters.read_text(encoding="utf-8").splitlines()
@@ -30,9 +32,10 @@ def count_memory_kills(counters: Path = _COUNTERS) -> int:
 
 
 def cause_of(message: str, *, is_memory_short: bool) -> Cause:
-    """Return why a child died, by what Celery says of it.
+    """Return why a child died, from Celery's message.
 
-    ``is_memory_short``: the memory killer has struck meanwhile; it sends SIGKILL.
+    ``is_memory_short``: the kernel has killed a process for want of memory meanwhile; it does so
+    with SIGKILL.
     """
     found = _SIGNAL.search(message)
     number = int(found[1]) if found else 0

@@ -8,7 +8,7 @@ from rushes.errors import ConfigError
 from rushes_queue.jobs.queue_names import GpuClass
 
 _GIB = 2**30
-# A card has a little less than its name promises.
+# A card has a little less memory than its name says.
 _CLASSES: tuple[tuple[float, GpuClass], ...] = (
     *((75, "gpu80"), (44, "gpu48")),
     *((22, "gpu24"), (14, "gpu16")),
@@ -17,7 +17,7 @@ _CLASSES: tuple[tuple[float, GpuClass], ...] = (
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU; ``uuid`` names it whatever other cards are visible."""
+    """One GPU; ``uuid`` identifies it whichever other cards are visible."""
 
     index: int
     uuid: str

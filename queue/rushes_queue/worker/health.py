@@ -1,4 +1,4 @@
-"""A file by which the health of a worker is seen without asking it: its age and its content."""
+"""A file that shows the health of a worker without asking it, by its age and its content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STALE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Health:
-    """What a worker last said, and how long ago."""
+    """What a worker wrote last, and how long ago."""
 
     name: str
     age_seconds: float
@@ -36,7 +36,7 @@ class Health:
 
 
 def write_health(work_dir: Path, name: str, status: WorkerStatus, activity: Activity) -> None:
-    """Write the file of a worker anew.
+    """Write the file of a worker.
 
     Raises: OSError.
     """
@@ -44,7 +44,7 @@ def write_health(work_dir: Path, name: str, status: WorkerStatus, activity: Acti
     folder.mkdir(parents=True, exist_ok=True)
     content = {"status": status, "activity": asdict(activity), "pid": os.getpid()}
     text = json.dumps(content).encode()
-    # Written each second, and of use only while the worker lives.
+    # Written each second, and used only while the worker is alive.
     write_whole(folder / f"{name}.json", lambda file: file.write(text), is_durable=False)
 
 
@@ -66,7 +66,7 @@ def remove_dead(work_dir: Path) -> None:
 
 
 def read_health(work_dir: Path) -> tuple[Health, ...]:
-    """Return what the workers with this work folder said, by name."""
+    """Return what the workers with this work folder wrote, by name."""
     found = []
     for path in sorted((work_dir / HEALTH).glob("*.json")):
         try:

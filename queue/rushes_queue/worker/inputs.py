@@ -1,4 +1,4 @@
-"""The files of a job on this machine: fetched by their content, checked, under their own names."""
+"""The files of a job on this machine: fetched by hash, checked, and under their own names."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from rushes_queue.storage.storage import Storage
 
 BLOB_CACHE = "blobs"  # below the cache folder
 _LEAST_FREE_BYTES = 64 * 2**20
-_PIXELS_PER_BYTE = 4  # of a result: twice what detailed pictures need at a high quality
+_PIXELS_PER_BYTE = 4  # of a result: twice the size of detailed pictures at a high quality
 
 
 @dataclass(frozen=True)
 class AttemptFolder:
-    """Where one attempt keeps its files; all of it goes when the attempt ends."""
+    """The folder of one attempt; it is removed when the attempt ends."""
 
     path: Path
 
     @property
     def work(self) -> Path:
-        """What the render saves on the way."""
+        """Save points of the render."""
         return self.path / "work"
 
     @property
@@ -43,7 +43,7 @@ class AttemptFolder:
 
     @classmethod
     def make(cls, path: Path) -> Self:
-        """Make the folders in an empty one."""
+        """Make the folders inside an empty one."""
         folder = cls(path)
         for each in (folder.work, folder.output, folder.inputs):
             each.mkdir()
@@ -51,7 +51,7 @@ class AttemptFolder:
 
 
 def refuse_full_disk(document: JobDocument, folder: Path, storage: Storage) -> None:
-    """Look before hours of work whether the result will have room, here and in the storage.
+    """Check before hours of work that the result will have room, here and in the storage.
 
     Raises: DiskFullError.
     """
@@ -69,9 +69,9 @@ def refuse_full_disk(document: JobDocument, folder: Path, storage: Storage) -> N
 def fetch_inputs(
     document: JobDocument, storage: Storage, folder: AttemptFolder, cache: Path, device: str
 ) -> RenderRequest:
-    """Fetch what the job is made from; return the request for its render.
+    """Fetch the inputs of a job; return the request for its render.
 
-    Raises: MissingKeyError, DamagedBlobError when storage does not have what was submitted.
+    Raises: MissingKeyError, DamagedBlobError when the storage does not have what was submitted.
     """
     blobs = cache / BLOB_CACHE
 
@@ -82,7 +82,7 @@ def fetch_inputs(
         return path
 
     def copy(source: Path, path: Path) -> None:
-        """Put a file there itself: LoRAs behind a link that leads elsewhere are not used."""
+        """Move or copy the file itself: LoRAs behind a link to elsewhere are not used."""
         path.parent.mkdir(exist_ok=True)
         try:
             path.hardlink_to(source)
@@ -91,7 +91,7 @@ def fetch_inputs(
 
     timeline = fetch(document.timeline, folder.inputs / document.timeline.name)
     video = audio = None
-    if document.input is not None:  # in a folder of its own: it may be called like the timeline
+    if document.input is not None:  # in a folder of its own: it may have the timeline's name
         video = fetch(document.input, folder.inputs / "video" / document.input.name)
     if document.audio is not None:  # beside the timeline, which may name it
         audio = fetch(document.audio, folder.inputs / document.audio.name)

@@ -1,4 +1,4 @@
-"""What a worker says of a job, for whoever reads ``rushes logs``."""
+"""The lines that a worker logs about a job, for ``rushes logs``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ logger = logging.getLogger(__name__)
 
 
 class JobLog:
-    """Lines in the events of one job; a broker that is away costs lines, never the job."""
+    """Lines in the events of one job; while the broker is away lines are lost, not the job."""
 
     def __init__(self, store: JobRecords, job: str, attempt: int) -> None:
         self._store, self._job, self._attempt = store, job, attempt
 
     def say(self, message: str, level: str = "info") -> None:
-        """Write a line down, here and in the broker."""
+        """Log a line, here and in the broker."""
         extra = {"job": self._job, "attempt": self._attempt}
         logger.log(getattr(logging, level.upper()), "job %s: %s", self._job, message, extra=extra)
         fields = {"level": level, "message": message, "attempt": self._attempt}

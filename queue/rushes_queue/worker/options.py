@@ -14,8 +14,8 @@ from rushes_queue.worker.gpus import Gpu
 class WorkerOptions:
     """``tags`` restrict a worker to jobs that have one of them; ``device`` is where it computes.
 
-    ``place`` is a name for where it runs that outlives it: a GPU, a slot of a local farm. Jobs that
-    are lost are counted there.
+    ``place`` names where it runs, and outlives it: a GPU, a slot of a local farm. Lost jobs are
+    counted by place.
     """
 
     name: str
@@ -32,7 +32,7 @@ class WorkerOptions:
         return self.place or self.name
 
     def queues(self, held: str | None = None) -> tuple[str, ...]:
-        """Return its queues in the order of service; of equals first those of the pipeline held."""
+        """Return its queues in the order of service; those of the loaded preset come first."""
         presets = sorted(self.presets, key=lambda preset: preset != held)
         return tuple(served_queues(presets, self.gpu.gpu_class if self.gpu else "any"))
 

@@ -1,6 +1,6 @@
-"""How long each phase of an attempt may take: what earlier ones took, many times over.
+"""How long each phase of an attempt may take: many times as long as earlier ones took.
 
-A render that hangs must not hold its job for ever; one that is only slow must not be ended.
+A render that hangs must not hold its job for ever, and one that is only slow must not be ended.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REMEMBERED = 32  # times of a phase
 
 
 class PhaseTimes:
-    """What the phases of earlier attempts took, by kind of job: preset, size, precision."""
+    """The durations of earlier attempts' phases, by kind of job: preset, size, precision."""
 
     def __init__(self) -> None:
         self._seconds: defaultdict[tuple[str, Phase], deque[float]] = defaultdict(
@@ -28,19 +28,19 @@ class PhaseTimes:
         )
 
     def add(self, kind: str, phase: Phase, seconds: float) -> None:
-        """Remember what a phase took."""
+        """Remember the duration of a phase."""
         self._seconds[kind, phase].append(seconds)
 
     def longest(self, kind: str, phase: Phase) -> float | None:
-        """Return the longest of the latest times, None where there was none yet."""
+        """Return the longest of the latest durations, None before the first one."""
         return max(self._seconds[kind, phase], default=None)
 
 
 class PhaseClock:
     """The phases of one attempt, and whether one of them takes too long.
 
-    ``overdue`` is to be called often, and only the time between such calls counts, up to a bound: a
-    process that was stopped has not been rendering meanwhile.
+    Call ``overdue`` often: only the time between calls counts, up to a bound, since a process that
+    was stopped did not render meanwhile.
     """
 
     def __init__(self, deadlines: Deadlines, times: PhaseTimes, *, longest_step: float) -> None:
@@ -53,16 +53,16 @@ class PhaseClock:
         self._is_saving = False
 
     def set_kind(self, kind: str) -> None:
-        """Say what kind of job this is, as soon as that is known."""
+        """Set the kind of job, as soon as it is known."""
         self._kind = kind
 
     def begin(self, phase: Phase) -> float:
-        """End the phase before and begin another one, or the same again; returns its seconds."""
+        """End the current phase and begin another one, or the same again; returns its seconds."""
         with self._lock:
             now = time.monotonic()
             seconds = now - self._begin
             self._times.add(self._kind, self._phase, seconds)
-            if self._phase == "first chunk":  # the next one takes less
+            if self._phase == "first chunk":  # the next one takes less time
                 self._times.add(self._kind, "chunk", seconds)
             self._phase, self._begin = phase, now
             self._spent.pop(phase, None)
@@ -70,7 +70,7 @@ class PhaseClock:
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """While a save point is stored, the render may have to wait for that."""
+        """Allow for the time in which the render waits for a save point to be stored."""
         begin = time.monotonic()
         self._spent.pop("save", None)
         self._is_saving = True
@@ -83,7 +83,7 @@ class PhaseClock:
                 self._spent.pop(self._phase, None)
 
     def overdue(self) -> str | None:
-        """Return what takes too long, in one line, if something does."""
+        """Return one line about the phase that takes too long, if one does."""
         with self._lock:
             now = time.monotonic()
             step = min(now - self._last_look, self._longest_step)
@@ -93,7 +93,7 @@ class PhaseClock:
             limit = self._limit(phase)
         if spent <= limit:
             return None
-        return f"the phase {phase!r} is stuck: it has taken more than {limit:.0f} s"
+        return f"the phase {phase!r} hangs: it has taken more than {limit:.0f} s"
 
     def _limit(self, phase: Phase) -> float:
         longest = self._times.longest(self._kind, phase)

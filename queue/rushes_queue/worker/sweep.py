@@ -1,7 +1,7 @@
-"""The sweep: ends attempts whose lease is over, and rings again for whatever waits unheard.
+"""The sweep: ends attempts whose lease has expired, and rings again for jobs that still wait.
 
-It also tells of jobs that were cancelled, or gave up, while they waited.
-Every worker sweeps, one at a time; so nothing depends on a message, or on a single machine.
+It also notifies of jobs that were cancelled, or failed, while they waited. Every worker sweeps, one
+at a time, so nothing depends on one message or one machine.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
     for job, state in reaped.lost:
         logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
         after_loss(links, job, state)
-    if reaped.unannounced:  # in a thread: notifications may be slow, and the heartbeat must go on
+    if reaped.unannounced:  # in a thread: notifications may be slow, and the sweep must go on
         Thread(
             target=_tell_and_save, args=(links, reaped.unannounced), name="tell", daemon=True
         ).start()
@@ -48,14 +48,14 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
 
 
 def after_loss(links: FarmLinks, job: str, state: State) -> None:
-    """Write down that a worker was lost, and tell whoever wants to know if that was the end."""
+    """Save the state of a job whose worker was lost, and notify if that was its end."""
     save_state(links.store, links.storage, job)
     if state in FINISHED:
         _tell(links, [job])
 
 
 def _tell_and_save(links: FarmLinks, jobs: Iterable[str]) -> None:
-    """Do for jobs that ended without a worker what it would have done."""
+    """Save and notify for jobs that ended without a worker."""
     for job in jobs:
         save_state(links.store, links.storage, job)
         _tell(links, [job])

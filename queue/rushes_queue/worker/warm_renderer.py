@@ -1,4 +1,4 @@
-"""Renders jobs one after another; the networks of the last one stay loaded."""
+"""Renders jobs one after another; the networks of the last job stay loaded."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 
 
 class Renderer(Protocol):
-    """What turns a job into files; benchmarks have one that only sleeps."""
+    """Turns a job into files; the one of the benchmarks only sleeps."""
 
     @property
     def preset(self) -> str | None:
-        """The pipeline that it holds loaded."""
+        """The preset that is loaded."""
         ...
 
     def load(self, document: JobDocument, say: Callable[[str], None]) -> None:
-        """Load what the job needs, and let go of the rest."""
+        """Load what the job needs, and free the rest."""
         ...
 
     def render(
@@ -73,7 +73,7 @@ class WarmRenderer:
 
 
 def import_networks() -> None:
-    """Import all that a render needs, computing nothing: a child that is forked has it at once."""
+    """Import all that a render needs without computing, so that a forked child has it at once."""
     import rushes.rendering.fitted
 
     del rushes

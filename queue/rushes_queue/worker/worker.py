@@ -1,7 +1,7 @@
-"""A worker: a parent that listens, and one child that renders.
+"""A worker: a parent that consumes doorbells, and one child that renders.
 
 The parent never touches the GPU: if the child crashes, the parent reports the loss at once and
-Celery starts another child. The first SIGTERM or SIGINT drains: the child saves, hands its job back
+Celery starts another child. The first SIGTERM or SIGINT drains: the child saves, releases its job
 and ends. The second one stops at once.
 """
 
@@ -35,9 +35,9 @@ from rushes_queue.worker.warm_renderer import Renderer
 logger = logging.getLogger(__name__)
 
 _EXIT_ANEW = 70
-_SECONDS_TO_END = 60.0  # for a worker that is to start anew
+_SECONDS_TO_END = 60.0  # until a worker that restarts has ended
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_SECONDS_BETWEEN_LOOKS = 0.5  # at whether to drain, of a worker that rests
+_SECONDS_BETWEEN_LOOKS = 0.5  # at which a resting worker checks whether to drain
 
 
 class Worker:
@@ -55,7 +55,7 @@ class Worker:
         self._drain_at = time.monotonic() + (options.drain_after_seconds or float("inf"))
 
     def run_once(self) -> bool:
-        """Take one job in this very process, without Celery; return False when none waits.
+        """Render one job in this process, without Celery; return False when none waits.
 
         Raises: BrokerError; WorkerRestsError when it has lost too many jobs in a row.
         """
@@ -64,7 +64,7 @@ class Worker:
             return self._take_job(self._links)
 
     def run(self) -> int:
-        """Serve until told to end; return the exit code.
+        """Serve until a signal ends it; return the exit code.
 
         Raises: BrokerError when the broker cannot be reached at the start.
         """
@@ -90,7 +90,7 @@ class Worker:
 
     @property
     def is_draining(self) -> bool:
-        """Whether it was told to end."""
+        """Whether it was asked to end."""
         return self._shared.is_draining
 
     # In the child
@@ -105,16 +105,16 @@ class Worker:
                 self._take_job(self._child_links)
                 return
             except WorkerRestsError as error:
-                # It keeps the one doorbell that it has, so that the others ring for others.
+                # It keeps its one doorbell, so that the others go to other workers.
                 logger.error("%s", error)
                 self._wait(error.seconds)
 
     def open_links(self) -> FarmLinks:
-        """Open the child's ways to the farm."""
+        """Open the child's connections to the farm."""
         return FarmLinks.open(self._settings)
 
     def _wait(self, seconds: float) -> None:
-        """Wait, unless told to drain."""
+        """Wait, unless the worker drains."""
         end = time.monotonic() + seconds
         while time.monotonic() < end and not self._shared.is_draining:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
@@ -170,7 +170,8 @@ class Worker:
             self._drain()
 
     def _start_anew(self) -> None:
-        """End with an error, upon which the command runs itself anew; at once if that hangs."""
+        """End with an error, so that the command runs itself again; kill the process if it
+        hangs."""
         from rushes_queue.doorbell.serve import stop
 
         stop(_EXIT_ANEW)
@@ -179,8 +180,8 @@ class Worker:
         timer.start()
 
     def _end_silent(self) -> None:
-        """End a process that nobody hears of; whoever started it starts another one."""
-        logger.critical("housekeeping has not got on for a long time; this worker ends")
+        """End a process without heartbeats; whoever started it starts another one."""
+        logger.critical("housekeeping hangs; this worker ends")
         faulthandler.dump_traceback()  # of all threads, to standard error
         self._stop_at_once()
 
@@ -207,13 +208,13 @@ class Worker:
         logger.info("worker %s serves %s", self._options.name, ", ".join(self._options.presets))
 
     def _report_lost_child(self, reason: str) -> None:
-        """The child died, as Celery tells: its job need not wait for the sweep."""
+        """Called when the child has died: its job need not wait for the sweep."""
         activity, links = self._shared.read(), self._links
         if not activity.job:
             return
         try:
             change = self._report_loss(activity, reason)
-        except RushesError as error:  # the sweep will see to it
+        except RushesError as error:  # the sweep will do it
             logger.warning("job %s: %s", activity.job, error)
             return
         links.ring(change.bells)
@@ -221,7 +222,7 @@ class Worker:
             after_loss(links, activity.job, change.after)
 
     def _report_loss(self, activity: Activity, message: str) -> Change:
-        """Say whose fault it was that the child died.
+        """Report the loss, and whether the job or something else caused it.
 
         Raises: BrokerError, FencedError, UnknownJobError.
         """
@@ -250,4 +251,4 @@ class Worker:
         try:
             self._links.store.events.add_notice("message", reason, fields)
         except RushesError as error:
-            logger.warning("a notice cannot be kept: %s", error)
+            logger.warning("a notice cannot be stored: %s", error)

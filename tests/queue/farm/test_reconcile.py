@@ -103,7 +103,7 @@ def test_twice_is_as_good_as_once(farm: Farm, every_state: dict[str, str]) -> No
 def test_a_dry_run_changes_nothing(farm: Farm, every_state: dict[str, str]) -> None:
     farm.store.client.flushall()
     result = farm.run("reconcile", "--dry-run")
-    assert "8 would be put back" in result.stdout
+    assert "8 would be restored" in result.stdout
     assert "2 queued" in result.stdout
     assert farm.store.list() == ()
 

@@ -35,7 +35,7 @@ def test_each_phase_has_its_own_deadline() -> None:
     assert watch(clock, 0.1) is None
     clock.begin("first chunk")
     assert watch(clock, 0.1) is None
-    assert "'first chunk' is stuck" in (watch(clock, 0.4) or "")
+    assert "'first chunk' hangs" in (watch(clock, 0.4) or "")
     clock.begin("publish")
     assert clock.overdue() is None
 

@@ -1,1 +1,1 @@
-"""Commands that run a farm and look after it."""
+"""Commands that run and maintain a farm."""

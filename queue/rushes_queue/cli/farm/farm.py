@@ -30,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 @takes_flags
 def workers(farm: FarmFlags, as_json: AsJson = False) -> None:
-    """List the workers that were heard of lately, and what they do."""
+    """List the live workers, and what they do."""
     store = farm.open_store()
     now_ms, found = store.now_ms(), store.workers.live()
     if as_json:
@@ -81,7 +81,7 @@ def metrics(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     once: Annotated[bool, typer.Option("--once", help="Print them and end.")] = False,
 ) -> None:
-    """Serve the farm's numbers for Prometheus, until Ctrl-C."""
+    """Serve the farm's metrics for Prometheus, until Ctrl-C."""
     from rushes_queue.farm.metrics import metrics_text, serve_metrics
 
     store = farm.open_store()
@@ -106,9 +106,9 @@ def metrics(
 
 @takes_flags
 def flower(farm: FarmFlags, context: typer.Context) -> None:
-    """Show workers and doorbells in Flower's web pages, which must be installed.
+    """Show workers and doorbells on Flower's web pages; Flower must be installed.
 
-    Other options are Flower's own: rushes flower --port=5555. Jobs are what rushes jobs shows.
+    Other options are passed to Flower: rushes flower --port=5555. For jobs see rushes jobs.
     """
     from importlib.util import find_spec
 
@@ -118,7 +118,7 @@ def flower(farm: FarmFlags, context: typer.Context) -> None:
         raise ConfigError("Flower is not installed: pip install flower")
     from tornado.options import Error
 
-    # Whoever reaches it can stop workers, so it is for this machine unless said otherwise.
+    # Whoever reaches it can stop workers, so by default it serves this machine only.
     arguments = ["flower", "--address=127.0.0.1", *context.args]
     try:
         make_app(farm.settings()).start(arguments)

@@ -26,8 +26,8 @@ def up(
     workers: Annotated[
         str | None,
         typer.Option(
-            help="How many, or 'gpus': one for each GPU. By default as last time; at first one "
-            "for each GPU, or one on the CPU."
+            help="How many, or 'gpus': one for each GPU. By default as last time; the first time "
+            "one for each GPU, or one on the CPU."
         ),
     ] = None,
     port: Annotated[
@@ -35,9 +35,9 @@ def up(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Start a farm on this machine: broker, workers, and someone who restarts them.
+    """Start a farm on this machine: broker, workers, and a supervisor that restarts them.
 
-    What runs already is kept. Jobs, and what was rendered of them, outlive everything.
+    What already runs is kept. Jobs and their save points survive restarts.
     """
     from rushes_queue.local.control import alone, bring_up, plan_farm
 
@@ -49,17 +49,17 @@ def up(
             wanted = _choose_workers("gpus") if _gpus() else ["cpu"]
         spec = plan_farm(farm, loaded, workers=wanted, port=port)
         is_change = bring_up(farm, spec, say)
-    say("the farm is up; rushes down stops it" if is_change else "the farm runs already")
+    say("the farm is up; rushes down stops it" if is_change else "the farm already runs")
     _show(farm, as_json)
 
 
 def down(
     now: Annotated[
         bool,
-        typer.Option("--now", help="Do not wait; jobs go on from their last save points later."),
+        typer.Option("--now", help="Do not wait; jobs continue from their last save points later."),
     ] = False,
 ) -> None:
-    """Stop the farm on this machine; its jobs go on after the next rushes up."""
+    """Stop the farm on this machine; its jobs continue after the next rushes up."""
     from rushes_queue.local.control import alone, bring_down
 
     farm, _ = _find_farm()
@@ -68,10 +68,10 @@ def down(
             say("no farm runs here")
             return
         waiting = _count_waiting(farm)
-        say("workers end at once" if now else "workers give their jobs back and end")
+        say("workers end at once" if now else "workers release their jobs and end")
         killed = bring_down(farm, now=now)
     for slot in killed:
-        say(f"warning: {slot.name} did not end when asked, and was killed")
+        say(f"warning: {slot.name} did not end in time, and was killed")
     jobs = f"; {waiting} jobs go on after rushes up" if waiting else ""
     say(f"the farm is down{jobs}")
 
@@ -79,7 +79,7 @@ def down(
 def ps(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show what runs of the farm on this machine, and which job each worker has."""
+    """Show the processes of the farm on this machine, and the job of each worker."""
     farm, _ = _find_farm()
     _show(farm, as_json)
 
@@ -196,7 +196,7 @@ def _part(slot: ProcessGuard, detail: str) -> dict[str, Any]:
 
 
 def _add_jobs(farm: LocalFarm, store: JobRecords, workers: list[dict[str, Any]]) -> None:
-    """Say of each worker what it does; one that runs and was not heard of starts."""
+    """Describe each worker; one that runs and has sent no heartbeat is starting."""
     from rushes_queue.local.farm_store import live_workers
 
     live = live_workers(farm, store)

@@ -1,4 +1,4 @@
-"""``rushes prune``: what nobody needs any more goes, from broker and storage."""
+"""``rushes prune``: remove what is no longer needed from broker and storage."""
 
 from __future__ import annotations
 
@@ -31,14 +31,16 @@ _KINDS = ("documents", "work", "results", "blobs", "checks", "leftovers")
 @takes_flags
 def prune(
     farm: FarmFlags,
-    older_than: Annotated[str, typer.Option(help="Since when: 12h, 30d, 8w.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    older_than: Annotated[str, typer.Option(help="Age: 12h, 30d, 8w.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be removed.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Remove jobs that ended long ago, with their results, inputs and save points.
 
-    Results go by their own age. Inputs stay while any job names them.
+    Results are removed by their own age. Inputs stay while any job uses them.
     """
     age = parse_duration(older_than)
     store, storage = farm.open_store(), farm.open_storage()
@@ -78,7 +80,7 @@ def _old_jobs(store: JobRecords, age: timedelta) -> tuple[str, ...]:
 
 
 def _forget(store: JobRecords, jobs: Sequence[str]) -> tuple[str, ...]:
-    """Remove the records; returns those that somebody has not taken up again meanwhile."""
+    """Remove the records; returns those that were removed, without jobs queued again meanwhile."""
     gone = []
     for job in jobs:
         with suppress(UnknownJobError, JobConflictError):

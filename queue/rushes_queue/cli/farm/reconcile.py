@@ -1,4 +1,4 @@
-"""``rushes reconcile``: a broker that lost its records gets them back from the storage."""
+"""``rushes reconcile``: restore records that the broker lost from the storage."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rushes_queue.jobs.states import State
 @takes_flags
 def reconcile(
     farm: FarmFlags,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is missing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Put back the jobs that the storage knows and the broker lost.
+    """Restore the jobs that the storage knows and the broker lost.
 
-    Jobs that the broker still has stay as they are. Exit code 10 when some could not be put back.
+    Jobs that the broker still has stay as they are. Exit code 10 when some could not be restored.
     """
     from rushes_queue.farm.connections import FarmLinks
     from rushes_queue.farm.reconcile import reconcile as put_back
@@ -46,7 +46,7 @@ def reconcile(
     else:
         counts = outcome.counts
         states = ", ".join(f"{counts[state]:,} {state}" for state in State if counts[state])
-        verb = "would be put back" if dry_run else "put back"
+        verb = "would be restored" if dry_run else "restored"
         typer.echo(f"{len(outcome.kept):,} jobs are there; {len(outcome.restored):,} {verb}")
         if states:
             typer.echo(states)

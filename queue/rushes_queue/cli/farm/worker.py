@@ -31,7 +31,7 @@ def worker(
     farm: FarmFlags,
     places: FolderFlags,
     gpu: Annotated[
-        str, typer.Option(help="Number of the GPU, or cpu; auto is the first one there is.")
+        str, typer.Option(help="Number of the GPU, or cpu; auto is the first GPU.")
     ] = "auto",
     models: Annotated[
         list[str] | None,
@@ -51,16 +51,19 @@ def worker(
         bool, typer.Option("--once", help="Render one waiting job, if there is one, and end.")
     ] = False,
     drain_after: Annotated[
-        str | None, typer.Option(help="End after this time: 90s, 30m, 8h; a job is handed back.")
+        str | None,
+        typer.Option(
+            help="End after this time: 90s, 30m, 8h; a running job is saved and released."
+        ),
     ] = None,
     health: Annotated[
-        bool, typer.Option("--health", help="Say how the workers of this machine are, and end.")
+        bool, typer.Option("--health", help="Show the health of this machine's workers, and end.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
 ) -> None:
-    """Render jobs until told to end.
+    """Render jobs until a signal ends it.
 
-    SIGTERM or Ctrl-C: save, hand the job back, end. A second time: end at once.
+    SIGTERM or Ctrl-C: save, release the job, end. A second time: end at once.
     """
     settings = farm.settings()
     if health:
@@ -139,12 +142,12 @@ def _device(wanted: str, gpu: Gpu | None) -> str:
 
 
 def _show_health(settings: Settings, name: str | None) -> int:
-    """Print a line a worker; return 1 when one, or the one asked for, is not well."""
+    """Print a line a worker; return 1 when one, or the one asked for, is unhealthy."""
     from rushes_queue.worker.health import read_health
 
     found = [each for each in read_health(settings.work_dir) if name in (None, each.name)]
     for each in found:
         typer.echo(str(each) if each.is_alive else f"{each}: silent")
     if not found:
-        say("no worker of this machine has said anything")
+        say("no worker of this machine has reported its health")
     return exit_codes.OK if found and all(each.is_alive for each in found) else exit_codes.FAILED

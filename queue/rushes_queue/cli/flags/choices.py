@@ -1,4 +1,4 @@
-"""Names that options take and the shell completes, from the data that has them."""
+"""Names that options take and the shell completes, from presets and examples."""
 
 from __future__ import annotations
 

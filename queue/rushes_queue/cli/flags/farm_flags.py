@@ -30,14 +30,11 @@ class FarmFlags:
     ] = None
 
     def settings(self) -> Settings:
-        """Return the settings that count.
-
-        Raises: ConfigError.
-        """
+        """Return the settings. Raises: ConfigError."""
         return self.loaded().settings
 
     def loaded(self) -> LoadedSettings:
-        """Return the settings that count, and where each comes from.
+        """Return the settings, and where each value comes from.
 
         Raises: ConfigError.
         """

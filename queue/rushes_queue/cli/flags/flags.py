@@ -97,7 +97,7 @@ class LoadFlags:
     ] = None
 
     def load(self, file: TimelineFile, preset: Preset | None = None) -> LoadedTimeline:
-        """Read a file; all its problems are in the answer.
+        """Read a file; the result holds all its problems.
 
         Raises: typer.BadParameter when no preset renders the pipeline that was asked for.
         """
@@ -142,7 +142,7 @@ class LoadFlags:
         return load_settings({"lora_dir": self.lora_dir or None}).lora_dir
 
 
-_PASSED_ON = (  # flags of PlanFlags that are options of the plan under the same name
+_PASSED_ON = (  # flags of PlanFlags that are plan options of the same name
     *("profile", "stream_batch", "fps", "duration", "mode", "noise_scale"),
     *("on_prompt_change", "ramp", "transition_steps", "transition_method", "empty_bank"),
     *("noise", "noise_device", "positions"),
@@ -195,7 +195,7 @@ class PlanFlags:
     )
     noise: Annotated[
         Literal["torch-cpu", "cuda"] | None,
-        typer.Option(help="Whose random numbers: PyTorch's on a CPU, or those of a GPU."),
+        typer.Option(help="Random numbers as PyTorch draws them on a CPU, or as a GPU does."),
     ] = None
     noise_device: Annotated[
         str | None, typer.Option(help="With --noise cuda: the GPU, such as h100 or 4090.")
@@ -364,7 +364,7 @@ class ResultFlags(InputFlags):
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Pipeline preset, or a .yaml file of one's own; by default the one that renders "
+            help="Preset, or a .yaml file of your own; by default the one that renders "
             "the file's pipeline.",
             metavar="PRESET",
             autocompletion=complete_presets,
@@ -391,7 +391,7 @@ class ResultFlags(InputFlags):
     ] = False
     enlarge: Annotated[
         int,
-        typer.Option(min=1, max=16, help="Write pictures so many times as wide and high."),
+        typer.Option(min=1, max=16, help="Enlarge pictures so many times."),
     ] = 1
 
     def values(self) -> ResultValues:

@@ -1,4 +1,4 @@
-"""From a timeline file and the options of a command to the results that are asked for."""
+"""From a timeline file and the options of a command to planned shots."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def make_shots(
     output: Path | None = None,
     choose: Callable[[str | None], str] | None = None,
 ) -> tuple[Preset, list[Shot]]:
-    """Load and plan a timeline: its preset, and what every take is to become.
+    """Load and plan a timeline; returns its preset and a shot for each take.
 
     ``choose`` returns the preset of a pipeline where none was named; by default it is that of the
     settings, else one whose weights are here.
@@ -85,7 +85,7 @@ def make_shots(
 
 
 def say_proposal(proposal: str | None) -> None:
-    """Say what is proposed for a timeline, if anything is."""
+    """Print what is proposed for a timeline, if anything is."""
     if proposal is not None:
         say(f"note: this timeline {proposal}")
 
@@ -96,7 +96,7 @@ def warn_of(plans: Sequence[RenderPlan]) -> None:
         say(f"warning: {warning}")
 
 
-@cache  # the note is for once
+@cache  # so that the note is printed once
 def default_preset(folders: Folders, pipeline: str | None = None) -> str:
     """Choose the settings' preset, else one of the pipeline whose weights are here, or a stand-in.
 

@@ -16,14 +16,14 @@ from rushes.errors import ConfigError, MissingFileError
 STDIN = Path("-")
 FILES_HELP = "Timeline or workflow files, folders of them, or - for standard input."
 FILE_HELP = "Timeline or workflow file, a folder with one, or - for standard input."
-# Ends of names that results of ours have: x.mp4.json is a manifest, not a timeline.
+# Suffixes of results: x.mp4.json is a manifest, not a timeline.
 _RESULTS = (".mp4", ".mkv", ".mov", ".webm", ".gif", ".png")
 _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
 class TimelineFile:
-    """A timeline file: where it is taken to lie, what messages call it, where its content is.
+    """A timeline file: its assumed path, its name in messages, and where its content is.
 
     What comes from standard input lies in the current folder, with a name from its hash.
     """

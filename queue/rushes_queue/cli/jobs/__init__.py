@@ -1,1 +1,1 @@
-"""Commands that submit jobs, follow and change them."""
+"""Commands that submit, follow and change jobs."""

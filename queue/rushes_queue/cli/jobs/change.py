@@ -1,4 +1,4 @@
-"""``rushes cancel``, ``pause``, ``resume``, ``retry`` and ``priority``: jobs take another way."""
+"""``rushes cancel``, ``pause``, ``resume``, ``retry`` and ``priority``: change jobs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def retry(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue failed, cancelled or quarantined jobs again, from save points that are left."""
+    """Queue failed, cancelled or quarantined jobs again; they continue from save points."""
     _change(
         farm,
         choice,
@@ -109,7 +109,7 @@ def _change(
     as_json: bool,
     is_agreed: bool = True,
 ) -> None:
-    """Do one thing to each job, say what became of it, and write down the new states."""
+    """Change each job, print what became of it, and save the new states."""
     from rushes_queue.client.changes import change_jobs, open_links
     from rushes_queue.client.json_forms import to_json
 
@@ -120,7 +120,7 @@ def _change(
         confirm(f"{event} {len(chosen.jobs):,} jobs?", is_agreed)
     results: list[dict[str, Any]] = []
     faults: list[RushesError] = list(chosen.faults)
-    # What waits for another job comes back with that one and never alone, so the oldest go first.
+    # A job that waits for another comes back only with that one, so the oldest go first.
     is_reversed = event is Event.RETRY and not given
     jobs = tuple(reversed(chosen.jobs)) if is_reversed else chosen.jobs
     for job, answer in change_jobs(links, jobs, act):

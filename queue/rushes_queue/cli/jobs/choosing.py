@@ -30,7 +30,7 @@ _HARMFUL = re.compile(r"[^\w .,-]")  # shells evaluate what a completion prints
 
 
 def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Return ids that start so, with their names; nothing if the broker takes its time."""
+    """Return ids that start so, with their names; nothing if the broker is slow."""
     from rushes_queue.cli.flags.farm_flags import FarmFlags
 
     found: list[tuple[str, str]] = []
@@ -66,7 +66,7 @@ JobsArgument = Annotated[
 
 @dataclass(frozen=True)
 class Chosen:
-    """The jobs that were found, and what was wrong with the rest."""
+    """The jobs that were found, and the errors about the others."""
 
     jobs: tuple[str, ...]
     faults: tuple[JobError, ...] = ()
@@ -125,7 +125,7 @@ class ChoiceFlags:
 
 
 def find_jobs(store: JobList, given: Sequence[str]) -> Chosen:
-    """Find each job by the start of its id; one that is wrong does not hide the others."""
+    """Find each job by the start of its id; an error does not stop the others."""
     jobs: dict[str, None] = {}
     faults: list[JobError] = []
     for text in given:
@@ -137,7 +137,7 @@ def find_jobs(store: JobList, given: Sequence[str]) -> Chosen:
 
 
 def end_with(faults: Sequence[RushesError], num_done: int) -> NoReturn:
-    """Say what was wrong with single jobs, and end the command with the exit code for that."""
+    """Print the errors about single jobs, and end the command with their exit code."""
     for fault in faults:
         say_error(fault)
     if not num_done and not faults:
@@ -153,12 +153,12 @@ def code_of(num_done: int, codes: Sequence[int]) -> int:
 
 
 def confirm(question: str, is_agreed: bool) -> None:
-    """Let a person agree to what cannot be taken back.
+    """Ask for confirmation of what cannot be undone.
 
-    Raises: typer.BadParameter when there is nobody to ask; typer.Abort when the answer is no.
+    Raises: typer.BadParameter when there is no terminal; typer.Abort when the answer is no.
     """
     if is_agreed:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} Nobody is there to answer; give --yes")
+        raise typer.BadParameter(f"{question} there is no terminal to ask on; give --yes")
     typer.confirm(question, abort=True, err=True)

@@ -39,14 +39,14 @@ def fetch(
     output: Folder = HERE,
     conflict: Annotated[
         Literal["skip", "overwrite", "copy"] | None,
-        typer.Option(help="What to do where other files are in the way; else exit code 6."),
+        typer.Option(help="What to do with other files of the same name; by default exit code 6."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Bring video, manifest and contact sheet of jobs that are done into a folder.
 
     Every file is checked against its hash; a result appears whole or not at all. Without a broker
-    the storage alone says what is there. Of --tag, --state and --all unfinished jobs are left out.
+    the storage is asked instead. Of --tag, --state and --all unfinished jobs are left out.
     """
     from rushes_queue.client.json_forms import to_json
 
@@ -113,7 +113,7 @@ def fetch_all(
     conflict: OnConflict | None,
     faults: list[RushesError],
 ) -> Iterator[FetchedJob]:
-    """Bring the results into a folder; what does not work is added to the faults."""
+    """Fetch results into a folder; errors are added to the faults."""
     from rushes_queue.archive.fetch import fetch_result
     from rushes_queue.client.answers import FetchedJob
 

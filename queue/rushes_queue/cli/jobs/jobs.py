@@ -1,4 +1,4 @@
-"""``rushes jobs`` and ``rushes status``: what there is, and how it stands."""
+"""``rushes jobs`` and ``rushes status``: list jobs, and show their state."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _row(record: JobRecord, now_ms: int, is_narrow: bool) -> tuple[str, ...]:
 
 
 def _describe(record: JobRecord, attempts: tuple[Attempt, ...]) -> str:
-    """Return the lines about one job, without those that say nothing."""
+    """Return the lines about one job, without empty ones."""
     result = record.result or {}
     facts = {
         "job": record.id,

@@ -31,7 +31,7 @@ def logs(
     farm: FarmFlags,
     job: JobsArgument = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the jobs have ended.")
+        bool, typer.Option("--follow", "-f", help="Follow until the jobs have ended.")
     ] = False,
     last: Annotated[
         int | None, typer.Option("--last", "-n", min=0, help="Only the last lines of each job.")
@@ -40,9 +40,9 @@ def logs(
         bool, typer.Option("--json", help="Print JSON Lines: one object for each event.")
     ] = False,
 ) -> None:
-    """Show what happened to jobs: changes of state, and what their workers said.
+    """Show what happened to jobs: changes of state, and the lines of their workers.
 
-    The latest thousand events of each job are kept. Ctrl-C leaves the jobs alone.
+    The latest thousand events of each job are kept. Ctrl-C does not stop the jobs.
     """
     from rushes_queue.client.answers import JobLine
     from rushes_queue.client.event_log import follow_events, kept_events
@@ -79,7 +79,7 @@ def _say_away(error: BrokerError) -> None:
 
 
 def _line(event: JobEvent) -> str:
-    """Return one event as one line, whatever is in it."""
+    """Return one event as one line."""
     fields = dict(event.fields)
     time_ = f"{local_time(event.ms)}.{event.ms % 1000:03}"
     match event.kind:

@@ -1,4 +1,4 @@
-"""What is told of results once jobs were watched to their end: where they are, or fetched."""
+"""The results of watched jobs that have ended: printed, or fetched."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _MOST_NAMED = 5
 def show_results(
     store: JobRecords, storage: Storage, jobs: Sequence[str], folder: Path | None
 ) -> int:
-    """Say where the results of the jobs that are done are, or bring them into a folder.
+    """Print where the results of done jobs are, or fetch them into a folder.
 
     Returns the exit code: that of the first result that cannot be fetched.
     """
     try:
         records = store.get_many(jobs).values()
     except RushesError:
-        return exit_codes.OK  # watching has said that the broker is away
+        return exit_codes.OK  # watching has printed that the broker is away
     done = [record for record in records if record.state is State.DONE]
     if not done:
         return exit_codes.OK

@@ -73,7 +73,7 @@ def submit(
         bool, typer.Option("--new", help="Make a new job even of what was submitted before.")
     ] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Queue the good files though others are bad.")
+        bool, typer.Option("--keep-going", help="Queue the good files even if others are bad.")
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow the jobs until they end.")] = False,
     fetch: Annotated[
@@ -137,7 +137,7 @@ def submit(
 def _preset_chooser(
     farm: FarmFlags, store: JobRecords, folders: Folders
 ) -> Callable[[str | None], str]:
-    """Return what chooses the preset of a pipeline where nobody has; the broker is asked once."""
+    """Return a function that chooses a preset for a pipeline; the broker is asked once."""
 
     @cache
     def choose(pipeline: str | None) -> str:
@@ -152,7 +152,7 @@ def _preset_chooser(
 
 
 def _warn_of_waiting(store: JobRecords, jobs: list[str]) -> None:
-    """Say of jobs that no live worker can take why that is so."""
+    """Print why jobs wait that no live worker can take."""
     from rushes_queue.broker.waiting import with_reasons
 
     records = with_reasons(store, store.get_many(jobs).values())
@@ -200,7 +200,7 @@ def _make_all(
 def _without_idle_input(shot: Shot, num_timelines: int) -> Shot:
     """Leave out the input of text to video: one --input for many files is for those that take one.
 
-    Of a single file it stays, and is refused.
+    For a single file it stays, and is refused.
     """
     request = shot.request
     if not request.input or shot.plan.takes_input or num_timelines == 1:
@@ -217,7 +217,7 @@ def _hand_in_all(
     faults: list[RushesError],
     as_json: bool,
 ) -> list[str]:
-    """Queue every job; what was queued is named even if a later one cannot be.
+    """Queue every job; the queued ones are printed even if a later one fails.
 
     ``faults`` are those of files that are left out.
     """

@@ -26,10 +26,10 @@ def watch(
         bool, typer.Option("--json", help="Print JSON Lines: one object for each change.")
     ] = False,
 ) -> None:
-    """Follow jobs until all have ended; without any, all that have not ended yet.
+    """Follow jobs until all have ended; by default all that have not ended yet.
 
     Exit code 0 when all are done, 1 when one failed, 7 when all were cancelled, 10 when some were.
-    Ctrl-C leaves the jobs alone.
+    Ctrl-C does not stop the jobs.
     """
     from rushes_queue.cli.jobs.watching import watch_jobs
 
@@ -37,7 +37,7 @@ def watch(
     if job or choice.is_bulk:
         chosen = choice.choose(store, job)
         if chosen.faults:
-            raise chosen.faults[0]  # what can never end is not waited for
+            raise chosen.faults[0]  # jobs that can never end are not waited for
         jobs = chosen.jobs
     else:
         jobs = tuple(record.id for record in store.list() if record.state not in FINISHED)

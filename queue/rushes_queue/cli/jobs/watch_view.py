@@ -41,7 +41,7 @@ _GIVES_WAY: Steps = (
     *(("", 4), ("name", 6), ("", 0), ("state", 8), ("name", 0)),
 )
 _LINES_AROUND_TABLE = 4
-# Which jobs are worth a line on a small screen: those that move, then those that need somebody.
+# Which jobs get a line on a small screen: first those that run, then those that need attention.
 _ORDER = (State.RUNNING, State.FAILED, State.QUARANTINED, State.PAUSED, State.QUEUED)
 
 
@@ -61,7 +61,7 @@ class View(ABC):
 
     @abstractmethod
     def show(self, records: Sequence[JobRecord], is_there: bool) -> None:
-        """Show all jobs as they are now; not ``is_there``: the broker is away."""
+        """Show all jobs as they are now; unless ``is_there``, the broker is away."""
 
     def end(self, code: int) -> None:
         """Say how it ended."""
@@ -120,7 +120,7 @@ def describe(record: JobRecord) -> str:
 
 
 class LiveTable(View):
-    """A table on the terminal, with one bar a job; it stays as it was at the end."""
+    """A table on the terminal with a bar for each job; it stays at the end."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -150,9 +150,9 @@ class LiveTable(View):
 
 
 def make_table(records: Sequence[JobRecord], is_there: bool, most: int, width: int) -> Table:
-    """Return the table of at most so many jobs, those first that move, and a line for the rest.
+    """Return a table of at most so many jobs, running ones first, and a line about the rest.
 
-    Prompt, worker, name and bar give way where the width in characters is not enough for all.
+    Prompt, worker, name and bar shrink where the width in characters is not enough.
     """
     from rich.cells import cell_len
     from rich.progress_bar import ProgressBar
@@ -185,7 +185,7 @@ def make_table(records: Sequence[JobRecord], is_there: bool, most: int, width: i
 
 
 def _cells(record: JobRecord) -> tuple[str, ...]:
-    """Return the texts of a job's row; the bar has none."""
+    """Return the texts of a job's row, without the bar."""
     is_running = record.state is State.RUNNING
     last = record.prompt if is_running else shown_reason(record)
     return (

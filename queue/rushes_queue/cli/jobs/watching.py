@@ -1,4 +1,4 @@
-"""Jobs followed until all of them have ended, and the exit code that says how."""
+"""Follow jobs until all have ended, and return an exit code that says how."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def watch_jobs(
 
 
 def exit_code_of(states: Collection[State]) -> int:
-    """Return what the ends of some jobs are as an exit code."""
+    """Return the exit code for how some jobs ended."""
     if State.FAILED in states or State.QUARANTINED in states:
         return exit_codes.FAILED
     if State.CANCELLED in states:

@@ -1,4 +1,4 @@
-"""``rushes config``: the settings that count, where they come from, and the files of settings."""
+"""``rushes config``: the settings, where they come from, and the files of settings."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ config = typer.Typer(
 @config.command()
 def show(
     origin: Annotated[
-        bool, typer.Option("--origin", help="Also say where each value comes from.")
+        bool, typer.Option("--origin", help="Also show where each value comes from.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show every setting with the value that counts; secrets are masked."""
+    """Show every setting with its value; secrets are masked."""
     from rushes_queue.local.machine_settings import read_settings
 
     loaded = read_settings()
     for name in loaded.unknown_variables:
-        say(f"warning: {name} is not a setting; it does nothing")
+        say(f"warning: {name} is not a setting and has no effect")
     values = loaded.shown()
     origins = {name: loaded.origin(name) for name in values}
     if as_json:
@@ -52,7 +52,7 @@ def show(
 def path(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Name the files that settings are read from, the one that counts most first."""
+    """List the files that settings are read from, in order of precedence."""
     from rushes_queue.local.machine_settings import read_settings
 
     files = read_settings().files

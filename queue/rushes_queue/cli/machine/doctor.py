@@ -1,4 +1,4 @@
-"""``rushes doctor``: what is missing here, and the cure."""
+"""``rushes doctor``: what is wrong here, and how to fix it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Look at this machine and the farm; exit code 9 when something is at fault."""
+    """Check this machine and the farm; exit code 9 when something is at fault."""
     from rushes_queue.doctor.examine import SUBJECTS, examine
     from rushes_queue.doctor.finding import Level
     from rushes_queue.local.machine_settings import read_settings

@@ -1,4 +1,4 @@
-"""``rushes models fetch-loras``: the LoRAs of a workflow, from where it says that they are."""
+"""``rushes models fetch-loras``: download the LoRAs that a workflow names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fetch_loras(
     """Fetch the LoRAs that a file names, from Hugging Face or civitai, and check their hashes.
 
     HF_TOKEN and CIVITAI_TOKEN are the tokens; HF_ENDPOINT and CIVITAI_ENDPOINT replace the hosts.
-    Files that are there stay. The licence is said where its source gives one.
+    Files that exist are kept. The licence is printed if its source gives one.
     """
     from rushes.files.hashes import sha256_of
     from rushes.timeline.loras import BESIDE
@@ -44,7 +44,7 @@ def fetch_loras(
     for source in read_lora_sources(workflow.content, workflow.shown):
         here = folder / source.name
         if here.is_file() and source.sha256 in (None, sha256_of(here)):
-            say(f"{here}: is here already")
+            say(f"{here}: is already here")
             continue
         try:
             found = fetch_lora(source, folder, hosts)

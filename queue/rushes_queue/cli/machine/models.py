@@ -1,4 +1,4 @@
-"""``rushes models``: the public weights, from their publishers to files that load at once."""
+"""``rushes models``: public weights, from their publishers to files that load fast."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 @models.command("list")
 @takes_flags
 def list_models(places: FolderFlags, as_json: AsJson = False) -> None:
-    """Show the catalogue and what is here of it."""
+    """Show the catalogue, and which entries are here."""
     from rushes.files.readable import readable_bytes
     from rushes.presets.catalogue import load_catalogue
 
@@ -87,25 +87,25 @@ def download(
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not touch the network; also HF_HUB_OFFLINE=1.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Fetch files that are here too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch files even if they are here.")
+    ] = False,
     prefer: Annotated[
         str | None, typer.Option(help="Ask this publisher first, such as daydreamlive.")
     ] = None,
     latest: Annotated[
         bool,
-        typer.Option(
-            "--latest", help="Take what is published now, not the revision fetched before."
-        ),
+        typer.Option("--latest", help="Fetch the newest revision, not the one fetched before."),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be fetched: sizes and hashes.")
+        bool, typer.Option("--dry-run", help="Only show what would be fetched: sizes and hashes.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch what a preset lacks, or single entries; takes up interrupted downloads.
+    """Fetch the missing files of presets, or single entries; interrupted downloads continue.
 
-    Sizes, hashes and their sum are said first. Where one repository fails, the next is asked.
-    Without a name it is what streamdiffusionv2-1.3b needs. HF_TOKEN and HF_ENDPOINT count.
+    Sizes, hashes and the total are printed first. If one repository fails, the next one is asked.
+    By default those of streamdiffusionv2-1.3b. HF_TOKEN and HF_ENDPOINT are used.
     """
     from huggingface_hub.constants import is_offline_mode
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
@@ -186,10 +186,10 @@ def _announce(planned: Sequence[PlannedFile], models_dir: Path) -> None:
 @models.command()
 @takes_flags
 def verify(places: FolderFlags, names: Names = None, as_json: AsJson = False) -> None:
-    """Read files whole and compare their hashes with those published or recorded.
+    """Compare the hashes of files with those published or recorded.
 
-    Says which revision of which repository a file was downloaded from. Without a name it is every
-    file of the catalogue that is here. Exit code 1 when one is wrong.
+    Shows which revision of which repository a file was downloaded from. By default every file of
+    the catalogue that is here. Exit code 1 when one is wrong.
     """
     from rushes.presets.catalogue import PICKLED, imported, load_catalogue
 
@@ -216,7 +216,7 @@ def verify(places: FolderFlags, names: Names = None, as_json: AsJson = False) ->
         ]
         print_table(("name", "verdict", "file", "repository@revision"), rows)
     if any(each["verdict"] == "wrong" for each in reports):
-        say("error: files marked wrong are not what was published; fetch them with --force")
+        say("error: files marked wrong differ from the published ones; fetch them with --force")
         raise typer.Exit(exit_codes.FAILED)
 
 
@@ -235,7 +235,7 @@ def import_model(
     force: Annotated[bool, typer.Option("--force", help="Replace what is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Convert checkpoints once to safetensors, which load at once and carry no code."""
+    """Convert checkpoints once to safetensors, which load fast and contain no code."""
     import torch
 
     from rushes.files.hashes import HashCache
@@ -283,7 +283,7 @@ def link(
 ) -> None:
     """Use the weights that Daydream Scope or StreamDiffusionV2 has on this machine.
 
-    Each file that is known is linked into the models folder; nothing is copied or moved.
+    Each known file is linked into the models folder; nothing is copied or moved.
     """
     from rushes.presets.catalogue import load_catalogue
     from rushes.weights.link import link_weights, scope_folder
@@ -307,7 +307,7 @@ def link(
 @models.command()
 @takes_flags
 def where(places: FolderFlags, names: Names = None, as_json: AsJson = False) -> None:
-    """Print the paths of files, here or not; without a name the models folder alone."""
+    """Print the paths of files, whether they are here or not; by default only the models folder."""
     folders = places.folders()
     if not names:
         if as_json:
@@ -336,15 +336,15 @@ def _document(folders: Folders, **content: Any) -> dict[str, Any]:
 
 
 def _entries(names: list[str]) -> dict[str, CatalogueEntry]:
-    """Return entries by their names, and all that provide files of a preset."""
+    """Return entries by their names, and those that provide files of a preset."""
     from rushes.presets.catalogue import choose_entries, load_catalogue
 
-    nowhere = Path("/nonexistent")  # so that a preset stands for all of its entries
+    nowhere = Path("/nonexistent")  # so that a preset means all of its entries
     return choose_entries(load_catalogue(), names, nowhere)
 
 
 def _verify(name: str, file: CatalogueFile | None, path: Path, folders: Folders) -> dict[str, Any]:
-    """Hash one file; ``file`` is what the catalogue says of it, unless it was imported."""
+    """Hash one file; ``file`` is its entry in the catalogue, unless it was imported."""
     from rushes.files.hashes import sha256_of
     from rushes.weights.records import Records
 

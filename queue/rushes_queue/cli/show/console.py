@@ -22,12 +22,12 @@ def print_json(data: Any) -> None:
 
 
 def say_error(error: Exception) -> None:
-    """Tell the user what went wrong, with nothing in it that a terminal could obey."""
+    """Print an error, without control characters."""
     say("error: " + "\n".join(map(printable, str(error).splitlines())))
 
 
 def faults_json(faults: Sequence[RushesError]) -> list[dict[str, Any]]:
-    """Return errors for scripts; one of several lines, as of a file, is one for each line."""
+    """Return errors for scripts; one of several lines becomes one for each line."""
     return [error_json(line, fault.exit_code) for fault in faults for line in _lines(fault)]
 
 
@@ -37,7 +37,7 @@ def error_json(message: str, exit_code: int) -> dict[str, Any]:
 
 
 def print_json_errors(errors: Sequence[dict[str, Any]]) -> None:
-    """Print the errors that ended a command, as the one object on stdout or its last line."""
+    """Print the errors that ended a command, as one object on stdout or its last line."""
     print_json({"schema_version": ERRORS_VERSION, "errors": errors})
 
 
@@ -46,10 +46,10 @@ def _lines(error: Exception) -> list[str]:
 
 
 def say(message: str) -> None:
-    """Tell the user something that is not the command's data."""
+    """Print something that is not the command's data."""
     typer.echo(message, err=True)
 
 
 def is_line_due(seconds: float, share: float) -> bool:
-    """Say whether progress is worth another line, so long and such a share after the last one."""
+    """Say whether to print another line of progress, so long and such a share after the last."""
     return seconds >= _SECONDS_BETWEEN_LINES or share >= _SHARE_BETWEEN_LINES

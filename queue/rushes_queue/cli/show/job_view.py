@@ -1,7 +1,6 @@
 """How a job is shown to people: short texts, for tables and lines.
 
-Whatever comes from users or other machines is stripped of control characters on its way to a
-terminal.
+Control characters are removed from all that comes from users or other machines.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from rushes_queue.jobs.states import FINISHED, State
 if TYPE_CHECKING:
     from rushes_queue.jobs.record import JobRecord
 
-SHORT_ID = 8  # characters, where room is scarce
+SHORT_ID = 8  # characters, on narrow terminals
 _LONGEST_NAME = 40
 _STYLES = {
     State.RUNNING: "cyan",
@@ -30,7 +29,7 @@ _STYLES = {
 
 
 def share_done(record: JobRecord) -> float:
-    """Return which part of a job is made, from 0 to 1."""
+    """Return the share of a job that is done, from 0 to 1."""
     if record.state is State.DONE:
         return 1.0
     return min(record.chunk / record.num_chunks, 1.0) if record.num_chunks else 0.0
@@ -41,7 +40,7 @@ def shown_name(record: JobRecord, limit: int = _LONGEST_NAME) -> str:
 
 
 def shown_state(record: JobRecord) -> str:
-    """Return the state, and what about it may surprise."""
+    """Return the state, with what else is known about it."""
     if record.state is State.RUNNING and record.cancel:
         return "running, to be cancelled"
     if record.state is State.RUNNING and record.pause:
@@ -56,12 +55,12 @@ def shown_state(record: JobRecord) -> str:
 
 
 def state_style(record: JobRecord) -> str:
-    """Return how rich is to colour the state."""
+    """Return the state's style for rich."""
     return _STYLES.get(record.state, "")
 
 
 def shown_progress(record: JobRecord) -> str:
-    """Return how far the job has come, with its speed; of one that is done how long it took."""
+    """Return the job's progress and speed; for one that is done, how long it took."""
     done = f"{record.chunk}/{record.num_chunks}"
     if (seconds := seconds_taken(record)) is not None:
         return f"{done}, {record.num_frames / max(seconds, 0.001):.1f} fps, took {clock(seconds)}"
@@ -73,12 +72,12 @@ def shown_progress(record: JobRecord) -> str:
 
 
 def shown_speed(fps: float, seconds: float | None) -> str:
-    """Return how fast something gets on, and how long it will still take."""
+    """Return the speed, and the remaining time."""
     return f"{fps:.1f} fps, {clock(seconds)} left"
 
 
 def shown_reason(record: JobRecord) -> str:
-    """Return why a job has not got done, or does not get on; nothing if all is well."""
+    """Return why a job failed or waits; empty if all is well."""
     lines = []
     if record.error is not None and record.state is not State.DONE:
         lines.append(f"{record.error.kind}: {record.error.message}")
@@ -116,5 +115,5 @@ def age(ms: int | None, now_ms: int) -> str:
 
 
 def local_time(ms: int) -> str:
-    """Return a time as a person at this machine reads it."""
+    """Return a time in this machine's time zone."""
     return f"{datetime.fromtimestamp(ms / 1000):%Y-%m-%d %H:%M:%S}"

@@ -1,4 +1,4 @@
-"""How far a render has come: a bar on a terminal, a plain line now and then elsewhere."""
+"""The progress of a render: a bar on a terminal, elsewhere a plain line now and then."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BAR_WIDTH = 20
 
 
 class _PromptColumn(ProgressColumn):
-    """The prompt, as much of it as there is room for."""
+    """The prompt, shortened to the room there is."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields["prompt"], no_wrap=True, overflow="ellipsis")
@@ -33,7 +33,7 @@ class _PromptColumn(ProgressColumn):
 class ProgressDisplay:
     """Shows the progress of one render on stderr; call it with each report.
 
-    ``raise_if_asked`` is called with each, so that a render ends at last where it was told to.
+    ``raise_if_asked`` is called with each, so that an interrupted render ends.
     """
 
     def __init__(self, raise_if_asked: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""Tables that fit the terminal: some columns give way, so that the others are always readable."""
+"""Tables that fit the terminal: some columns shrink, so that the others stay readable."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.cells import cell_len, set_cell_size
 
 _GAP = 2
 _MARK = "…"
-_NARROWEST = 20  # columns; a terminal that claims to be narrower is not believed
+_NARROWEST = 20  # columns; narrower terminals are treated as this wide
 
 Steps = Sequence[tuple[str, int]]
-"""Which columns give way, in this order, and down to which width; 0 leaves a column out."""
+"""Which columns shrink, in this order, and to which width; 0 leaves a column out."""
 
 
 def print_table(
@@ -32,7 +32,7 @@ def print_paragraph(text: str) -> None:
 
 
 def terminal_width() -> int | None:
-    """Return how many characters a line of stdout has room for; ``None`` if it is no terminal."""
+    """Return the width of stdout in characters; ``None`` if it is not a terminal."""
     if not sys.stdout.isatty():
         return None
     return max(shutil.get_terminal_size().columns, _NARROWEST)
@@ -44,7 +44,7 @@ def table_lines(
     width: int | None,
     gives_way: Steps = (),
 ) -> list[str]:
-    """Return the lines of a table that is at most so wide, if its columns can give way enough."""
+    """Return the lines of a table that is at most so wide, if its columns can shrink enough."""
     columns = list(zip(header, *rows, strict=True))
     widths = {column[0]: max(map(cell_len, column)) for column in columns}
     if width is not None and table_width(widths) > width:
@@ -63,7 +63,7 @@ def table_lines(
 
 
 def fit_columns(wanted: Mapping[str, int], width: int, gives_way: Steps) -> dict[str, int]:
-    """Take from the columns, step by step, what is too much; a width of 0 leaves a column out.
+    """Shrink columns, step by step, until they fit; a width of 0 leaves a column out.
 
     >>> fit_columns({"job": 8, "prompt": 40}, 30, [("prompt", 10)])
     {'job': 8, 'prompt': 20}

@@ -36,7 +36,7 @@ def check(
         str | None,
         typer.Option(
             metavar="PRESET",
-            help="Preset to check them for, or a .yaml file of one's own; by default the one that "
+            help="Preset to check them for, or a .yaml file of your own; by default the one that "
             "renders the file's pipeline.",
             autocompletion=complete_presets,
         ),
@@ -49,8 +49,8 @@ def check(
 ) -> None:
     """Check files and list every problem with its place and cure.
 
-    Exit code 3 when a file has an error, 4 when one is missing. A model that is offered and not
-    installed here is named in a line of its own.
+    Exit code 3 when a file has an error, 4 when one is missing. A model that is offered but not
+    installed here gets a line of its own.
     """
     from rushes.presets.preset import load_preset
     from rushes.shots.checking import find_problems, is_ok, preset_for, problems_of
@@ -92,7 +92,7 @@ def check(
 
 
 def _name_absent_models(presets: Mapping[str, Preset], places: FolderFlags) -> None:
-    """Say which models files ask for that are offered and not installed, and how to get them."""
+    """Print which models the files need that are offered but not installed, and how to get them."""
     from rushes.presets.catalogue import is_installed
 
     models = places.folders().models

@@ -1,4 +1,4 @@
-"""``rushes eval``: how a result relates to its input, in figures and curves."""
+"""``rushes eval``: measure a result against its input, in numbers and curves."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def evaluate(
         Path | None, typer.Option(help="Folder with a CLIP model: consistency and prompt score.")
     ] = None,
     raft: Annotated[
-        Path | None, typer.Option(help="Weights of RAFT: warp error, right and as published.")
+        Path | None, typer.Option(help="Weights of RAFT: warp error, correct and as published.")
     ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="Whose prompts count; by default the one beside OUT.")
+        Path | None, typer.Option(help="Manifest with the prompts; by default the one beside OUT.")
     ] = None,
     device: Annotated[str, typer.Option(help="Of CLIP and RAFT: auto, cpu, cuda or mps.")] = "auto",
     as_json: Annotated[
@@ -35,7 +35,7 @@ def evaluate(
 ) -> None:
     """Measure a result: likeness to its input, warp error, flicker, drift.
 
-    With weights of CLIP and RAFT also in the terms of the paper's tables; see docs/reproduce.md.
+    With weights of CLIP and RAFT also the measures of the paper's tables; see docs/reproduce.md.
     """
     if plot is not None and plot.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise ConfigError(f"--plot {plot}: ends in {plot.suffix!r}; use .png, .jpg or .webp")
@@ -77,7 +77,7 @@ def _measure_as_paper(
     manifest: Path | None,
     device: str,
 ) -> dict[str, list[float]]:
-    """Return the measures that need weights, as far as these were given."""
+    """Return the measures whose weights were given."""
     if clip is None and raft is None:
         return {}
     from rushes.metrics.clip_score import ClipScorer

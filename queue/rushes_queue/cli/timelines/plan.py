@@ -96,7 +96,7 @@ def plan(
 
 
 def _runs(plan: RenderPlan, *, every_chunk: bool) -> Iterator[tuple[Chunk, Chunk]]:
-    """Yield the first and last chunk of each run of chunks that differ in their number only."""
+    """Yield the first and last chunk of each run of equal chunks."""
     first = last = plan.chunks[0]
     for chunk in plan.chunks[1:]:
         if every_chunk or chunk.reset or _kind(chunk) != _kind(last) or last.transition is not None:
@@ -148,7 +148,7 @@ def _totals(plan: RenderPlan) -> str:
 
 
 def _starts_and_rewinds(plan: RenderPlan) -> Iterator[str]:
-    """Say how often the caches start anew, how often because positions end, and the rewinds."""
+    """Return how often the caches are reset, how often because positions end, and the rewinds."""
     resets = sum(chunk.reset for chunk in plan.chunks) - 1
     yield f"{resets} reset{'' if resets == 1 else 's'} after the start"
     ended = [after for before, after in pairwise(plan.chunks) if _starts_over(before, after)]
@@ -163,7 +163,7 @@ def _starts_and_rewinds(plan: RenderPlan) -> Iterator[str]:
 
 
 def _starts_over(before: Chunk, after: Chunk) -> bool:
-    """Whether the caches start anew in the middle of a block, which only positions ask for."""
+    """Whether the caches are reset inside a block, which happens only for positions."""
     same_block = after.prompt_block == before.prompt_block
     return after.reset and same_block and not after.is_carried_over
 

@@ -1,4 +1,4 @@
-"""``rushes render``: a timeline becomes a video, here and now."""
+"""``rushes render``: render a timeline on this machine."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def rendered_together(shots: list[Shot], rows: int) -> Iterator[list[Shot]]:
 
 
 def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:
-    """Say on stdout where the files of one result are, and what came up while it was made."""
+    """Print the files of one result, and the warnings of its render."""
     from rushes.video.names import result_path
 
     request = shot.request
@@ -158,7 +158,7 @@ def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:
         print_json(files | kept)
         return
     for warning in manifest["warnings"]:
-        if warning not in shot.plan.warnings:  # which were said before
+        if warning not in shot.plan.warnings:  # which were printed before
             say(f"warning: {warning}")
     typer.echo(f"video          {video}")
     typer.echo(f"manifest       {request.manifest_path}")
@@ -167,10 +167,10 @@ def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM end a render as cleanly as Ctrl-C does, unless who started it ignores Ctrl-C.
+    """Let SIGTERM end a render as cleanly as Ctrl-C does, unless the parent process ignores Ctrl-C.
 
-    Yields a function that raises KeyboardInterrupt once more if one was asked for: what a handler
-    raises while a destructor runs, or a library in C imports another, is dropped.
+    Yields a function that raises KeyboardInterrupt again if there was one: what a handler raises
+    while a destructor runs, or a C library imports another, is lost.
     """
     is_asked = False
 

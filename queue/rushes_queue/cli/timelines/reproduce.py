@@ -1,4 +1,4 @@
-"""``rushes reproduce``: a published film again, by the rules and with the noise of its day."""
+"""``rushes reproduce``: render a published film again, with the rules and the noise of its time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def reproduce(
     places: FolderFlags,
     input_video: Annotated[
         Path | None,
-        typer.Option("--input", help="The clip, if it does not lie here under its own name."),
+        typer.Option("--input", help="The clip, if it is not in this folder under its own name."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -42,9 +42,9 @@ def reproduce(
         bool, typer.Option("--json", help="Print one JSON object, for scripts.")
     ] = False,
 ) -> None:
-    """Render a film that Scope's authors published, as near to it as can be had.
+    """Render a film that Scope's authors published, as closely as possible.
 
-    Says beforehand which of its parts are here: timeline, clip, weights, noise, size and rules.
+    First prints which of its parts are here: timeline, clip, weights, noise, size and rules.
     """
     from rushes.rendering.request import refuse_conflicts
     from rushes.shots.recordings import PLAYED_WITH
@@ -72,7 +72,7 @@ def reproduce(
 
 
 def weight_origins(preset: Preset, folders: Folders) -> dict[str, str]:
-    """Return where the files of a preset were downloaded from, as far as that was recorded."""
+    """Return where the files of a preset were downloaded from, as far as recorded."""
     from rushes.errors import CheckpointError
     from rushes.weights.networks import find_weights
     from rushes.weights.records import Records

@@ -87,7 +87,7 @@ class ChildRenderer:
 
         saved = SavedWork(self._storage, asked.job, asked.attempt, folder.work)
         if (chunk := saved.restore(asked.oldest_fence)) is not None:
-            self._say(asked.job, f"goes on from the save point before chunk {chunk}")
+            self._say(asked.job, f"continues from the save point before chunk {chunk}")
 
         def report(progress: Progress) -> None:
             self._tell_progress(asked.job, progress)

@@ -1,4 +1,4 @@
-"""``rushes reconcile``: what was put back, in words, as JSON and as an exit code."""
+"""``rushes reconcile``: what was restored, in words, as JSON and as an exit code."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def lost(farm: Farm) -> dict[str, str]:
 def test_lost_jobs_are_put_back_and_counted(farm: Farm, lost: dict[str, str]) -> None:
     result = farm.run("reconcile")
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == ["1 jobs are there; 2 put back", "1 queued, 1 done"]
+    assert result.stdout.splitlines() == ["1 jobs are there; 2 restored", "1 queued, 1 done"]
     assert {record.id for record in farm.store.list()} == set(lost.values())
 
 
 def test_a_dry_run_says_what_would_be_put_back(farm: Farm, lost: dict[str, str]) -> None:
     result = farm.run("reconcile", "--dry-run")
-    assert "2 would be put back" in result.stdout
+    assert "2 would be restored" in result.stdout
     assert [record.id for record in farm.store.list()] == [lost["kept"]]
 
 
@@ -46,11 +46,11 @@ def test_what_could_not_be_put_back_is_told(farm: Farm, lost: dict[str, str]) ->
     assert result.exit_code == 10
     assert f"error: job {lost['queued']}: " in result.stderr
     assert "\x1b" not in result.output
-    assert "1 put back" in result.stdout
+    assert "1 restored" in result.stdout
     (error,) = farm.json("reconcile")["errors"]
     assert error["id"] == lost["queued"]
 
 
 def test_nothing_lost_is_nothing_to_say(farm: Farm) -> None:
     result = farm.run("reconcile")
-    assert (result.exit_code, result.stdout) == (0, "0 jobs are there; 0 put back\n")
+    assert (result.exit_code, result.stdout) == (0, "0 jobs are there; 0 restored\n")

@@ -75,4 +75,4 @@ def test_without_a_worker_nobody_is_well(farm: Farm, tmp_path: Path) -> None:
     farm = Farm(farm.store, farm.storage, environment, farm.folder)
     result = farm.run("worker", "--health")
     assert result.exit_code == 1
-    assert "no worker of this machine has said anything" in result.stderr
+    assert "no worker of this machine has reported its health" in result.stderr

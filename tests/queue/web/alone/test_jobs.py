@@ -93,7 +93,7 @@ def test_a_running_job_is_seen_paused_resumed_and_cancelled(own: OwnJobs) -> Non
     own.resume(job)
     wait_for(own, job, lambda record: record.chunk > paused.chunk)
     said = [line.event.fields.get("message", "") for line in own.logs(job)]
-    assert any(text.startswith("goes on from the save point") for text in said)
+    assert any(text.startswith("continues from the save point") for text in said)
     own.cancel(job)
     wait_for_state(own, job, State.CANCELLED)
     with pytest.raises(JobConflictError, match="is cancelled"):
