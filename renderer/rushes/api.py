@@ -147,11 +147,10 @@ def render(
 ) -> dict[str, Any]:
     """Render a timeline into a video and return the manifest that is written beside it.
 
-    Manifest and contact sheet are called like the video, with ``.json`` and ``.png`` behind its
-    whole name. Without a ``preset`` it is one of the timeline's pipeline whose weights are here,
-    else the small stand-in, with a Python warning. ``folders`` are this machine's unless given.
-    ``report`` is called after each chunk that is written, and may raise StopRender. ``options`` are
-    those of ``rushes render``.
+    Manifest and contact sheet have the video's name with ``.json`` and ``.png`` appended. The
+    default ``preset`` is one of the timeline's pipeline whose weights are here, else the small
+    stand-in, with a Python warning. ``report`` is called after each written chunk, and may raise
+    StopRender. ``options`` are those of ``rushes render``.
     Raises: as ``plan``; ConflictError when a result is there already, unless ``force``;
         CheckpointError when weights are missing; MemoryShortError; VideoError.
     """

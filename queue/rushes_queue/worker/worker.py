@@ -170,8 +170,7 @@ class Worker:
             self._drain()
 
     def _start_anew(self) -> None:
-        """End with an error, so that the command runs itself again; kill the process if it
-        hangs."""
+        """End with an error, so that the command starts again; kill the process if it hangs."""
         from rushes_queue.doorbell.serve import stop
 
         stop(_EXIT_ANEW)

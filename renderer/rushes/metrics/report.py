@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -48,31 +48,35 @@ def measure(
     styles: list[Tensor] = []
     held: list[tuple[Tensor, Tensor]] = []  # the last two of the piece before
 
-    def look(pieces: list[tuple[Tensor, Tensor]], num_known: int) -> None:
-        frames, reference = (_unit(torch.stack(side)) for side in zip(*pieces, strict=True))
-        new = slice(num_known, None)
-        curves.psnr += psnr(frames[new], reference[new]).tolist()
-        curves.ssim += ssim(frames[new], reference[new]).tolist()
-        styles.append(style(frames[new]))
-        pairwise = slice(max(0, num_known - 1), None)
-        if along_motion and len(frames[pairwise]) > 1:
-            curves.warp_error += warp_error(frames[pairwise], reference[pairwise]).tolist()
-        if len(frames) > 2:
-            curves.flicker += flicker(frames).tolist()
-
     piece: list[tuple[Tensor, Tensor]] = []
     for pair in pairs:
         piece.append(pair)
         if len(piece) == PIECE_FRAMES:
-            look(held + piece, len(held))
+            styles.append(_measure_piece(curves, held + piece, len(held), along_motion))
             held, piece = piece[-2:], []
     if piece:
-        look(held + piece, len(held))
+        styles.append(_measure_piece(curves, held + piece, len(held), along_motion))
     if not styles:
         raise VideoError("there are no frames to measure")
     num_first = max(1, round(FIRST_SECONDS * fps))
     curves.drift = drift(torch.cat(styles), num_first).tolist()
     return curves
+
+
+def _measure_piece(
+    curves: Curves, pairs: Sequence[tuple[Tensor, Tensor]], num_known: int, along_motion: bool
+) -> Tensor:
+    """Add the values of the frames behind the first ``num_known`` to curves; return their style."""
+    frames, reference = (_unit(torch.stack(side)) for side in zip(*pairs, strict=True))
+    new = slice(num_known, None)
+    curves.psnr += psnr(frames[new], reference[new]).tolist()
+    curves.ssim += ssim(frames[new], reference[new]).tolist()
+    pairwise = slice(max(0, num_known - 1), None)
+    if along_motion and len(frames[pairwise]) > 1:
+        curves.warp_error += warp_error(frames[pairwise], reference[pairwise]).tolist()
+    if len(frames) > 2:
+        curves.flicker += flicker(frames).tolist()
+    return style(frames[new])
 
 
 def _unit(frames: Tensor) -> Tensor:

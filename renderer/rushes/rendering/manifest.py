@@ -42,53 +42,66 @@ def build_manifest(
     """
     preset = pipeline.preset
     is_random = preset.random_weights_seed is not None
+    random_note = [RANDOM_WEIGHTS.format(preset.name)] if is_random else []
     return {
         "schema_version": SCHEMA_VERSION,
-        "num_frames": plan.num_frames,
-        "fps": float(plan.fps),
-        "fps_exact": str(plan.fps),
-        "width": plan.width,
-        "height": plan.height,
-        "enlarged": None
-        if request.enlarge == 1
-        else {
-            "times": request.enlarge,
-            "filter": "lanczos",
-            "width": plan.width * request.enlarge,
-            "height": plan.height * request.enlarge,
-        },
+        **_pictures(plan, request),
         "seed": plan.seed,
         "preset": preset.name,
         "profile": plan.profile,
         "random_weights": is_random,
         "frames_sha256": frames_sha256,
-        "sha256": {
-            **sources_sha256,
-            "weights": pipeline.weights_sha256,
-        },
+        "sha256": {**sources_sha256, "weights": pipeline.weights_sha256},
         "request": request.to_dict(),
-        "device": device_name(pipeline.models.device),
-        "dtype": str(pipeline.models.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "cpu_capability": cpu_capability(),
-        "attention": chosen_kernel(pipeline.models.device, pipeline.models.dtype)[0],
-        "noise": plan.noise,
-        "noise_device": plan.noise_device,
-        "normalise_latents": pipeline.models.normalise_encoded
-        if plan.normalise_latents is None
-        else plan.normalise_latents,
-        "positions": plan.positions,
-        "rows": pipeline.rows,
-        "processes": pipeline.processes,
-        "quantise": pipeline.memory_plan.quantise,
-        "text_encoder_on_cpu": pipeline.memory_plan.text_encoder_on_cpu,
+        **_computation(pipeline, plan),
         "versions": versions(),
         "timings": {stage: round(value, 4) for stage, value in seconds.items()},
         "peak_memory": peak_memory(pipeline.models.device),
         "resumed_at_chunk": first_chunk,
         "save_points": num_save_points,
-        "warnings": [*([RANDOM_WEIGHTS.format(preset.name)] if is_random else []), *warnings],
+        "warnings": [*random_note, *warnings],
         "plan": plan.to_dict(),
+    }
+
+
+def _pictures(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
+    """Return how many pictures there are, how large, and at which rate."""
+    return {
+        "num_frames": plan.num_frames,
+        "fps": float(plan.fps),
+        "fps_exact": str(plan.fps),
+        "width": plan.width,
+        "height": plan.height,
+        "enlarged": _enlarged(plan, request),
+    }
+
+
+def _enlarged(plan: RenderPlan, request: RenderRequest) -> dict[str, Any] | None:
+    times = request.enlarge
+    if times == 1:
+        return None
+    size = {"width": plan.width * times, "height": plan.height * times}
+    return {"times": times, "filter": "lanczos", **size}
+
+
+def _computation(pipeline: Pipeline, plan: RenderPlan) -> dict[str, Any]:
+    """Return where and how the frames were computed."""
+    models, memory = pipeline.models, pipeline.memory_plan
+    normalises = plan.normalise_latents
+    return {
+        "device": device_name(models.device),
+        "dtype": str(models.dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "cpu_capability": cpu_capability(),
+        "attention": chosen_kernel(models.device, models.dtype)[0],
+        "noise": plan.noise,
+        "noise_device": plan.noise_device,
+        "normalise_latents": models.normalise_encoded if normalises is None else normalises,
+        "positions": plan.positions,
+        "rows": pipeline.rows,
+        "processes": pipeline.processes,
+        "quantise": memory.quantise,
+        "text_encoder_on_cpu": memory.text_encoder_on_cpu,
     }
 
 

@@ -44,25 +44,22 @@ def make_shots(
     seeds: Sequence[int] | None = None,
     choose: Callable[[str | None], str] | None = None,
 ) -> AskedFor:
-    """Read and plan a timeline; without a preset it is that of its pipeline, or the stand-in.
+    """Read and plan a timeline; ``choose`` returns the preset of a pipeline where none is given.
 
-    ``choose`` returns the preset of a pipeline instead. The stand-in is a Python warning in the
-    caller of the public function that calls this one.
+    By default that is one whose weights are here, or else the stand-in, with a Python warning in
+    the caller of the public function that calls this one.
     Raises: TimelineError; ConfigError when options cannot be met; MissingFileError and InputError.
     """
     planned, result = split_values(options)
     given = load_preset(preset) if preset else None
-    document = open_source(
-        source, lora_folders=folders.loras, pipeline=planned.get("pipeline"), preset=given
-    )
-    pipeline = pipeline_of(document, planned)
-    chosen = given or (
-        load_preset(choose(pipeline)) if choose else _choose_preset(pipeline, folders)
-    )
-    in_file = document.timeline.settings.seed
-    wanted = wanted_seeds(in_file, seed=planned.get("seed"), takes=takes, seeds=seeds)
+    pipeline = planned.get("pipeline")
+    document = open_source(source, lora_folders=folders.loras, pipeline=pipeline, preset=given)
+    choose = choose or (lambda pipeline: _choose_preset(pipeline, folders))
+    chosen = given or load_preset(choose(pipeline_of(document, planned)))
+    timeline = document.timeline
+    wanted = wanted_seeds(timeline.settings.seed, planned.get("seed"), takes, seeds)
     shots = plan_shots(
-        *(document.timeline, document.file, chosen),
+        *(timeline, document.file, chosen),
         [_options(planned, seed) for seed in wanted],
         video=None if video is None else Path(video),
         output=None if output is None else Path(output),
@@ -82,8 +79,8 @@ def _options(values: PlanValues, seed: int | None) -> PlanOptions:
     return plan_options(**changed)
 
 
-def _choose_preset(pipeline: str | None, folders: Folders) -> Preset:
+def _choose_preset(pipeline: str | None, folders: Folders) -> str:
     name, note = choose_preset(folders.models, pipeline)
     if note is not None:
-        warnings.warn(note, stacklevel=4)
-    return load_preset(name)
+        warnings.warn(note, stacklevel=5)
+    return name

@@ -28,7 +28,6 @@ def refuse_many_takes(takes: int) -> None:
 
 def wanted_seeds(
     in_file: int | None,
-    *,
     seed: int | None = None,
     takes: int | None = None,
     seeds: Sequence[int] | None = None,

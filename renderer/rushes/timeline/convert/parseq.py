@@ -46,11 +46,7 @@ def read_parseq(document: Fields) -> PromptMap:
         document.take("rendered_frames")  # made from the above
     frames = [fields.integer("frame", 0, MOST_FRAMES) for fields in _objects(document, "keyframes")]
     last = max((frame for frame in frames if frame is not None), default=None)
-    if document.data.get("keyframes"):
-        message = "strength, noise, seeds and movement by keyframe have no counterpart; left out"
-        document.problems.warn("keyframes", message)
-    if document.take("timeSeries"):
-        document.problems.warn("timeSeries", "is left out")
+    _warn_of_the_rest(document)
     if not texts and not document.problems.has_errors:
         document.problems.error("prompts", "holds no prompt")
     return PromptMap(
@@ -62,6 +58,14 @@ def read_parseq(document: Fields) -> PromptMap:
         suffix=suffix,
         starts=starts,
     )
+
+
+def _warn_of_the_rest(document: Fields) -> None:
+    if document.data.get("keyframes"):
+        message = "strength, noise, seeds and movement by keyframe have no counterpart; left out"
+        document.problems.warn("keyframes", message)
+    if document.take("timeSeries"):
+        document.problems.warn("timeSeries", "is left out")
 
 
 def _fps(options: Fields | None, document: Fields) -> Fraction:

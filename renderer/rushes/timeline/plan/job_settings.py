@@ -73,47 +73,32 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         raise ConfigError(
             f"preset {preset.name} makes videos of text only; give --mode text, or choose another"
         )
-    given_steps = options.denoising_steps or settings.denoising_steps
     takes_input = asked_mode == "video"
-    control = ControlVideo(
-        options.control or timeline.ext.control.video, options.mask or timeline.ext.control.mask
-    )
-    uses_input = settings.vace_enabled and settings.vace_use_input_video and not control.video
-    input_is_control = takes_input and uses_input
-    mode: Mode = "text" if input_is_control else asked_mode
-    has_control_video = bool(input_is_control or control.video)
-    has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
-    is_steered = bool(has_control_video or has_images)
+    steering = _steering(timeline, options, takes_input)
+    mode: Mode = "text" if steering.input_is_control else asked_mode
     noise: NoiseKind = _first(options.noise, timeline.ext.noise, preset.schedule.noise)
     asked_size = _asked_size(timeline, options, preset)
-    height, width = asked_size
-    if options.height is None and options.width is None:
-        height, width = limited_size(asked_size, preset.largest_side)
+    is_size_given = options.height is not None or options.width is not None
+    height, width = limited_size(asked_size, None if is_size_given else preset.largest_side)
+    steps, first_steps = _steps(timeline, options, profile, preset, mode)
     return JobSettings(
         profile=profile,
         variant=variant,
         mode=mode,
         takes_input=takes_input,
-        control=control,
-        has_control_video=has_control_video,
+        control=steering.control,
+        has_control_video=steering.has_control_video,
         vace_scale=_first(timeline.ext.control.scale, settings.vace_context_scale, 1.0),
         fps=_frame_rate(timeline, options, profile, takes_input or options.control is not None),
         height=height,
         width=width,
         asked_size=asked_size,
         seed=_first(options.seed, settings.seed, DEFAULT_SEED),
-        denoising_steps=_first(
-            options.denoising_steps,
-            settings.denoising_steps,
-            profile.video_steps if mode == "video" else None,
-            preset.schedule.steps(mode),
-        ),
-        first_steps=() if given_steps or mode == "video" else preset.schedule.first_text_steps,
+        denoising_steps=steps,
+        first_steps=first_steps,
         noise_scale=_first(
-            options.noise_scale,
-            settings.noise_scale,
-            profile.noise_scale,
-            preset.schedule.noise_scale,
+            *(options.noise_scale, settings.noise_scale),
+            *(profile.noise_scale, preset.schedule.noise_scale),
         ),
         noise_controller=mode == "video" and _first(settings.noise_controller, True),
         manage_cache=_first(settings.manage_cache, True),
@@ -127,7 +112,7 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         ),
         ramp=options.ramp,
         vae_type=_first(options.vae_type, settings.vae_type, preset.vae.type),
-        stream_batch=_stream_batch(timeline, options, profile, variant, is_steered),
+        stream_batch=_stream_batch(timeline, options, profile, variant, steering.is_steered),
         noise=noise,
         noise_device=_noise_device(noise, timeline, options, preset),
         normalise_latents=_first_or_none(
@@ -135,6 +120,43 @@ def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> Jo
         ),
         positions=positions,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Steering:
+    """What steers a render through VACE, and whether its input does."""
+
+    control: ControlVideo
+    input_is_control: bool
+    has_images: bool
+
+    @property
+    def has_control_video(self) -> bool:
+        return bool(self.input_is_control or self.control.video)
+
+    @property
+    def is_steered(self) -> bool:
+        return self.has_control_video or self.has_images
+
+
+def _steering(timeline: Timeline, options: PlanOptions, takes_input: bool) -> _Steering:
+    settings, given = timeline.settings, timeline.ext.control
+    control = ControlVideo(options.control or given.video, options.mask or given.mask)
+    uses_input = settings.vace_enabled and settings.vace_use_input_video and not control.video
+    has_images = options.steering_files or any(block.images.files for block in timeline.blocks)
+    return _Steering(control, takes_input and bool(uses_input), bool(has_images))
+
+
+def _steps(
+    timeline: Timeline, options: PlanOptions, profile: Profile, preset: Preset, mode: Mode
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the denoising steps, and those of the first chunk if they are others."""
+    given = options.denoising_steps or timeline.settings.denoising_steps
+    if given:
+        return given, ()
+    if mode == "video":
+        return profile.video_steps or preset.schedule.steps(mode), ()
+    return preset.schedule.steps(mode), preset.schedule.first_text_steps
 
 
 def input_mode(timeline: Timeline, asked: Mode | None, preset: Preset) -> Mode:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -81,16 +81,11 @@ def load_timeline(
     source = source or str(path)
     assets = machine_folders().cache / ASSETS
     try:
-        with ExitStack() as stack:
-            file = stack.enter_context(Path(kept_at or path).open("rb"))
+        with _opened(Path(kept_at or path), assets) as lifted:
             if fault := timeline_name_fault(Path(path)):
                 name = short_value(Path(path).name)
                 problem = Problem("", f"its file name {fault}; rename it", name)
                 return LoadedTimeline(None, (problem,), source)
-            lifted = Lifted(file.read(MAX_BYTES + 1))
-            if len(lifted.data) > MAX_BYTES:  # perhaps by the media that it carries
-                file.seek(0)
-                lifted = stack.enter_context(lift_texts(file, assets, MAX_BYTES))
             return parse_timeline(
                 lifted.data,
                 strict=strict,
@@ -111,6 +106,18 @@ def load_timeline(
         reason = getattr(error, "strerror", None) or str(error)
         problem = Problem("", f"cannot be read: {reason}")
         return LoadedTimeline(None, (problem,), source)
+
+
+@contextmanager
+def _opened(path: Path, assets: Path) -> Iterator[Lifted]:
+    """Yield the content of a file; media in one that is too large are lifted out of it."""
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        lifted = Lifted(file.read(MAX_BYTES + 1))
+        if len(lifted.data) > MAX_BYTES:
+            file.seek(0)
+            lifted = stack.enter_context(lift_texts(file, assets, MAX_BYTES))
+        yield lifted
 
 
 def parse_timeline(

@@ -45,10 +45,7 @@ def read_workflow(
     nearby = with_embedded(document, nearby)
     entries = _read_entries(document)
     main = _choose_main(entries, choice)
-    settings = Settings()
-    if main is not None:
-        more = main_params(document, entry_id(main)[1])
-        settings = read_workflow_settings(main, nearby, choice, more)
+    settings = _read_settings(document, main, nearby, choice)
     _check_entries(entries, main, has_graph=isinstance(document.data.get("graph"), dict))
     settings = _with_graph(document, settings, nearby)
     ext = with_clips(read_top_ext(document), settings)
@@ -69,6 +66,15 @@ def read_workflow(
     )
     document.note_unread()
     return timeline
+
+
+def _read_settings(
+    document: Fields, main: Fields | None, nearby: Nearby, choice: PipelineChoice
+) -> Settings:
+    if main is None:
+        return Settings()
+    more = main_params(document, entry_id(main)[1])
+    return read_workflow_settings(main, nearby, choice, more)
 
 
 def _read_entries(document: Fields) -> list[Fields | None]:

@@ -43,16 +43,12 @@ def to_rgb(
     Shapes:
         returns: [H, W, 3], turned as the display matrix says
     """
-    colors = None
-    if not frame.format.is_rgb and frame.colorspace not in _KNOWN_MATRICES:
-        is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
-        colors = _BT709 if is_hd else _BT601
     has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
     is_converted = colour is not None and not has_alpha
     picture = reformatter.reformat(
         frame,
         format="rgba" if has_alpha else _DEEP if is_converted else "rgb24",
-        src_colorspace=colors,
+        src_colorspace=_assumed_matrix(frame),
         dst_color_range=ColorRange.JPEG,
         interpolation=EXACT,
         threads=1,
@@ -67,6 +63,14 @@ def to_rgb(
 
         picture = to_bt709(picture.astype(np.uint16, copy=False), colour, white)
     return _upright(picture.astype(np.uint8, copy=False), matrix)
+
+
+def _assumed_matrix(frame: av.VideoFrame) -> int | None:
+    """Return the matrix to assume for a frame that does not say which it has, by its size."""
+    if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
+        return None
+    is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
+    return _BT709 if is_hd else _BT601
 
 
 def display_matrix(frame: av.VideoFrame) -> DisplayMatrix:

@@ -183,14 +183,7 @@ def open_writer(
         path, fps=fps, width=width, height=height, codec=codec, crf=crf, hardware=hardware
     )
     extension = path.suffix.lower()
-    is_movie = extension in MUXERS
-    warnings: list[str] = []
-    if audio is not None and not is_movie:
-        warnings.append(f"{path}: {extension} holds no sound; render into a .mp4 to keep it")
-    elif audio is not None and not holds_sound(audio.path):
-        warnings.append(f"{audio.path}: holds no sound; the result is silent")
-        audio = None
-
+    audio, warnings = _usable_audio(path, audio)
     target, pattern = folder_and_pattern(path) if extension == ".png" else (path, "")
     _refuse_conflict(target, pattern, replace)
     pending = PendingOutput(target, is_folder=extension == ".png", staging=staging)
@@ -206,16 +199,29 @@ def open_writer(
     own_folder = None if folder is not None else _make_hidden_folder(target, pending)
     place = folder or own_folder
     assert place is not None
-    segments = SegmentWriter(place, encoder, fps=fps, width=width, height=height)
     return VideoWriter(
         pending,
-        segments,
+        SegmentWriter(place, encoder, fps=fps, width=width, height=height),
         finish,
         width=width,
         height=height,
         own_folder=own_folder,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
+
+
+def _usable_audio(
+    path: Path, audio: AudioSource | None
+) -> tuple[AudioSource | None, tuple[str, ...]]:
+    """Return the sound that a result can have, and why it has none although it was asked for."""
+    extension = path.suffix.lower()
+    if audio is None:
+        return None, ()
+    if extension not in MUXERS:
+        return None, (f"{path}: {extension} holds no sound; render into a .mp4 to keep it",)
+    if not holds_sound(audio.path):
+        return None, (f"{audio.path}: holds no sound; the result is silent",)
+    return audio, ()
 
 
 def choose_format(
