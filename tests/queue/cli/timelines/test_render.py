@@ -14,7 +14,6 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,7 @@ from renders.shots import (
     write_sound,
     write_timeline,
 )
+from renders.warm_rushes import WarmRushes
 from rushes_queue.cli.timelines.render import interruptible
 
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
@@ -70,6 +70,13 @@ def rushes(tmp_path_factory: pytest.TempPathFactory) -> Rushes:
     result = command.run("render", shot, "--output", home / "first.mp4")
     assert result.returncode == 0, result.stderr
     return command
+
+
+@pytest.fixture(scope="module")
+def warm(rushes: Rushes) -> Iterator[WarmRushes]:
+    """The same command, for what is not about a new process."""
+    with WarmRushes(rushes.environment) as command:
+        yield command
 
 
 def files(folder: Path) -> list[str]:
@@ -179,8 +186,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def refusals(rushes: Rushes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Refused]:
-    """Run all commands that must fail, two at a time, since most of their time is starting up."""
+def refusals(warm: WarmRushes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Refused]:
+    """Run all commands that must fail."""
 
     def run(refusal: Refusal) -> Refused:
         folder = tmp_path_factory.mktemp("refusal")
@@ -189,11 +196,10 @@ def refusals(rushes: Rushes, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         before = contents(folder)
         arguments = refusal.arguments.split()
         output = [] if "-o" in arguments else ["-o", "out.mp4"]
-        result = rushes.run("render", *arguments, *output, cwd=folder)
+        result = warm.run("render", *arguments, *output, cwd=folder)
         return Refused(result, before, contents(folder))
 
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(REFUSALS, pool.map(run, REFUSALS.values()), strict=True))
+    return {name: run(refusal) for name, refusal in REFUSALS.items()}
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -271,11 +277,11 @@ def test_it_is_said_that_a_stand_in_renders(made: tuple[Path, Finished]) -> None
 
 
 def test_force_replaces_and_gives_the_same_again(
-    rushes: Rushes, made: tuple[Path, Finished]
+    warm: WarmRushes, made: tuple[Path, Finished]
 ) -> None:
     folder, first = made
     before = (folder / "out.mp4").read_bytes()
-    result = rushes.run("render", "shot.json", "-o", "out.mp4", "--force", cwd=folder)
+    result = warm.run("render", "shot.json", "-o", "out.mp4", "--force", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["video", "out.mp4"],
@@ -287,10 +293,10 @@ def test_force_replaces_and_gives_the_same_again(
     assert (folder / "out.mp4").read_bytes() == before
 
 
-def test_files_that_are_named_are_there(rushes: Rushes, tmp_path: Path) -> None:
+def test_files_that_are_named_are_there(warm: WarmRushes, tmp_path: Path) -> None:
     """A PNG result is a folder, which is what must be named."""
     write_timeline(tmp_path / "shot.json", timeline())
-    result = rushes.run("render", "shot.json", "-o", "frames.png", "--json", cwd=tmp_path)
+    result = warm.run("render", "shot.json", "-o", "frames.png", "--json", cwd=tmp_path)
     answer = json.loads(result.stdout)
     for name in ("output", "manifest", "contact_sheet"):
         assert (tmp_path / answer[name]).exists(), answer[name]
@@ -302,10 +308,10 @@ def test_files_that_are_named_are_there(rushes: Rushes, tmp_path: Path) -> None:
     ids=str,
 )
 def test_each_take_has_its_seed_and_its_files(
-    asked: str, seeds: list[int], rushes: Rushes, tmp_path: Path
+    asked: str, seeds: list[int], warm: WarmRushes, tmp_path: Path
 ) -> None:
     write_timeline(tmp_path / "shot.json", timeline(block("a boat", 0, 1), block("a cat", 8, 9)))
-    result = rushes.run(
+    result = warm.run(
         *("render", "shot.json", "-o", "out.mkv", "--duration", 1, "--json", *asked.split()),
         cwd=tmp_path,
     )
@@ -320,10 +326,10 @@ def test_each_take_has_its_seed_and_its_files(
     assert (manifest["seed"], manifest["request"]["plan"]["seed"]) == (seeds[1], seeds[1])
 
 
-def test_a_result_is_named_after_its_timeline(rushes: Rushes, tmp_path: Path) -> None:
+def test_a_result_is_named_after_its_timeline(warm: WarmRushes, tmp_path: Path) -> None:
     write_timeline(tmp_path / "shot.json", timeline(mode="video"))
     write_clip(tmp_path / "clip.mp4")
-    result = rushes.run("render", "shot.json", "--input", "clip.mp4", cwd=tmp_path)
+    result = warm.run("render", "shot.json", "--input", "clip.mp4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "shot.mp4" in files(tmp_path)
 
@@ -452,9 +458,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_ends_the_render(rushes: Rushes, small_disk: Path) -> None:
+def test_a_full_disk_ends_the_render(warm: WarmRushes, small_disk: Path) -> None:
     shot = write_timeline(small_disk.parent / "shot.json", timeline(block("a boat", 0, 4)))
-    result = rushes.run("render", shot, "-o", "out.mp4", "--preset", "tiny", cwd=small_disk)
+    result = warm.run("render", shot, "-o", "out.mp4", "--preset", "tiny", cwd=small_disk)
     assert result.returncode == 1, result.stderr
     (line,) = error_lines(result)
     assert line.startswith("error: out.mp4")  # or its sheet or manifest, as it comes
