@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -28,6 +29,7 @@ from rushes_queue.web.safety.access import Access
 from rushes_queue.web.safety.guard import LOGIN, Guard
 from rushes_queue.web.safety.hosts import Hosts
 
+_KEPT_SECONDS = 300
 STATIC = Path(__file__).parent / "static"
 _PAGES = {"/": "board.html", "/job/{job}": "job.html", LOGIN: "login.html"}
 
@@ -60,7 +62,7 @@ def make_app(services: Services, gate: Gate) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, answer_wrong_request)
     for address, page in _PAGES.items():
         _add_page(app, address, page)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", _CodeOfPages(directory=STATIC), name="static")
     return Guard(
         app,
         access=gate.access,
@@ -69,6 +71,15 @@ def make_app(services: Services, gate: Gate) -> ASGIApp:
         uploads=f"{files.PREFIX}/uploads",
         most_upload=services.most_upload,
     )
+
+
+class _CodeOfPages(StaticFiles):
+    """Files that browsers keep for a short time, so that the next page is there at once."""
+
+    def file_response(self, *arguments: Any, **more: Any) -> Response:
+        answer = super().file_response(*arguments, **more)
+        answer.headers["cache-control"] = f"private, max-age={_KEPT_SECONDS}"
+        return answer
 
 
 def _add_page(app: FastAPI, address: str, page: str) -> None:

@@ -13,6 +13,7 @@ import { SubmitDialog, takeDrops } from "../submit.js";
 
 const AT_ONCE = 60; // rows made before the first paint; the others follow
 const A_MOMENT = 120;
+const A_WHILE_MS = 2500;
 const jobs = new Map(); // id to job, the newest first
 const rows = new Map(); // id to row
 const list = document.querySelector("#jobs");
@@ -124,9 +125,16 @@ function arrangeSoon() {
   }, 150);
 }
 
+const AT_FIRST = 100; // jobs that are asked for before all others
+
 async function load() {
-  const answer = await attempt(() => get("jobs"));
-  if (!answer) return;
+  const isFirst = !jobs.size;
+  if (isFirst) show((await attempt(() => get("jobs", { limit: AT_FIRST }))) ?? { jobs: [] });
+  const all = await attempt(() => get("jobs"));
+  if (all) show(all);
+}
+
+function show(answer) {
   const known = new Set(answer.jobs.map((job) => job.id));
   for (const id of rows.keys()) if (!known.has(id)) rows.delete(id);
   jobs.clear();
@@ -153,8 +161,13 @@ addEventListener("keydown", (event) => {
 });
 
 showWorkers(document.querySelector("#workers"), jobs);
+let isOpened = false;
+const onOpen = () => {
+  setTimeout(load, isOpened ? 0 : A_WHILE_MS); // what happened before the line was there
+  isOpened = true;
+};
 load();
-follow([], { onNews: take, onOpen: load });
+follow([], { onNews: take, onOpen });
 setInterval(() => {
   const now = Date.now();
   for (const row of rows.values()) row.showAge(now);
