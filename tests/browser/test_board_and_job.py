@@ -20,6 +20,7 @@ from web.browser import drop_files, severe_findings, wait_for_js
 EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script>'
 MEADOW = ROOT / "timelines" / "meadow.mp4"
 SHORT = ROOT / "timelines" / "short-video.json"
+pytestmark = pytest.mark.slow
 
 
 def write(path: Path, document: dict[str, Any]) -> Path:

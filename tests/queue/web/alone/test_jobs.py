@@ -25,6 +25,7 @@ from web.serving import serving
 LONG = timeline(block("a boat", 0, 40))
 SHORT = timeline(block("a boat", 0, 1))
 PATIENCE_SECONDS = 120.0
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
