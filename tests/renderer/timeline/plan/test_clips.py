@@ -93,9 +93,12 @@ def test_a_clip_begins_with_an_image() -> None:
     assert grid(plan)[:2] == [(1, 1, 0, False), (4, 1, 1, False)]
 
 
-def test_a_model_that_shows_no_image_refuses_one() -> None:
+def test_an_image_steers_a_model_that_shows_none() -> None:
+    plan = plan_of("self-forcing", 2, first_frame="boat.png")
+    assert plan.chunks[0].given_image is None
+    assert plan.is_steered
     with pytest.raises(ConfigError, match="VACE"):
-        plan_of("self-forcing", 2, first_frame="boat.png")
+        plan_of("causal-forcing-long", 2, first_frame="boat.png")
 
 
 @pytest.mark.parametrize(
