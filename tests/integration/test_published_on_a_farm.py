@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from checkout import ROOT
-from farm.running import RunningFarm
+from farm.running import RunningFarm, running_farm
 from renders.lora_files import write_lora
 from renders.shots import moving, write_clip
 from rushes.presets.default import preset_of
@@ -103,7 +103,7 @@ def assert_farm_agrees(running: RunningFarm, shots: list[Shot]) -> None:
         result = running.run("render", *shot.arguments, "-o", output, "--json")
         assert result.exit_code == 0, f"{shot.file.name}: {result.output}"
         expected[job] = json.loads(result.stdout)["frames_sha256"]
-    done = running.wait(list(jobs), timeout=1500)
+    done = running.wait(list(jobs), timeout=3600)
     assert {record.state for record in done.values()} == {State.DONE}
     for job, record in done.items():
         made = running.manifest(record)
@@ -119,9 +119,10 @@ def test_one_timeline_of_each_model(running: RunningFarm, tmp_path: Path) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.timeout(2400)
-def test_all_as_published(running: RunningFarm, tmp_path: Path) -> None:
+@pytest.mark.timeout(4000)
+def test_all_as_published(shared_cache: Path, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mp4", moving(24))
     shots = [*timelines(tmp_path, clip), *starters(tmp_path, clip)]
     assert len(shots) >= 16
-    assert_farm_agrees(running, shots)
+    with running_farm(cache=shared_cache) as running:
+        assert_farm_agrees(running, shots)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
+from collections import deque
 
 import torch
 from torch import Tensor
 
-from rushes.noise.philox import CudaGenerator
-from rushes.presets.device_classes import GPUS, DeviceClass
+from rushes.noise.normals import seeded_normals
+from rushes.presets.device_classes import DeviceClass
 
 
 class ChunkNoise:
     """Normal noise for one chunk: first the starting latents', then that of each denoising step.
 
     Every device, and an attempt that starts in the middle of a timeline, sees the same numbers:
-    those of PyTorch's generator on a CPU in float32, or those that a GPU of some class draws in
-    bfloat16, as the references do.
+    those of a CPU in float32, or those that a GPU of some class draws in bfloat16.
     """
 
     def __init__(
@@ -33,21 +32,18 @@ class ChunkNoise:
         self.seed = seed
         self.drawn = drawn
         self._shape = shape
-        self._on_cpu = self._on_gpu = None
-        if device_class is None:
-            self._on_cpu = torch.Generator().manual_seed(seed)
-            for _ in range(drawn):
-                torch.randn(shape, generator=self._on_cpu)
-        else:
-            self._on_gpu = CudaGenerator(seed, GPUS[device_class].threads)
-            for _ in range(drawn):
-                self._on_gpu.skip(math.prod(shape))
+        self._normals = seeded_normals(seed, device_class)
+        self._ahead: deque[Tensor] = deque()
+        for _ in range(drawn):
+            self._normals.skip(shape)
+
+    def draw_ahead(self, count: int) -> None:
+        """Have the next ``count`` noises ready; that may take place in another thread."""
+        for _ in range(count - len(self._ahead)):
+            self._ahead.append(self._normals.draw(self._shape))
 
     def draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Return the next noise of the chunk's shape."""
         self.drawn += 1
-        if self._on_gpu is None:
-            return torch.randn(self._shape, generator=self._on_cpu).to(device=device, dtype=dtype)
-        numbers = torch.from_numpy(self._on_gpu.normal(math.prod(self._shape)))
-        rounded = numbers.bfloat16().reshape(self._shape)
-        return rounded.to(device).to(dtype)
+        self.draw_ahead(1)
+        return self._ahead.popleft().to(device).to(dtype)

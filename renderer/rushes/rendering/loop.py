@@ -52,6 +52,10 @@ Report = Callable[[Progress], None]
 class FrameSource(Protocol):
     """Where the frames of chunks come from: a stream, or several processes."""
 
+    def draw_ahead(self, chunk: Chunk) -> None:
+        """Draw the noise of a chunk that will come, in the thread that reads."""
+        ...
+
     def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
         """Yield the frames of chunk after chunk, as ``Stream.render``."""
         ...
@@ -164,9 +168,11 @@ def run_loop(
     next_chunk = first_chunk
 
     def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
-        for chunk, source in _read_ahead(chunks, reader, reading, clock):
-            sources.append(source.shown)
-            yield chunk, source.inputs
+        read = clock.timed_on_host("read", reader.read)
+        draw = clock.timed_on_host("noise", source.draw_ahead)
+        for chunk, made_of in _read_ahead(chunks, reading, read, draw):
+            sources.append(made_of.shown)
+            yield chunk, made_of.inputs
 
     with ThreadPoolExecutor(1, "read") as reading, ThreadPoolExecutor(1, "write") as writing:
         try:
@@ -191,13 +197,20 @@ def run_loop(
 
 
 def _read_ahead(
-    chunks: tuple[Chunk, ...], reader: ChunkReader, pool: ThreadPoolExecutor, clock: StageClock
+    chunks: tuple[Chunk, ...],
+    pool: ThreadPoolExecutor,
+    read: Callable[[Chunk], ChunkSource],
+    draw_noise: Callable[[Chunk], None],
 ) -> Iterator[tuple[Chunk, ChunkSource]]:
-    """Yield every chunk with what goes into it, the next ones being read meanwhile."""
-    read = clock.timed_on_host("read", reader.read)
+    """Yield every chunk with what goes into it; the next ones, and their noise, come meanwhile."""
+
+    def prepare(chunk: Chunk) -> ChunkSource:
+        draw_noise(chunk)
+        return read(chunk)
+
     ahead: deque[tuple[Chunk, Future[ChunkSource]]] = deque()
     for chunk in chunks:
-        ahead.append((chunk, pool.submit(read, chunk)))
+        ahead.append((chunk, pool.submit(prepare, chunk)))
         if len(ahead) > _READ_AHEAD:
             ready, source = ahead.popleft()
             yield ready, source.result()

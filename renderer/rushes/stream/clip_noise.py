@@ -9,15 +9,22 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.snapshot import Snapshot
+from rushes.noise.normals import Normals, seeded_normals
+from rushes.presets.device_classes import DeviceClass
 
 
 class ClipNoise:
-    """Drawn in float32 on the CPU, in the order of the references; a new clip goes on drawing."""
+    """Drawn in the order of the references; a new clip goes on drawing."""
 
-    def __init__(self, frame_shape: tuple[int, int, int]) -> None:
-        """``frame_shape`` is that of one latent frame, [C, H, W]."""
-        self._frame_shape = frame_shape
-        self._generator = torch.Generator()
+    def __init__(
+        self, frame_shape: tuple[int, int, int], device_class: DeviceClass | None = None
+    ) -> None:
+        """``frame_shape`` is that of one latent frame, [C, H, W].
+
+        The numbers are a CPU's, or with ``device_class`` those of such a GPU.
+        """
+        self._frame_shape, self._device_class = frame_shape, device_class
+        self._normals: Normals | None = None
         self._seed: int | None = None
         self._first = 0
         self._clip = torch.zeros(1, 0, *frame_shape)
@@ -25,14 +32,15 @@ class ClipNoise:
     def begin_clip(self, first: int, num_frames: int, seed: int) -> None:
         """Draw the noise of frames ``first`` and later; another seed than before begins anew."""
         if seed != self._seed:
-            self._generator.manual_seed(seed)
+            self._normals = seeded_normals(seed, self._device_class)
             self._seed = seed
         self._first = first
         self._clip = self.draw_frames(num_frames)
 
     def draw_frames(self, num_frames: int) -> Tensor:
         """Draw the noise of some frames, [1, T, C, H, W]."""
-        return torch.randn(1, num_frames, *self._frame_shape, generator=self._generator)
+        assert self._normals is not None
+        return self._normals.draw((1, num_frames, *self._frame_shape))
 
     def of_chunk(self, position: int, num_frames: int) -> ClipChunkNoise:
         """Return the noise of a chunk; frames before the first with noise count as zeros."""
@@ -41,13 +49,18 @@ class ClipNoise:
         return ClipChunkNoise(self, start, num_frames)
 
     def snapshot(self) -> Snapshot:
-        tensors = {"generator": self._generator.get_state(), "clip": self._clip}
-        return Snapshot(tensors, {"seed": self._seed, "first": self._first})
+        snapshot = Snapshot({"clip": self._clip}, {"seed": self._seed, "first": self._first})
+        if self._normals is not None:
+            snapshot.tensors["generator"] = self._normals.state()
+        return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
-        self._generator.set_state(snapshot.tensors["generator"])
         self._clip = snapshot.tensors["clip"]
         self._seed, self._first = snapshot.values["seed"], snapshot.values["first"]
+        self._normals = None
+        if self._seed is not None:
+            self._normals = seeded_normals(self._seed, self._device_class)
+            self._normals.set_state(snapshot.tensors["generator"])
 
 
 class ClipChunkNoise:

@@ -111,8 +111,8 @@ class Stream:
         """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
 
         ``adapted_layers`` hold the LoRAs in the models' layers, if there are any. With ``clips``,
-        by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk, then
-        as a GPU of the class ``noise_device`` draws it, or without one as a CPU.
+        by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk; as a
+        GPU of the class ``noise_device`` draws it, or without one as a CPU.
         ``normalise_input`` says whether the encoded input is brought to unit variance, else the
         models do; what steers through VACE stays as they say.
         """
@@ -133,7 +133,7 @@ class Stream:
             models.normalise_encoded if normalise_input is None else normalise_input
         )
         self._steps = StepTable(models.dit, models.schedule)
-        self.clip_noise = ClipNoise((config.in_dim, *self.latent_size))
+        self.clip_noise = ClipNoise((config.in_dim, *self.latent_size), noise_device)
         self.driver = driver.open(
             DriverParts(
                 models.dit,
@@ -149,6 +149,7 @@ class Stream:
                 models.dtype,
             )
         )
+        self._drawn_ahead: dict[int, ChunkNoise] = {}  # by the index of the chunk
         self._next_chunk = 0
         self._resumes_at = 0
         self._embedding: Tensor | None = None
@@ -271,6 +272,19 @@ class Stream:
             if clip is not None:
                 self.clip_noise.begin_clip(clip.first, clip.num_frames, chunk.seed)
             return self.clip_noise.of_chunk(chunk.position, chunk.num_latent_frames)
+        return self._drawn_ahead.pop(chunk.index, None) or self._chunk_noise(chunk)
+
+    def draw_ahead(self, chunk: Chunk) -> None:
+        """Draw all noise of a chunk before it is rendered; another thread may do that.
+
+        Clips draw theirs in order, from one generator, when they need it.
+        """
+        if self._clips is None:
+            noise = self._chunk_noise(chunk)
+            noise.draw_ahead(len(chunk.denoising_steps))
+            self._drawn_ahead[chunk.index] = noise
+
+    def _chunk_noise(self, chunk: Chunk) -> ChunkNoise:
         channels = self.models.dit.config.in_dim
         shape = (1, chunk.num_latent_frames, channels, *self.latent_size)
         return ChunkNoise(chunk.seed, shape, device_class=self._noise_device)

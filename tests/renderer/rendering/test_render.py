@@ -185,7 +185,17 @@ def test_the_manifest_has_every_field(studio: Studio, clip: Path) -> None:
         *("versions", "timings", "peak_memory", "warnings", "plan"),
     }
     assert manifest["versions"].keys() >= {"rushes", "python", "torch", "av", "numpy"}
-    stages = {"read", "prompts", "encode", "denoise", "clean pass", "decode", "write", "total"}
+    stages = {
+        "read",
+        "noise",
+        "prompts",
+        "encode",
+        "denoise",
+        "clean pass",
+        "decode",
+        "write",
+        "total",
+    }
     assert manifest["timings"].keys() == stages
     assert manifest["timings"]["total"] > manifest["timings"]["denoise"] > 0
     assert (manifest["seed"], manifest["device"], manifest["dtype"]) == (42, "cpu", "float32")

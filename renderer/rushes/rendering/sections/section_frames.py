@@ -73,6 +73,9 @@ class SectionFrames:
                 process.kill()
                 process.join()
 
+    def draw_ahead(self, chunk: Chunk) -> None:
+        """Do nothing: each process draws the noise of its own chunks."""
+
     def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
         """Yield the frames of each chunk, as ``Stream.render``, on the CPU.
 

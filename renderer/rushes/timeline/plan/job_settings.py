@@ -269,7 +269,7 @@ def _noise_device(
 ) -> DeviceClass | None:
     """Return the class of GPU whose noise is drawn; none for a CPU's.
 
-    Raises: ConfigError when a GPU is named for a CPU's noise, or the model draws whole clips.
+    Raises: ConfigError when a GPU is named for a CPU's noise.
     """
     asked: DeviceClass | None = _first_or_none(options.noise_device, timeline.ext.noise_device)
     if noise != "cuda":
@@ -279,11 +279,6 @@ def _noise_device(
                 "cuda, or leave --noise-device out"
             )
         return None
-    if preset.draws_whole_clips:
-        raise ConfigError(
-            f"preset {preset.name} draws the noise of whole clips, which --noise cuda does not "
-            "offer; give --noise torch-cpu"
-        )
     return asked or preset.schedule.noise_device
 
 

@@ -205,7 +205,7 @@ class TestNoise:
         made = plan(document(*chain(0, 2)), load_preset(name))
         assert (made.noise, made.noise_device) == ("cuda", "h100")
 
-    @pytest.mark.parametrize("name", ["self-forcing", "causvid", "pocket", "tiny"])
+    @pytest.mark.parametrize("name", ["pocket", "tiny", "self-forcing-tiny"])
     def test_all_others_have_the_noise_of_a_cpu(self, name: str) -> None:
         made = plan(document(*chain(0, 6), inputMode="text"), load_preset(name))
         assert (made.noise, made.noise_device) == ("torch-cpu", None)
@@ -223,11 +223,11 @@ class TestNoise:
         with pytest.raises(ConfigError, match="noise_device is 4090, but the noise is torch-cpu"):
             plan(document(*chain(0, 2)), preset, noise_device="4090")
 
-    @pytest.mark.parametrize("name", ["self-forcing", "causal-forcing-long"])
-    def test_models_that_draw_whole_clips_refuse_it(self, name: str) -> None:
+    @pytest.mark.parametrize("name", ["self-forcing", "causvid", "causal-forcing-long"])
+    def test_so_do_models_that_draw_whole_clips(self, name: str) -> None:
         data = document(*chain(0, 6), inputMode="text")
-        with pytest.raises(ConfigError, match="draws the noise of whole clips"):
-            plan(data, load_preset(name), noise="cuda")
+        assert plan(data, load_preset(name)).noise_device == "h100"
+        assert plan(data, load_preset(name), noise="torch-cpu").noise_device is None
 
 
 class TestNormalisation:
