@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from rushes.files.folders import Folders
+from rushes.history.rates import note_render
 from rushes.memory.memory_plan import MemoryPlan, plan_memory
 from rushes.memory.out_of_memory import retry_smaller
 from rushes.presets.preset import Preset
@@ -56,7 +57,10 @@ class FittedRenderer:
         work: Work | None = None,
         timeline_sha256: str | None = None,
     ) -> dict[str, Any]:
-        """Render as ``render.render``; once more, smaller, if the GPU's memory runs out."""
+        """Render as ``render.render``; once more, smaller, if the GPU's memory runs out.
+
+        What it took is noted, for estimates of later renders.
+        """
 
         def attempt(memory_plan: MemoryPlan, warnings: tuple[str, ...]) -> dict[str, Any]:
             return render(
@@ -70,7 +74,9 @@ class FittedRenderer:
                 timeline_sha256=timeline_sha256,
             )
 
-        return self._attempt(plan, attempt)
+        manifest = self._attempt(plan, attempt)
+        self._note(request, manifest)
+        return manifest
 
     def render_takes(
         self, takes: Sequence[Take], *, force: bool = False, report: Report = lambda progress: None
@@ -82,7 +88,15 @@ class FittedRenderer:
             pipeline = self._loaded(plan, memory_plan)
             return render_takes(pipeline, takes, force=force, report=report, warnings=warnings)
 
-        return self._attempt(plan, attempt, takes=len(takes))
+        manifests = self._attempt(plan, attempt, takes=len(takes))
+        if len(takes) == 1:  # rows of one batch share their time
+            self._note(takes[0].request, manifests[0])
+        return manifests
+
+    def _note(self, request: RenderRequest, manifest: dict[str, Any]) -> None:
+        is_typical = request.enlarge == 1 and request.output.is_file()
+        size = request.output.stat().st_size if is_typical else None
+        note_render(self._folders.cache, manifest, size)
 
     def _attempt(
         self, plan: RenderPlan, attempt: Callable[[MemoryPlan, tuple[str, ...]], T], takes: int = 1

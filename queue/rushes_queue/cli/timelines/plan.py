@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,30 +14,12 @@ from rushes_queue.cli.flags.flags import InputFlags, LoadFlags, PlanFlags, takes
 from rushes_queue.cli.flags.shots import say_proposal
 from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import print_json, say
-from rushes_queue.cli.show.table import Steps, print_paragraph, print_table
+from rushes_queue.cli.show.table import print_paragraph
+from rushes_queue.cli.timelines.plan_view import memory_line, print_plan, time_lines
 
 if TYPE_CHECKING:
-    from rushes.memory.estimate import MemoryEstimate
-    from rushes.presets.preset import Preset
-    from rushes.timeline.plan.render_plan import Chunk, RenderPlan
-
-HEADER = (
-    "chunk",
-    "frames",
-    "seconds",
-    "block",
-    "transition",
-    "reset",
-    "seed",
-    "noise",
-    "steps",
-    "prompt",
-)
-PROMPT_WIDTH = 40
-GIVES_WAY: Steps = (
-    *(("prompt", 16), ("transition", 5), ("steps", 7), ("prompt", 8), ("seed", 5), ("steps", 0)),
-    *(("noise", 0), ("seed", 0)),
-)
+    from rushes.timeline.document import Timeline
+    from rushes.timeline.plan.options import PlanOptions
 
 
 @takes_flags
@@ -60,9 +41,30 @@ def plan(
     every_chunk: Annotated[
         bool, typer.Option("--every-chunk", help="One row a chunk, alike or not.")
     ] = False,
+    draft: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SHEET.png",
+            help="Draw the first chunk of every block on one sheet, rendered by a small model.",
+        ),
+    ] = None,
+    draft_preset: Annotated[
+        str,
+        typer.Option(
+            metavar="PRESET",
+            help="Whose pictures the draft has; one with public weights decodes by TAE.",
+            autocompletion=complete_presets,
+        ),
+    ] = "pocket",
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole plan as JSON.")] = False,
 ) -> None:
-    """Show which frames, prompts, seeds and resets every chunk of a render will have."""
+    """Show which frames, prompts, seeds and resets every chunk of a render will have.
+
+    And how much memory, time and disk it takes, as far as this machine has rendered alike before.
+    """
+    from rushes.files.machine_folders import machine_folders
+    from rushes.history.estimates import estimate
+    from rushes.history.rates import read_rates
     from rushes.memory.memory_plan import estimate_plan
     from rushes.presets.preset import load_preset
     from rushes.shots.checking import propose
@@ -82,113 +84,41 @@ def plan(
         audio=taken.audio,
     )
     memory = estimate_plan(chosen, render_plan)
+    estimates = estimate(render_plan, chosen.name, read_rates(machine_folders().cache))
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
     if render_plan.takes_input and video is None and planned.fps is None:
         say("note: there is no input, so its frame rate and length are not known")
     if as_json:
-        print_json(render_plan.to_dict() | {"memory": memory.to_dict()})
+        found = {"memory": memory.to_dict(), "estimates": [asdict(each) for each in estimates]}
+        print_json(render_plan.to_dict() | found)
     else:
-        runs = list(_runs(render_plan, every_chunk=every_chunk))
-        print_table(HEADER, [_row(render_plan, first, last) for first, last in runs], GIVES_WAY)
-        print_paragraph(_totals(render_plan))
-        print_paragraph(_memory_line(chosen, memory))
+        print_plan(render_plan, every_chunk=every_chunk)
+        for line in (memory_line(memory), *time_lines(estimates)):
+            print_paragraph(line)
+    if draft is not None:
+        _draw_draft(draft, draft_preset, timeline, source.path, options, video)
 
 
-def _runs(plan: RenderPlan, *, every_chunk: bool) -> Iterator[tuple[Chunk, Chunk]]:
-    """Yield the first and last chunk of each run of equal chunks."""
-    first = last = plan.chunks[0]
-    for chunk in plan.chunks[1:]:
-        if every_chunk or chunk.reset or _kind(chunk) != _kind(last) or last.transition is not None:
-            yield first, last
-            first = chunk
-        last = chunk
-    yield first, last
+def _draw_draft(
+    output: Path,
+    preset: str,
+    timeline: Timeline,
+    file: Path,
+    options: PlanOptions,
+    video: Path | None,
+) -> None:
+    """Draw the sheet of a draft, and name it."""
+    from rushes.files.machine_folders import machine_folders
+    from rushes.presets.preset import load_preset
+    from rushes.shots.draft import draft_sheet
 
-
-def _kind(chunk: Chunk) -> tuple[object, ...]:
-    return chunk.prompt_block, chunk.transition, chunk.noise_scale, chunk.denoising_steps
-
-
-def _row(plan: RenderPlan, first: Chunk, last: Chunk) -> tuple[str, ...]:
-    from rushes.text import printable, shortened
-
-    end = last.first_frame + last.num_frames
-    text = plan.prompts[first.prompt_block][0].text
-    return (
-        _span(first.index, last.index),
-        _span(first.first_frame, end - 1),
-        f"{float(first.first_frame / plan.fps):.3f}",
-        str(first.prompt_block),
-        "" if first.transition is None else f"{first.transition:.3f} {first.transition_method}",
-        "reset" if first.reset else "",
-        _span(first.seed, last.seed),
-        "" if first.noise_scale is None else f"{first.noise_scale:.3g}",
-        ",".join(map(str, first.denoising_steps)),
-        shortened(printable(text), PROMPT_WIDTH),
+    chosen = load_preset(preset)
+    changes = {"pipeline": chosen.pipeline_id, "vae_type": None if chosen.brings_weights else "tae"}
+    number = draft_sheet(
+        *(output, timeline, file, chosen, options.model_copy(update=changes)),
+        folders=machine_folders(),
+        video=video,
     )
-
-
-def _span(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}-{last}"
-
-
-def _totals(plan: RenderPlan) -> str:
-    dropped = plan.num_frames_made - plan.num_frames
-    parts = (
-        f"{len(plan.chunks):,} chunks",
-        f"{plan.num_frames:,} frames" + (f" ({dropped} more made and dropped)" if dropped else ""),
-        f"{float(plan.duration):.3f} s at {float(plan.fps):.6g} fps",
-        f"{plan.width} x {plan.height}",
-        f"{plan.mode} mode",
-        f"profile {plan.profile}" + (f", stream batch of {plan.num_rows}" * plan.stream_batch),
-        *_starts_and_rewinds(plan),
-    )
-    return ", ".join(parts)
-
-
-def _starts_and_rewinds(plan: RenderPlan) -> Iterator[str]:
-    """Return how often the caches are reset, how often because positions end, and the rewinds."""
-    resets = sum(chunk.reset for chunk in plan.chunks) - 1
-    yield f"{resets} reset{'' if resets == 1 else 's'} after the start"
-    ended = [after for before, after in pairwise(plan.chunks) if _starts_over(before, after)]
-    if ended:
-        can_rewind = plan.variant in ("rolling", "ring", "ring-exact")
-        cure = "; --positions rewind goes on without" if can_rewind else ""
-        yield f"{len(ended):,} of them because positions end ({_first_at(plan, ended)}{cure})"
-    rewound = [after for before, after in pairwise(plan.chunks) if _goes_back(before, after)]
-    if rewound:
-        times = "once" if len(rewound) == 1 else f"{len(rewound):,} times"
-        yield f"positions go back {times} ({_first_at(plan, rewound)})"
-
-
-def _starts_over(before: Chunk, after: Chunk) -> bool:
-    """Whether the caches are reset inside a block, which happens only for positions."""
-    same_block = after.prompt_block == before.prompt_block
-    return after.reset and same_block and not after.is_carried_over
-
-
-def _goes_back(before: Chunk, after: Chunk) -> bool:
-    return after.position < before.position and not after.reset
-
-
-def _first_at(plan: RenderPlan, chunks: list[Chunk]) -> str:
-    frame = chunks[0].first_frame
-    return f"first at frame {frame:,}, {float(frame / plan.fps):.1f} s"
-
-
-def _memory_line(preset: Preset, memory: MemoryEstimate) -> str:
-    from rushes.files.readable import readable_bytes
-
-    parts = {
-        "weights": memory.dit + memory.vace + memory.vae,
-        "KV cache": memory.kv_cache + memory.prompt_keys,
-        "autoencoder's caches": memory.vae_caches,
-        "workspace": memory.workspace,
-    }
-    listed = ", ".join(f"{name} {readable_bytes(count)}" for name, count in parts.items())
-    return (
-        f"memory of a GPU, in bfloat16: about {readable_bytes(memory.rendering)} ({listed}), "
-        f"faster with {readable_bytes(memory.at_ease)}; "
-        f"{readable_bytes(memory.encoding_prompts)} while new prompts are encoded there"
-    )
+    blocks = "1 block" if number == 1 else f"{number} blocks"
+    say(f"draft  {output}: {blocks}, by {chosen.name}")

@@ -22,6 +22,12 @@ from rushes_queue.cli import app
 from rushes_queue.cli.show import table
 
 
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was rendered on this machine yet."""
+    monkeypatch.setenv("RUSHES_CACHE_DIR", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     blocks = [
@@ -44,7 +50,7 @@ def plan(file: Path, *arguments: str) -> Result:
 
 
 def rows(result: Result) -> list[str]:
-    return [line.split()[0] for line in result.stdout.splitlines()[1:-2]]
+    return [line.split()[0] for line in result.stdout.splitlines()[1:-3]]
 
 
 def as_data(file: Path, *arguments: str) -> dict[str, Any]:
@@ -90,7 +96,7 @@ def test_json_is_the_plan(file: Path) -> None:
 
 
 def test_the_memory_of_a_gpu_is_estimated(file: Path) -> None:
-    line = plan(file).stdout.splitlines()[-1]
+    line = plan(file).stdout.splitlines()[-2]
     assert re.match(r"memory of a GPU, in bfloat16: about \d+\.\d MB \(weights .*, KV cache ", line)
     memory = as_data(file)["memory"]
     assert memory["rendering"] > memory["kv_cache"] > 0
@@ -200,7 +206,7 @@ def test_what_steers_a_render_is_part_of_the_plan(file: Path) -> None:
     assert first["references"] == [f"{folder}/a.png", f"{folder}/b.png"]
     assert last["last_frame"] == f"{folder}/end.png"
     assert {chunk["steering"]["scale"] for chunk in made["chunks"]} == {0.5}
-    del made["memory"]  # is of the preset and the size, and no part of the plan
+    del made["memory"], made["estimates"]  # are not part of the plan
     assert RenderPlan.from_dict(made).to_dict() == made
 
 
@@ -300,3 +306,27 @@ def test_where_positions_go_back_is_said(long_file: Path) -> None:
     assert "0 resets after the start" in shown
     assert "positions go back 26 times (first at frame 197, 12.3 s)" in shown
     assert as_data(long_file, "--positions", "rewind")["positions"] == "rewind"
+
+
+def test_time_and_disk_come_from_earlier_renders_of_this_machine(
+    file: Path, tmp_path: Path
+) -> None:
+    assert "time: not known" in plan(file).stdout
+    kind = {"preset": "tiny", "vae_type": "wan", "device": "H200", "dtype": "bfloat16"}
+    size = {"width": 1008, "height": 496, "steps": 4}
+    rate = kind | size | {"seconds": [2.0], "bytes": [50_000]}
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "rates.json").write_text(json.dumps({"rates": [rate]}))
+    (found,) = as_data(file)["estimates"]
+    assert (found["device"], found["renders"]) == ("H200", 1)
+    last = plan(file).stdout.splitlines()[-1]
+    assert re.match(r"time: about \d+ (s|min) and \d\.\d MB of disk on H200 in bfloat16", last)
+
+
+def test_a_draft_is_drawn_and_named(file: Path, tmp_path: Path) -> None:
+    result = plan(file, "--draft", str(tmp_path / "draft.png"))
+    assert result.exit_code == 0, result.output
+    assert f"draft  {tmp_path / 'draft.png'}: 2 blocks, by pocket" in result.stderr
+    with Image.open(tmp_path / "draft.png") as sheet:
+        assert sheet.format == "PNG"
+    assert plan(file, "--draft", str(tmp_path / "draft.mp4")).exit_code == 3

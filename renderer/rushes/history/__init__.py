@@ -1,0 +1,1 @@
+"""What earlier renders on this machine took, and what that says of the next one."""
