@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rushes.errors import ConfigError, MemoryShortError
+from rushes.errors import MemoryShortError
 from rushes.files.readable import readable_bytes
 from rushes.memory.estimate import DeviceMemory, MemoryEstimate, Quantise, estimate_memory
 from rushes.presets.kinds import VaeType
@@ -13,6 +13,7 @@ from rushes.presets.preset import Preset
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.steps import TOKEN_PIXELS
 
+_NARROW: Quantise = "fp8"
 _SHARES = (1.0, 0.75, 0.5)  # of width and height, that are proposed
 
 
@@ -28,9 +29,9 @@ class MemoryPlan:
     text_encoder_on_cpu: bool = False
     keeps_vae_rooms: bool = True
 
-    def smaller(self, *, can_quantise: bool) -> MemoryPlan | None:
+    def smaller(self) -> MemoryPlan | None:
         """Return what to try when memory did not suffice after all; None when nothing is left."""
-        smallest = MemoryPlan("fp8" if can_quantise else None, True, keeps_vae_rooms=False)
+        smallest = MemoryPlan("fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False)
         return None if self == smallest else smallest
 
     def __str__(self) -> str:
@@ -105,13 +106,8 @@ def plan_memory(
     networks; that does not depend on what is free, for the picture must not either. ``takes`` are
     those that share the passes of the network.
 
-    Raises: MemoryShortError that proposes what would fit; ConfigError for LoRAs together with fp8.
+    Raises: MemoryShortError that proposes what would fit.
     """
-    if plan.loras and plan.quantization:
-        raise ConfigError(
-            f"LoRA {plan.loras[0].name} cannot change layers that are kept in fp8; leave "
-            "--quantise (or quantization in the timeline) out, or the LoRAs"
-        )
 
     def estimate(change: _Change | None = None) -> MemoryEstimate:
         return estimate_plan(
@@ -152,13 +148,12 @@ def _quantise(plan: RenderPlan) -> Quantise | None:
 def _changes(plan: RenderPlan) -> Iterator[_Change]:
     """Yield what could be changed, that which changes the picture least first."""
     small: VaeType = "lighttae" if plan.vae_type == "lighttae" else "tae"
-    quantised = _quantise(plan) if plan.loras else "fp8"
     for share in _SHARES:
         width, height = (
             max(TOKEN_PIXELS, int(side * share) // TOKEN_PIXELS * TOKEN_PIXELS)
             for side in (plan.width, plan.height)
         )
         for vae_type in dict.fromkeys((plan.vae_type, small)):
-            for quantise in dict.fromkeys((_quantise(plan), quantised)):
+            for quantise in dict.fromkeys((_quantise(plan), _NARROW)):
                 for rows in dict.fromkeys((plan.num_rows, 1)):
                     yield _Change(vae_type, quantise, width, height, rows)

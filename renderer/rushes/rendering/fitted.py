@@ -102,8 +102,7 @@ class FittedRenderer:
         self, plan: RenderPlan, attempt: Callable[[MemoryPlan, tuple[str, ...]], T], takes: int = 1
     ) -> T:
         memory_plan = self.memory_plan(plan, takes)
-        smaller = memory_plan.smaller(can_quantise=not plan.loras)
-        return retry_smaller(attempt, memory_plan, smaller, self._release)
+        return retry_smaller(attempt, memory_plan, memory_plan.smaller(), self._release)
 
     def memory_plan(self, plan: RenderPlan, takes: int = 1) -> MemoryPlan:
         """Return what is done to save memory, so that takes of a plan fit on the device.

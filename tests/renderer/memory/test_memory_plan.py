@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from renders.shots import timeline, write_timeline
-from rushes.errors import ConfigError, MemoryShortError
+from rushes.errors import MemoryShortError
 from rushes.memory.estimate import DeviceMemory
 from rushes.memory.memory_plan import AS_IT_IS, MemoryPlan, estimate_plan, plan_memory
 from rushes.presets.preset import load_preset
@@ -103,9 +103,9 @@ def test_what_is_proposed_fits(tmp_path: Path) -> None:
 
 
 def test_the_next_smaller_setting_is_the_last() -> None:
-    smaller = AS_IT_IS.smaller(can_quantise=True)
+    smaller = AS_IT_IS.smaller()
     assert smaller == MemoryPlan("fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False)
-    assert smaller.smaller(can_quantise=True) is None
+    assert smaller.smaller() is None
     assert str(smaller) == "linear layers in fp8 and the text encoder on the CPU"
 
 
@@ -113,15 +113,7 @@ def with_lora(plan: RenderPlan) -> RenderPlan:
     return replace(plan, loras=(Lora(name="film", scale=1.0, merge_mode="permanent_merge"),))
 
 
-def test_loras_and_fp8_exclude_each_other(tmp_path: Path) -> None:
-    plan = with_lora(plan_of(tmp_path, quantization="fp8_e4m3fn"))
-    with pytest.raises(ConfigError, match=r"LoRA film cannot change layers .* leave --quantise"):
-        fit(plan, card(24))
-
-
-def test_fp8_is_not_proposed_where_there_are_loras(tmp_path: Path) -> None:
-    plan = with_lora(plan_of(tmp_path, LARGE))
-    with pytest.raises(MemoryShortError, match="free; --vae tae would fit"):
-        fit(plan, card(42), LARGE)
-    smaller = AS_IT_IS.smaller(can_quantise=False)
-    assert smaller == MemoryPlan(text_encoder_on_cpu=True, keeps_vae_rooms=False)
+def test_loras_are_no_reason_against_fp8(tmp_path: Path) -> None:
+    assert fit(with_lora(plan_of(tmp_path, quantization="fp8_e4m3fn")), card(24)).quantise == "fp8"
+    with pytest.raises(MemoryShortError, match="free; --quantise fp8 would fit"):
+        fit(with_lora(plan_of(tmp_path, LARGE)), card(40), LARGE)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
+from renders.lora_files import write_lora
 from renders.shots import timeline, write_timeline
 from rushes.errors import MemoryShortError
 from rushes.files.folders import Folders
 from rushes.memory.memory_plan import MemoryPlan
+from rushes.models.cast_linear import to_fp8
 from rushes.presets.preset import load_preset
 from rushes.rendering.fitted import FittedRenderer
+from rushes.rendering.frames import render_frames
 from rushes.rendering.loop import Progress
 from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.options import PlanOptions
@@ -78,6 +84,32 @@ def test_fp8_is_in_the_manifest_and_changes_the_picture(
     assert whole["attention"] == narrow["attention"] == "sdpa"
     assert whole["frames_sha256"] != narrow["frames_sha256"]
     assert whole["sha256"]["weights"] == narrow["sha256"]["weights"]
+
+
+def test_a_lora_on_layers_in_fp8_makes_the_picture_of_the_sum(
+    folders: Folders, request_: RenderRequest
+) -> None:
+    """The sum of the rounded weights and the LoRA; without the LoRA it is another picture."""
+    write_lora(request_.timeline.parent / "loras" / "film.safetensors")
+    document = timeline(loras=[{"path": "film.safetensors", "scale": 1}])
+    write_timeline(request_.timeline, document)
+
+    def frames(*, is_narrow: bool, with_lora: bool = True) -> NDArray[np.int16]:
+        renderer = FittedRenderer(TINY, folders, torch.device("cpu"), torch.float32)
+        plan = plan_of(request_, quantization="fp8_e4m3fn" if is_narrow else None)
+        plan = plan if with_lora else replace(plan, loras=())
+        pipeline = renderer.load(plan)
+        if not is_narrow:
+            for layer in pipeline.models.dit.blocks.modules():
+                if isinstance(layer, torch.nn.Linear):
+                    stored, scale = to_fp8(layer.weight.data)
+                    layer.weight.data = stored.float() * scale.unsqueeze(1)
+        made = [chunk for _, chunk in render_frames(pipeline, plan, request_)]
+        return np.concatenate(made).astype(np.int16)
+
+    narrow, summed = frames(is_narrow=True), frames(is_narrow=False)
+    assert np.abs(narrow - summed).max() <= 1
+    assert np.abs(narrow - frames(is_narrow=True, with_lora=False)).max() > 20
 
 
 def test_a_render_that_runs_out_of_memory_is_done_again_smaller(
