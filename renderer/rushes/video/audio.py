@@ -15,6 +15,7 @@ from av.stream import Disposition
 
 from rushes.errors import InputError
 from rushes.video.read.input_file import open_input
+from rushes.video.sound_clock import SoundClock
 
 # What players expect in each container; Matroska takes whatever FFmpeg can put there.
 _COPIED = {
@@ -79,7 +80,8 @@ class AudioTrack:
         start_seconds = source.start_seconds + _zero_seconds(self._source, stream)
         self._time_base = stream.time_base
         self._shift = round(start_seconds / stream.time_base)  # ticks
-        self._packets = (p for p in self._source.demux(stream) if p.size and p.pts is not None)
+        clock = SoundClock(source.path, stream, self._source.format.name)
+        self._packets = clock.moved(self._source.demux(stream))
         self._next = next(self._packets, None)
 
     def write_until(self, seconds: Fraction) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -19,10 +19,17 @@ FPS = Fraction(16)
 
 
 def write_source(
-    path: Path, codec: str, *, seconds: float = 4, has_video: bool = True, video_offset: int = 0
+    path: Path,
+    codec: str,
+    *,
+    seconds: float = 4,
+    has_video: bool = True,
+    video_offset: int = 0,
+    clicks_at: float = 0,
+    options: dict[str, str] | None = None,
 ) -> Path:
-    """Write a file whose sound is silent but for one click each full second."""
-    with av.open(path, "w") as container:
+    """Write a file whose sound is silent but for one click each second."""
+    with av.open(path, "w", options=options or {}) as container:
         if has_video:
             name = "libvpx" if path.suffix == ".webm" else "libx264"
             video = cast(av.VideoStream, container.add_stream(name, rate=16))
@@ -37,7 +44,8 @@ def write_source(
             container.mux(video.encode(None))
         samples = np.zeros(round(seconds * RATE), np.float32)
         for second in range(int(seconds)):
-            samples[second * RATE : second * RATE + 480] = 0.8
+            begin = round((second + clicks_at) * RATE)
+            samples[begin : begin + 480] = 0.8
         for first in range(0, len(samples), 960):
             part = av.AudioFrame.from_ndarray(samples[None, first : first + 960], "fltp", "mono")
             part.sample_rate, part.pts, part.time_base = RATE, first, Fraction(1, RATE)
@@ -203,3 +211,51 @@ def test_an_audio_file_that_is_missing_or_none_is_refused(tmp_path: Path) -> Non
     with pytest.raises(InputError):
         render(tmp_path / "out.mp4", AudioSource(tmp_path / "text.wav"))
     assert [path.name for path in tmp_path.iterdir()] == ["text.wav"]
+
+
+# --- time stamps that start anew or jump ---------------------------------------------------------
+
+
+def appended(folder: Path, name: str, codec: str, *parts: dict[str, Any]) -> Path:
+    """Write takes one behind the other, byte by byte."""
+    takes = [
+        write_source(folder / f"{index}-{name}", codec, seconds=2, clicks_at=0.5, **part)
+        for index, part in enumerate(parts)
+    ]
+    joined = folder / name
+    joined.write_bytes(b"".join(take.read_bytes() for take in takes))
+    return joined
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        *(("in.ts", "aac"), ("in.mkv", "aac"), ("in.mkv", "flac"), ("in.mpg", "mp2")),
+        *(("in.mp4", "aac"), ("in.mov", "aac")),
+    ],
+)
+def test_the_sound_of_appended_takes_goes_on(name: str, codec: str, tmp_path: Path) -> None:
+    joined = appended(tmp_path, name, codec, {}, {}, {})
+    render(tmp_path / "out.mkv", AudioSource(joined), num_frames=96)
+    assert clicks(tmp_path / "out.mkv") == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], abs=0.07)
+    assert sound_end(tmp_path / "out.mkv") == pytest.approx(6, abs=0.1)
+
+
+def test_a_jump_of_the_sound_closes_as_that_of_the_pictures(tmp_path: Path) -> None:
+    later = {"options": {"output_ts_offset": "500"}}
+    joined = appended(tmp_path, "in.ts", "aac", {}, later)
+    render(tmp_path / "out.mp4", AudioSource(joined), num_frames=64)
+    assert clicks(tmp_path / "out.mp4") == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.07)
+
+
+def test_a_take_whose_sound_sets_in_late_stays_with_its_pictures(tmp_path: Path) -> None:
+    """Its pictures begin half a second before its sound."""
+    joined = appended(tmp_path, "in.ts", "aac", {}, {"video_offset": -8})
+    render(tmp_path / "out.mp4", AudioSource(joined), num_frames=80)
+    assert clicks(tmp_path / "out.mp4") == pytest.approx([0.5, 1.5, 3.0, 4.0], abs=0.07)
+
+
+def test_appended_sound_without_pictures_goes_on(tmp_path: Path) -> None:
+    joined = appended(tmp_path, "in.ts", "aac", {"has_video": False}, {"has_video": False})
+    render(tmp_path / "out.mp4", AudioSource(joined), num_frames=64)
+    assert clicks(tmp_path / "out.mp4") == pytest.approx([0.5, 1.5, 2.5, 3.5], abs=0.07)

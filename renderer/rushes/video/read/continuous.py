@@ -14,8 +14,13 @@ AnyStream = TypeVar("AnyStream", bound=Stream)
 
 # Streams for broadcast, whose clocks may jump; a pause in other containers is meant.
 _MAY_JUMP = {"mpegts", "mpeg", "flv", "rtp"}
-_LONGEST_PAUSE = Fraction(3)  # seconds
+LONGEST_PAUSE = Fraction(3)  # seconds
 _MOST_TICKS = 2**56  # stamps of damaged files may be anything
+
+
+def may_jump(container_name: str) -> bool:
+    """Say whether a container, by FFmpeg's names, is one whose clock may jump ahead."""
+    return bool(set(container_name.split(",")) & _MAY_JUMP)
 
 
 class ContinuousClock:
@@ -28,12 +33,13 @@ class ContinuousClock:
     def __init__(self, stream: VideoStream, container_name: str) -> None:
         assert stream.time_base is not None
         self._index, self._time_base = stream.index, stream.time_base
-        self._may_jump = bool(set(container_name.split(",")) & _MAY_JUMP)
+        self._may_jump = may_jump(container_name)
         self._frame_ticks = max(1, round(1 / ((stream.average_rate or 25) * stream.time_base)))
         self._offset = 0
         self._first: int | None = None
         self._latest = 0  # stamp of the latest picture so far
         self.jumps: list[Fraction] = []  # seconds from the first picture on
+        self.offsets: list[int] = []  # ticks by which the stamps behind each jump are moved
 
     def moved(self, packets: Iterable[Packet[AnyStream]]) -> Iterator[Packet[AnyStream]]:
         """Yield the packets, those of the stream with stamps that go on."""
@@ -52,6 +58,7 @@ class ContinuousClock:
             self._offset += wanted - moved
             moved = wanted
             self.jumps.append((moved - self._first) * self._time_base)
+            self.offsets.append(self._offset)
         self._latest = max(self._latest, moved)
         if self._offset:
             packet.pts = moved
@@ -59,5 +66,5 @@ class ContinuousClock:
 
     def _is_break(self, ticks: int, is_keyframe: bool) -> bool:
         if ticks < 0:
-            return is_keyframe or -ticks * self._time_base > _LONGEST_PAUSE
-        return self._may_jump and ticks * self._time_base > _LONGEST_PAUSE
+            return is_keyframe or -ticks * self._time_base > LONGEST_PAUSE
+        return self._may_jump and ticks * self._time_base > LONGEST_PAUSE

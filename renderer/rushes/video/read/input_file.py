@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ from av.video import VideoStream
 from av.video.codeccontext import VideoCodecContext
 
 from rushes.errors import InputError, MissingFileError, VideoError
+from rushes.video.read.appended import concat_list, starts_of_takes
 from rushes.video.read.continuous import ContinuousClock
 
 # `file:` keeps a colon in a name from being read as a protocol, `pattern_type` a percent sign from
 # being read as an image sequence, the whitelist a playlist from reaching the network.
 _OPEN_OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}
+_CONCAT_OPTIONS = {"safe": "0", "protocol_whitelist": "file,subfile"}  # of lists of our own
 # Demuxers that FFmpeg offers for plain text and for lists of other files.
 _NOT_VIDEOS = {"tty", "hls", "dash", "sdp", "concat"}
 MOST_BYTES = 256 * 2**30
@@ -88,6 +91,15 @@ def open_input(path: Path) -> InputContainer:
         )
     _refuse_animated_webp(path)
     try:
+        starts = starts_of_takes(path)
+        if starts:
+            return av.open(
+                io.BytesIO(concat_list(path, starts, num_bytes)),
+                "r",
+                format="concat",
+                container_options=_CONCAT_OPTIONS,
+                metadata_errors="replace",
+            )
         container = av.open(
             f"file:{path.absolute()}",
             "r",

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video import VideoStream
 
 from rushes.errors import InputError
+from rushes.video.read.appended import starts_of_takes
 from rushes.video.read.colour import Colour, unknown_transfer
 from rushes.video.read.convert import DisplayMatrix, display_matrix
 from rushes.video.read.fit import Deinterlace
@@ -52,6 +53,7 @@ class VideoInfo:
     is_variable_rate: bool
     has_timestamps: bool
     start_seconds: Fraction  # the container's time of the first frame
+    num_takes: int = 1  # appended byte by byte, as far as they are told apart
     jumps: tuple[Fraction, ...] = ()  # seconds at which its time stamps start anew or jump
     colour: Colour | None = None  # of the first frame, where it is not that of BT.709
     unknown_transfer: int | None = None
@@ -68,6 +70,8 @@ class VideoInfo:
         if self.is_interlaced:
             done = "deinterlaced" if deinterlace == "auto" else "left as it is, as asked"
             found.append(f"interlaced: {done}")
+        if self.num_takes > 1:
+            found.append(f"{self.num_takes} takes are appended; played one after another")
         if self.jumps:
             first = f"{float(self.jumps[0]):.2f} s"
             more = f" and {len(self.jumps) - 1} more times" * (len(self.jumps) > 1)
@@ -124,6 +128,7 @@ def probe_video(path: Path) -> VideoInfo:
             is_variable_rate=timing.is_variable_rate,
             has_timestamps=timing.has_timestamps,
             start_seconds=timing.start_seconds,
+            num_takes=len(starts_of_takes(path)) or 1,
             jumps=timing.jumps,
             colour=Colour.of(frame),
             unknown_transfer=unknown_transfer(frame),
