@@ -8,10 +8,14 @@ from __future__ import annotations
 import html
 import re
 
-import ftfy
+# What needs no repair: ASCII without control characters and without the sign of HTML's entities.
+_PLAIN = re.compile(r"[\t\n\x20-\x25\x27-\x7e]*")
 
 
 def clean_prompt(text: str) -> str:
     """Repair mis-decoded text, unescape HTML, and make every run of white space one blank."""
-    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    if not _PLAIN.fullmatch(text):
+        import ftfy  # late: its tables take long to load
+
+        text = html.unescape(html.unescape(ftfy.fix_text(text)))
     return re.sub(r"\s+", " ", text).strip()

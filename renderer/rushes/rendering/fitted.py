@@ -122,7 +122,8 @@ class FittedRenderer:
 
     def _loaded(self, plan: RenderPlan, memory_plan: MemoryPlan) -> Pipeline:
         if self.pipeline is None or self.pipeline.memory_plan != memory_plan:
-            self._release()
+            if self.pipeline is not None:
+                self._release()
             self.pipeline = load_pipeline(
                 self._preset, self._folders, self.device, self.dtype, plan.vae_type, memory_plan
             )

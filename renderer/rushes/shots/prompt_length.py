@@ -7,6 +7,7 @@ from pathlib import Path
 from rushes.files.folders import Folders
 from rushes.files.machine_folders import machine_folders
 from rushes.files.resources import data_folder
+from rushes.models.clean_prompt import clean_prompt
 from rushes.presets.preset import Preset
 from rushes.text import both_ends, printable, shortened
 from rushes.timeline.plan.render_plan import RenderPlan
@@ -39,8 +40,6 @@ def warn_of_cut_prompts(
 
 
 def _unseen(text: str, limit: int, preset: Preset, folders: Folders | None) -> str:
-    from rushes.models.clean_prompt import clean_prompt  # late: its tables take long to load
-
     cleaned = clean_prompt(text)
     file = _tokenizer_file(preset, folders or machine_folders())
     if file is None:

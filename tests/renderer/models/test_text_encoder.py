@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
 from pathlib import Path
@@ -215,6 +216,15 @@ def test_embeddings_have_the_dtype_that_is_computed_with(tokenizer_folder: Path)
 )
 def test_prompts_are_cleaned(text: str, cleaned: str) -> None:
     assert clean_prompt(text) == cleaned
+
+
+def test_plain_prompts_are_cleaned_as_any_other() -> None:
+    """Those of ASCII alone need no repair, which takes long to load; with a sign more they do."""
+    letters = [chr(code) for code in range(0x20, 0x7F) if chr(code) != "&"] + ["\n", "\t"]
+    draw = random.Random(0)
+    for _ in range(200):
+        text = "".join(draw.choices(letters, k=40))
+        assert clean_prompt(text) == clean_prompt(text + "\u3000")
 
 
 def test_prompts_that_are_alike_when_cleaned_have_one_embedding(encoder: TextEncoder) -> None:

@@ -61,6 +61,9 @@ def render(
     ] = False,
 ) -> None:
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""
+    from rushes.files.read_ahead import read_torch_ahead
+
+    read_torch_ahead()
     from rushes.rendering.request import refuse_conflicts
     from rushes.shots.shot import refuse_contradictions
 
