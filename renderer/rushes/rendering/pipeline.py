@@ -179,16 +179,19 @@ def load_pipeline(
     dtype: torch.dtype,
     vae_type: VaeType | None = None,
     memory_plan: MemoryPlan = AS_IT_IS,
+    blocks: range | None = None,
 ) -> Pipeline:
     """Find and load the networks of a preset, with the autoencoder of its choice or this one.
 
-    ``memory_plan`` says what is done to save memory.
+    ``memory_plan`` says what is done to save memory; ``blocks`` are those of a rank of several.
 
     Raises: CheckpointError when files are missing or do not fit.
     """
     vae_type = vae_type or preset.vae.type
     paths = find_weights(preset, folders.models, folders.cache, vae_type)
-    models = load_models(preset, paths, device, dtype, vae_type, memory_plan.quantise)
+    models = load_models(
+        *(preset, paths, device, dtype, vae_type), quantise=memory_plan.quantise, blocks=blocks
+    )
     autoencoders = {paths.vae: _with_rooms(models.vae, memory_plan)}
     return Pipeline(
         preset, folders, paths, models, vae_type, memory_plan=memory_plan, autoencoders=autoencoders

@@ -132,6 +132,8 @@ class RowBatch:
 class RowNetwork:
     """Stands in for the network of one stream; all but the passes is the network's own."""
 
+    modulation = None  # rows bring their timesteps, which are joined
+
     def __init__(self, batch: RowBatch) -> None:
         self._batch = batch
 

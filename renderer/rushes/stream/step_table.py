@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rushes.models.dit import CausalDit
 from rushes.models.layers.modulation import StepModulation
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.transfer import to_device
 
 # Timesteps by row and frame; a single row, or frame, stands for all.
 Timesteps = tuple[tuple[float, ...], ...]
+
+MakeModulation = Callable[[Tensor, torch.dtype], StepModulation]
 
 _KEPT = 32  # a noise scale that follows the motion makes a new first step for nearly every chunk
 
@@ -24,7 +26,7 @@ _KEPT = 32  # a noise scale that follows the motion makes a new first step for n
 class Step:
     """The timesteps of a pass on the device: what the network makes of them, and their sigma.
 
-    ``modulation`` is the timesteps themselves, [R, T], for a network that is no ``CausalDit``.
+    ``modulation`` is the timesteps themselves, [B, T], for a network that makes none of its own.
     ``sigma`` is a number where there is one timestep, else [R, T], float32.
     """
 
@@ -36,9 +38,10 @@ class StepTable:
     """The steps of a network, by their timesteps; the last ones that were used are kept."""
 
     def __init__(self, network: Any, schedule: FlowSchedule) -> None:
-        self._network, self._schedule = network, schedule
+        self._schedule = schedule
+        self._modulation: MakeModulation | None = getattr(network, "modulation", None)
         self._sigmas: dict[float, float] = {}  # of no more timesteps than the scale has
-        self._steps: OrderedDict[tuple[Timesteps, torch.dtype, torch.device], Step] = OrderedDict()
+        self._steps: OrderedDict[tuple[object, ...], Step] = OrderedDict()
 
     def forget(self) -> None:
         """Make all steps anew, for the network's weights are others."""
@@ -53,7 +56,9 @@ class StepTable:
     def of(self, timesteps: Timesteps, like: Tensor) -> Step:
         """Return the step of a pass over latents ``like``."""
         timesteps = alike(timesteps)
-        key = (timesteps, like.dtype, like.device)
+        key: tuple[object, ...] = (timesteps, like.dtype, like.device)
+        if self._modulation is None:
+            key = (*key, like.shape[:2])
         step = self._steps.get(key)
         if step is None:
             step = self._steps[key] = self._make(timesteps, like)
@@ -70,9 +75,9 @@ class StepTable:
             on_host = torch.tensor(timesteps, dtype=torch.float32)
             on_device = to_device(on_host, like.device)
             sigma = to_device(self._schedule.sigma(on_host), like.device)
-        if not isinstance(self._network, CausalDit):
+        if self._modulation is None:
             return Step(on_device.expand(like.shape[:2]), sigma)
-        return Step(self._network.modulation(on_device, like.dtype), sigma)
+        return Step(self._modulation(on_device, like.dtype), sigma)
 
 
 def alike(timesteps: Timesteps) -> Timesteps:

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -123,8 +123,11 @@ def load_models(
     dtype: torch.dtype,
     vae_type: VaeType = "wan",
     quantise: Quantise | None = None,
+    blocks: range | None = None,
 ) -> Models:
     """Load the diffusion transformer, with its linear layers in fp8 if so, and the autoencoder.
+
+    With ``blocks`` it has only these of its blocks, for a rank of several.
 
     Raises: CheckpointError when a file does not hold exactly the weights of its network.
     """
@@ -133,6 +136,9 @@ def load_models(
     load_strictly(dit, read_state_dict(paths.dit, preset.dit_entry), str(paths.dit))
     if paths.lora is not None:
         merge_part(dit, read_state_dict(paths.lora, LORA_ENTRY), str(paths.lora), dtype)
+    if blocks is not None:
+        dit.blocks = dit.blocks[blocks.start : blocks.stop]
+        dit.config = replace(dit.config, num_layers=len(blocks))
     if quantise is not None:
         dit = quantise_blocks(dit, device, dtype)
     else:

@@ -6,7 +6,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ import typer
 
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.flags.sharing import SharingFlags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import error_json, print_json, print_json_errors, say
@@ -21,7 +21,6 @@ from rushes_queue.cli.show.console import error_json, print_json, print_json_err
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.preset import Preset
-    from rushes.rendering.loop import Report
     from rushes.shots.shot import Shot
 
 
@@ -32,6 +31,7 @@ def render(
     result: ResultFlags,
     loading: LoadFlags,
     places: FolderFlags,
+    sharing: SharingFlags,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Video to make; its extension decides the format."),
@@ -39,22 +39,6 @@ def render(
     seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
     takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
-    rows: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Takes that share each pass of the network, as rows of one batch: less work a "
-            "take, more memory. A frame may differ by rounding from that of a take rendered alone.",
-        ),
-    ] = 1,
-    processes: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Render the sections between two resets at the same time, in this many "
-            "processes, each on a GPU of its own or on the CPU.",
-        ),
-    ] = 1,
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a result, for scripts.")
@@ -67,6 +51,7 @@ def render(
     from rushes.rendering.request import refuse_conflicts
     from rushes.shots.shot import refuse_contradictions
 
+    sharing.check()
     folders = replace(places.folders(), loras=loading.lora_folders)
     wanted = Takes(seed, takes, seeds)
     source = find_timeline(timeline)
@@ -77,54 +62,39 @@ def render(
         refuse_conflicts(shot.request, force)
         refuse_contradictions(shot.request, shot.plan)
     warn_of([shot.plan for shot in shots])
-    if rows > 1 and processes > 1:
-        raise typer.BadParameter("--rows and --processes exclude each other")
-    render_all(preset, folders, shots, force, as_json, rows, processes)
+    render_all(preset, folders, shots, sharing, force, as_json)
 
 
 def render_all(
     preset: Preset,
     folders: Folders,
     shots: list[Shot],
+    sharing: SharingFlags,
     force: bool,
     as_json: bool,
-    rows: int = 1,
-    processes: int = 1,
 ) -> None:
-    """Render take after take, or ``rows`` at a time, and name the files made."""
+    """Render take after take, or as many at a time as share their work; name the files made."""
     from rushes_queue.cli.show.progress import ProgressDisplay, where
 
     display: ProgressDisplay | None = None
     try:
         with interruptible() as raise_if_asked:
             from rushes.files.hashes import sha256_of
-            from rushes.rendering.fitted import open_renderer
             from rushes.rendering.render import check
             from rushes.rendering.takes import Take
 
             for shot in shots:
                 check(shot.plan, shot.request, force=force)
             wanted = shots[0].request
-            renderer = open_renderer(preset, folders, wanted.device, wanted.dtype)
-
-            def rendered(takes: list[Take], report: Report) -> list[dict[str, Any]]:
-                if processes == 1:
-                    return renderer.render_takes(takes, force=force, report=report)
-                from rushes.rendering.sections.render_sections import render_sections
-
-                return [
-                    render_sections(preset, folders, take, processes, force=force, report=report)
-                    for take in takes
-                ]
-
-            for together in rendered_together(shots, rows):
+            render_takes = sharing.open(preset, folders, wanted.device, wanted.dtype, force=force)
+            for together in sharing.together(shots):
                 display = ProgressDisplay(raise_if_asked)
                 with display:
                     takes = [
                         Take(shot.plan, shot.request, sha256_of(shot.timeline_file))
                         for shot in together
                     ]
-                    manifests = rendered(takes, display)
+                    manifests = render_takes(takes, display)
                 for shot, manifest in zip(together, manifests, strict=True):
                     name_results(shot, manifest, as_json)
     except KeyboardInterrupt as error:
@@ -135,14 +105,6 @@ def render_all(
         if as_json:
             print_json_errors([error_json(said, exit_codes.INTERRUPTED)])
         raise typer.Exit(exit_codes.INTERRUPTED) from error
-
-
-def rendered_together(shots: list[Shot], rows: int) -> Iterator[list[Shot]]:
-    """Cut shots into groups of takes of one timeline, at most ``rows`` each."""
-    for _, takes in groupby(shots, key=lambda shot: shot.timeline_file):
-        of_timeline = list(takes)
-        for start in range(0, len(of_timeline), rows):
-            yield of_timeline[start : start + rows]
 
 
 def name_results(shot: Shot, manifest: dict[str, Any], as_json: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.flags.sharing import SharingFlags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
@@ -25,6 +26,7 @@ def reproduce(
     result: ResultFlags,
     loading: LoadFlags,
     places: FolderFlags,
+    sharing: SharingFlags,
     input_video: Annotated[
         Path | None,
         typer.Option("--input", help="The clip, if it is not in this folder under its own name."),
@@ -68,7 +70,7 @@ def reproduce(
     refuse_conflicts(shot.request, force)
     refuse_contradictions(shot.request, shot.plan)
     warn_of([shot.plan])
-    render_all(preset, folders, shots, force, as_json)
+    render_all(preset, folders, shots, sharing, force, as_json)
 
 
 def weight_origins(preset: Preset, folders: Folders) -> dict[str, str]:

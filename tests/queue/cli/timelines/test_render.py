@@ -168,6 +168,13 @@ REFUSALS = {
         "shot.json --preset streamdiffusionv2-1.3b -o out.avi", 3, "is not a kind", TEXT_SHOT
     ),
     "size that is none": Refusal("shot.json --size big", 2, "is not a size", TEXT_SHOT),
+    "two ways to share": Refusal(
+        "shot.json --rows 2 --gpus 2", 2, "--rows and --gpus exclude each other", TEXT_SHOT
+    ),
+    "processes without sections": Refusal(
+        "shot.json --processes 2", 3, "one section without a reset", TEXT_SHOT
+    ),
+    "ranks without blocks": Refusal("shot.json --gpus 9", 3, "blocks to share", TEXT_SHOT),
     "seeds beside takes": Refusal(
         "shot.json --seeds 1,2 --takes 2", 2, "--seeds stands alone", TEXT_SHOT
     ),

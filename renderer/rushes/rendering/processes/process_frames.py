@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import get_context
 from queue import Empty
 from types import TracebackType
@@ -14,13 +15,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import RenderProcessError
-from rushes.rendering.sections.section_process import (
-    Ended,
-    Made,
-    SectionJob,
-    frames_file,
-    render_sections_of,
-)
+from rushes.rendering.processes.words import Ended, Made, ProcessJob, frames_file
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk
@@ -29,26 +24,25 @@ _LOOK_SECONDS = 1.0  # between two looks at the processes
 _END_SECONDS = 5.0  # that a process gets to end
 
 
-class SectionFrames:
+class ProcessFrames:
     """Renders like a stream, by processes of one machine; they are ended with the context.
 
-    Frames of later sections wait in files until it is their turn. A process that fails or dies
+    Frames that are made early wait in files until it is their turn. A process that fails or dies
     ends the render. ``clock`` gets the seconds of all processes.
     """
 
-    def __init__(self, jobs: Sequence[SectionJob], sections: Sequence[range]) -> None:
-        """One process is started for each job; they share the sections, the first ones first."""
+    def __init__(self, body: Callable[..., None], jobs: Sequence[ProcessJob], *more: Any) -> None:
+        """``body`` is called in a process for each job with the job, ``more`` and the queue.
+
+        What goes through the queue is ``Made`` for every chunk of the plan, in any order, and
+        ``Ended`` once from each process.
+        """
         context = get_context("spawn")
         self._folder = jobs[0].folder
         self._said: Any = context.Queue()
-        self._waiting: Any = context.Queue()  # kept here, or its locks go before all have started
-        for section in [*sections, *(None for _ in jobs)]:
-            self._waiting.put(section)
+        self._more = more  # kept here, or locks of queues would go before all have started
         self._processes = [
-            context.Process(
-                target=render_sections_of, args=(job, self._waiting, self._said), daemon=True
-            )
-            for job in jobs
+            context.Process(target=body, args=(job, *more, self._said), daemon=True) for job in jobs
         ]
         self._made: set[int] = set()
         self._num_ended = 0
@@ -104,6 +98,8 @@ class SectionFrames:
                 self._num_ended += 1
                 self.clock.add(seconds)
             case Ended(_, Exception() as error):
+                time.sleep(_LOOK_SECONDS)  # where one has died, others fail for want of it
+                self._refuse_dead()
                 raise error
 
     def _refuse_dead(self) -> None:
@@ -111,7 +107,7 @@ class SectionFrames:
             if process.exitcode not in (None, 0):
                 raise RenderProcessError(
                     f"process {number + 1} of {len(self._processes)} {_how(process.exitcode)}; "
-                    "render again, with fewer --processes if memory ran out"
+                    "render again, with fewer processes if memory ran out"
                 )
 
 

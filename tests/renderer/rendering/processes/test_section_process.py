@@ -14,8 +14,8 @@ from renders.studio import Studio
 from rushes.rendering.chunk_reader import ChunkReader
 from rushes.rendering.frames import render_frames
 from rushes.rendering.machine_kind import computing_threads
-from rushes.rendering.sections.cutting import cut_sections
-from rushes.rendering.sections.section_process import follow
+from rushes.rendering.processes.cutting import cut_sections
+from rushes.rendering.processes.section_process import follow
 
 BLOCKS = (block("a boat", 0, 0.4), block("a pond", 0.4, 0.8), block("a boat", 0.8, 1.2))
 IN_TRANSITION = (

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from renders.plans import EVOLUTION, chain, document, plan
 from rushes.presets.preset import load_preset
-from rushes.rendering.sections.cutting import cut_sections
+from rushes.rendering.processes.cutting import cut_sections
 
 PRESET = load_preset("tiny")
 

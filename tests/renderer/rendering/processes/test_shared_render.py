@@ -7,18 +7,22 @@ import signal
 import time
 from dataclasses import replace
 from multiprocessing import active_children
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
+import torch
 
-from renders.shots import block, timeline
+from renders.shots import block, moving, timeline, write_clip
 from renders.studio import Studio
 from rushes.errors import ConfigError, RenderProcessError, ShapeError
 from rushes.files.folders import Folders
 from rushes.presets.preset import load_preset
+from rushes.rendering.loop import Progress
+from rushes.rendering.pipeline import load_pipeline
+from rushes.rendering.processes.shared_render import render_ranks, render_sections
 from rushes.rendering.render import render
-from rushes.rendering.sections.render_sections import render_sections
 from rushes.rendering.takes import Take
 
 BLOCKS = (block("a boat", 0, 0.4), block("a pond", 0.4, 0.8), block("a boat", 0.8, 1.2))
@@ -79,3 +83,43 @@ def test_a_plan_of_one_section_is_refused(studio: Studio, folders: Folders) -> N
     plan, request = studio.prepare(timeline(*BLOCKS))
     with pytest.raises(ConfigError, match="one section without a reset"):
         render_sections(load_preset("tiny"), folders, Take(plan, request), processes=2)
+
+
+# --- the blocks of a network among ranks ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.long)])
+def test_ranks_make_what_one_process_makes(
+    count: int, studio: Studio, folders: Folders, tmp_path: Path
+) -> None:
+    """Video to video through the network of `pocket`, whose four blocks are shared."""
+    clip = write_clip(tmp_path / "clip.mp4", moving(24))
+    document = timeline(*BLOCKS, mode="video")
+    plan, request = studio.prepare(document, source=clip, **RESETTING)
+    preset = load_preset("pocket")
+    pipeline = load_pipeline(preset, folders, torch.device("cpu"), torch.float32)
+    alone = render(pipeline, plan, request)
+    manifest = render_ranks(preset, folders, Take(plan, request), count, force=True)
+    assert manifest["frames_sha256"] == alone["frames_sha256"]
+    assert manifest["processes"] == count
+
+
+def test_a_killed_rank_ends_the_render(studio: Studio, folders: Folders) -> None:
+    """In the midst of it, where the other rank waits for the killed one."""
+    plan, request = studio.prepare(timeline(*LONG))
+    killed: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        kill_first_child(killed, time.monotonic() + 60)
+
+    begin = time.monotonic()
+    with pytest.raises(RenderProcessError, match=r"of 2 was killed \(SIGKILL\)"):
+        render_ranks(load_preset("tiny"), folders, Take(plan, request), ranks=2, report=kill)
+    assert time.monotonic() - begin < 60
+    assert studio.files() == ["shot.json"]
+
+
+def test_more_ranks_than_blocks_are_refused(studio: Studio, folders: Folders) -> None:
+    plan, request = studio.prepare(timeline(*BLOCKS))
+    with pytest.raises(ConfigError, match="has 2 blocks to share"):
+        render_ranks(load_preset("tiny"), folders, Take(plan, request), ranks=3)
