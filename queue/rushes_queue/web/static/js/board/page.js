@@ -160,13 +160,13 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-showWorkers(document.querySelector("#workers"), jobs);
+const lookAtWorkers = showWorkers(document.querySelector("#workers"), jobs);
 let isOpened = false;
 const onOpen = () => {
   setTimeout(load, isOpened ? 0 : A_WHILE_MS); // what happened before the line was there
   isOpened = true;
 };
-load();
+load().then(lookAtWorkers);
 follow([], { onNews: take, onOpen });
 setInterval(() => {
   const now = Date.now();

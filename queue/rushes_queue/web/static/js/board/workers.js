@@ -21,7 +21,7 @@ function card(worker, jobs) {
   );
 }
 
-/** Show the workers in a list, and look again and again. */
+/** Show the workers in a list, and look again and again; returns what looks at once. */
 export function showWorkers(list, jobs) {
   async function look() {
     if (document.hidden) return;
@@ -35,4 +35,5 @@ export function showWorkers(list, jobs) {
   }
   look();
   setInterval(look, SECONDS_BETWEEN_LOOKS * 1000);
+  return look;
 }
