@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,7 @@ def test_the_options_of_render_stand_in_panels() -> None:
     shown = CliRunner().invoke(app, ["render", "-h"]).stdout
     panels = [line.split()[1] for line in shown.splitlines() if line.startswith("╭─")]
     assert panels[:2] == ["Arguments", "Options"]
-    assert {"Plan", "Steering", "Result", "Reading", "Folders"} <= set(panels)
+    assert {"Length", "Look", "Steering", "Result", "Reading", "Folders"} <= set(panels)
 
 
 def test_the_help_lists_all_commands() -> None:
@@ -68,3 +69,12 @@ def test_only_flower_hands_options_on() -> None:
         if CommandTable()[name].context_settings.get("ignore_unknown_options")
     ]
     assert passing == ["flower"]
+
+
+def test_the_help_of_render_fits_80_columns_with_all_names_whole() -> None:
+    result = CliRunner().invoke(app, ["render", "-h"], env={"COLUMNS": "80"})
+    assert result.exit_code == 0
+    assert "<bool>" not in result.stdout
+    names = re.findall(r"^│ (?:\*\s+)?(--[\w…-]+)", result.stdout, re.MULTILINE)
+    assert "--normalise-latents" in names
+    assert not [name for name in names if "…" in name]

@@ -16,8 +16,10 @@ from rushes.presets.kinds import MOST_THREADS, CachePolicy, Method, Mode, Positi
 from rushes.timeline.plan.profiles import ProfileName
 from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.cli.flags.choices import (
+    complete_codecs,
     complete_pipelines,
     complete_presets,
+    complete_profiles,
     offered_pipelines,
 )
 from rushes_queue.cli.flags.timeline_files import TimelineFile
@@ -30,6 +32,11 @@ if TYPE_CHECKING:
     from rushes.timeline.read.load import LoadedTimeline
 
 STEERING = "Steering (VACE)"  # panel of the help
+_PANELS = {
+    "Length and size": ("input_video", "fps", "duration", "loop", "hold", "stop", "mode", "size"),
+    "Rules of playing": ("profile", "stream_batch", "positions", "empty_bank"),
+    "Changes of prompt": ("on_prompt_change", "ramp", "transition_steps", "transition_method"),
+}
 
 
 def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -55,11 +62,12 @@ def takes_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters_of(group: Any) -> list[inspect.Parameter]:
-    """Return the fields of a group as parameters; its ``panel`` is their part of the help."""
+    """Return the fields of a group as parameters, each with its ``panel``, or that of the group."""
     hints = get_type_hints(group, include_extras=True)
+    panels = getattr(group, "panels", {})
     for field in fields(group):
         for info in hints[field.name].__metadata__:
-            info.rich_help_panel = info.rich_help_panel or group.panel
+            info.rich_help_panel = panels.get(field.name) or info.rich_help_panel or group.panel
     return [
         inspect.Parameter(
             field.name,
@@ -157,17 +165,23 @@ _VAE_TYPES = {"wan": "wan", "light": "lightvae", "tae": "tae", "tiny-light": "li
 class PlanFlags:
     """What decides the chunks of a render."""
 
-    panel: ClassVar = "Plan"
+    panel: ClassVar = "Look"
+    panels: ClassVar = {name: panel for panel, names in _PANELS.items() for name in names}
 
     input_video: Annotated[
         Path | None,
         typer.Option(
-            "--input", help="Input video, for video to video; else the one that the timeline names."
+            "--input",
+            help="Input video, for video to video; else the one that the timeline names.",
         ),
     ] = None
     profile: Annotated[
         ProfileName,
-        typer.Option(help="How files are played."),
+        typer.Option(
+            help="Whose rules count: scope, upstream and others.",
+            metavar="PROFILE",
+            autocompletion=complete_profiles,
+        ),
     ] = "scope"
     stream_batch: Annotated[
         bool | None,
@@ -179,14 +193,23 @@ class PlanFlags:
     fps: Annotated[str | None, typer.Option(help="Frames a second: 24 or 30000/1001.")] = None
     duration: Annotated[str | None, typer.Option(help="Seconds, or 'timeline', or 'input'.")] = None
     loop: Annotated[
-        bool, typer.Option("--loop", help="An input that ends early starts again (default).")
+        bool,
+        typer.Option(
+            "--loop",
+            help="An input that ends early starts again (default).",
+        ),
     ] = False
     hold: Annotated[
-        bool, typer.Option("--hold", help="An input that ends early stays at its last frame.")
+        bool,
+        typer.Option(
+            "--hold",
+            help="An input that ends early stays at its last frame.",
+        ),
     ] = False
-    stop: Annotated[bool, typer.Option("--stop", help="The result ends where the input ends.")] = (
-        False
-    )
+    stop: Annotated[
+        bool,
+        typer.Option("--stop", help="The result ends where the input ends."),
+    ] = False
     mode: Annotated[Mode | None, typer.Option(help="Text to video or video to video.")] = None
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None
     steps: Annotated[str | None, typer.Option(help="Denoising steps, such as 700,500.")] = None
@@ -195,10 +218,13 @@ class PlanFlags:
     )
     noise: Annotated[
         Literal["torch-cpu", "cuda"] | None,
-        typer.Option(help="Random numbers as PyTorch draws them on a CPU, or as a GPU does."),
+        typer.Option(
+            help="Random numbers as PyTorch draws them on a CPU, or as a GPU does.",
+        ),
     ] = None
     noise_device: Annotated[
-        str | None, typer.Option(help="With --noise cuda: the GPU, such as h100 or 4090.")
+        str | None,
+        typer.Option(help="With --noise cuda: the GPU, such as h100 or 4090."),
     ] = None
     normalise_latents: Annotated[
         Literal["on", "off"] | None,
@@ -210,19 +236,21 @@ class PlanFlags:
     ] = None
     quantise: Annotated[
         Literal["fp8"] | None,
-        typer.Option(help="Keep the large layers in fp8: half the memory, a little less exact."),
+        typer.Option(
+            help="Keep the large layers in fp8: half the memory, a little less exact.",
+        ),
     ] = None
     control: Annotated[
         Path | None,
         typer.Option(
-            rich_help_panel="Steering (VACE)",
+            rich_help_panel=STEERING,
             help="Video, or image, that steers the render through VACE.",
         ),
     ] = None
     mask: Annotated[
         Path | None,
         typer.Option(
-            rich_help_panel="Steering (VACE)",
+            rich_help_panel=STEERING,
             help="Video or image: white where the control video is made anew.",
         ),
     ] = None
@@ -250,24 +278,29 @@ class PlanFlags:
         Positions | None,
         typer.Option(
             help="Where a long video has used up the positions: a new start, which is a visible "
-            "cut, or back into the window at latent frame 50."
+            "cut, or back into the window at latent frame 50.",
         ),
     ] = None
     ramp: Annotated[
-        Literal["scope", "eager"] | None, typer.Option(help="Shape of transitions.")
+        Literal["scope", "eager"] | None,
+        typer.Option(help="Shape of transitions."),
     ] = None
     transition_steps: Annotated[
-        int | None, typer.Option(help="Chunks of a transition where the file says nothing.")
+        int | None,
+        typer.Option(help="Chunks of a transition where the file says nothing."),
     ] = None
     transition_method: Annotated[
         Method | None,
-        typer.Option(help="Interpolation of transitions where the file says nothing."),
+        typer.Option(
+            help="Interpolation of transitions where the file says nothing.",
+        ),
     ] = None
 
     empty_bank: Annotated[
         bool,
         typer.Option(
-            "--empty-bank", help="A model with a bank of frames records none, as scope runs it."
+            "--empty-bank",
+            help="A model with a bank of frames records none, as scope runs it.",
         ),
     ] = False
 
@@ -383,7 +416,11 @@ class ResultFlags(InputFlags):
         ),
     ] = None
     codec: Annotated[
-        str | None, typer.Option(help="h264, h265, vp9, av1 or prores; default by extension.")
+        str | None,
+        typer.Option(
+            help="h264, h265, vp9, av1 or prores; default by extension.",
+            autocompletion=complete_codecs,
+        ),
     ] = None
     crf: Annotated[int | None, typer.Option(help="Quality of the codec, lower is better.")] = None
     hardware: Annotated[

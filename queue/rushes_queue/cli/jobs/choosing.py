@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar, NoReturn, TypeVar
 
 import typer
 
@@ -24,34 +24,56 @@ if TYPE_CHECKING:
     from rushes_queue.client.choosing import JobList
     from rushes_queue.jobs.record import JobRecord
 
+T = TypeVar("T")
+
 _COMPLETION_SECONDS = 0.3
-_MOST_COMPLETIONS = 50
+_MOST_COMPLETIONS, _MOST_LOOKED_AT = 50, 500
 _HARMFUL = re.compile(r"[^\w .,-]")  # shells evaluate what a completion prints
 
 
 def complete_jobs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Return ids that start so, with their names; nothing if the broker is slow."""
+    return _in_time(ctx, lambda store: _jobs(store, incomplete))
+
+
+def complete_tags(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the tags of jobs that start so; nothing if the broker is slow."""
+    return _in_time(ctx, lambda store: _tags(store, incomplete))
+
+
+def _in_time(ctx: typer.Context, ask: Callable[[JobRecords], list[T]]) -> list[T]:
+    """Ask the broker, and return nothing unless it answers soon."""
     from rushes_queue.cli.flags.farm_flags import FarmFlags
 
-    found: list[tuple[str, str]] = []
+    found: list[T] = []
     try:
         store = FarmFlags(broker=ctx.params.get("broker")).open_store()
     except RushesError:
         return []
-    thread = threading.Thread(target=_complete, args=(store, incomplete, found), daemon=True)
+
+    def collect() -> None:
+        with suppress(RushesError):
+            found.extend(ask(store))
+
+    thread = threading.Thread(target=collect, daemon=True)
     thread.start()
     thread.join(_COMPLETION_SECONDS)
     return found[:]
 
 
-def _complete(store: JobRecords, incomplete: str, found: list[tuple[str, str]]) -> None:
-    with suppress(RushesError):
-        records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
-        found += [
-            (record.id, f"{_HARMFUL.sub('?', shown_name(record))} ({record.state})")
-            for record in records
-            if not _HARMFUL.search(record.id)
-        ]
+def _jobs(store: JobRecords, incomplete: str) -> list[tuple[str, str]]:
+    records = store.get_many(store.ids(incomplete, _MOST_COMPLETIONS)).values()
+    return [
+        (record.id, f"{_HARMFUL.sub('?', shown_name(record))} ({record.state})")
+        for record in records
+        if not _HARMFUL.search(record.id)
+    ]
+
+
+def _tags(store: JobRecords, incomplete: str) -> list[str]:
+    records = store.get_many(store.ids("", _MOST_LOOKED_AT)).values()
+    tags = {tag for record in records for tag in record.tags if tag.startswith(incomplete)}
+    return sorted(tag for tag in tags if not _HARMFUL.search(tag))[:_MOST_COMPLETIONS]
 
 
 JobsArgument = Annotated[
@@ -82,7 +104,8 @@ class ChoiceFlags:
         list[State] | None, typer.Option(help="All jobs in this state; may be repeated.")
     ] = None
     tag: Annotated[
-        list[str] | None, typer.Option(help="All jobs with this tag; may be repeated.")
+        list[str] | None,
+        typer.Option(help="All jobs with this tag; may be repeated.", autocompletion=complete_tags),
     ] = None
     all_jobs: Annotated[bool, typer.Option("--all", help="All jobs.")] = False
 

@@ -19,7 +19,7 @@ from rushes_queue.cli.flags.farm_flags import FarmFlags
 from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import FILES_HELP, TimelineFile, find_timelines
-from rushes_queue.cli.jobs.choosing import complete_jobs
+from rushes_queue.cli.jobs.choosing import complete_jobs, complete_tags
 from rushes_queue.cli.show.console import faults_json, print_json, say, say_error
 from rushes_queue.cli.show.job_view import shown_reason
 from rushes_queue.jobs.queue_names import GpuClass, Priority
@@ -55,7 +55,10 @@ def submit(
     seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
     priority: Annotated[Priority, typer.Option(help="high, normal or low.")] = "normal",
     tag: Annotated[
-        list[str] | None, typer.Option(help="A word to find the jobs by; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="A word to find the jobs by; may be repeated.", autocompletion=complete_tags
+        ),
     ] = None,
     after: Annotated[
         list[str] | None,

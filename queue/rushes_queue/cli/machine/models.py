@@ -13,6 +13,7 @@ import typer
 from rushes.errors import MissingFileError
 from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
+from rushes_queue.cli.flags.choices import complete_models
 from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
 from rushes_queue.cli.machine.fetch_loras import fetch_loras
 from rushes_queue.cli.show.console import print_json, say
@@ -42,7 +43,11 @@ models.command("fetch-loras")(fetch_loras)
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(help="Presets, or entries of 'rushes models list'.", show_default=False),
+    typer.Argument(
+        help="Presets, or entries of 'rushes models list'.",
+        show_default=False,
+        autocompletion=complete_models,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

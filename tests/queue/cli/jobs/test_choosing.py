@@ -14,7 +14,7 @@ import pytest
 from typer import BadParameter
 
 from farm.commands import Farm
-from rushes_queue.cli.jobs.choosing import code_of, complete_jobs, confirm
+from rushes_queue.cli.jobs.choosing import code_of, complete_jobs, complete_tags, confirm
 
 RUSHES = "import sys; sys.argv[0] = 'rushes'; from rushes_queue.cli import main; main()"
 
@@ -30,6 +30,14 @@ def test_ids_complete_with_their_names(farm: Farm) -> None:
     assert len(complete(farm, "")) == 2
     assert complete(farm, job[:5]) == [(job, "cat (queued)")]
     assert complete(farm, "zzz") == []
+
+
+def test_tags_complete_once_each(farm: Farm) -> None:
+    for take, tags in enumerate([("night", "cats"), ("night",), ("no;rm",)]):
+        farm.submit(take, tags=tags)
+    context = SimpleNamespace(params={"broker": farm.environment["RUSHES_BROKER_URL"]})
+    assert complete_tags(context, "n") == ["night"]  # type: ignore[arg-type]
+    assert complete_tags(context, "") == ["cats", "night"]  # type: ignore[arg-type]
 
 
 def test_nothing_that_a_shell_evaluates_is_completed(farm: Farm) -> None:
