@@ -9,6 +9,7 @@ import pytest
 from rushes import errors
 from rushes.errors import (
     ConfigError,
+    RenderProcessError,
     RushesError,
     TimelineError,
     TransientError,
@@ -37,7 +38,11 @@ def test_details_travel_too(kind: type[TimelineError | ConfigError]) -> None:
 
 
 def test_only_a_passing_failure_is_worth_another_try() -> None:
-    assert [kind for kind in KINDS if kind.retryable] == [TransientError, UnreachableError]
+    assert [kind for kind in KINDS if kind.retryable] == [
+        RenderProcessError,
+        TransientError,
+        UnreachableError,
+    ]
 
 
 def test_every_error_has_an_exit_code_that_is_no_success() -> None:
