@@ -1,7 +1,7 @@
-"""Files that appear at their name whole and durable, or not at all: the one place that renames.
+"""Files that appear under their name complete and durable, or not at all.
 
-The functions here raise what the system says. ``files.publish`` tells it under the name of a
-result, ``storage.whole_files`` of the queue as an error of the storage.
+These functions raise OSError; ``files.publish`` reports it under the name of a result, and
+``storage.whole_files`` of the queue as an error of the storage.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def write_whole(
 ) -> bool:
     """Let ``write`` fill a file of another name in the same folder, then give it its name.
 
-    Returns False when ``if_absent`` and the name is taken; of several processes one wins.
-    The file has the rights that the umask leaves it, so that others can read a shared storage.
-    Unless ``is_durable`` a power cut may lose it.
+    Returns False when ``if_absent`` and the name is taken; of several processes one wins. The umask
+    decides the file's permissions, so that others can read a shared storage. Unless ``is_durable``,
+    a power cut may lose it.
 
     Raises: OSError; what ``write`` raises. The unfinished file is removed.
     """
@@ -56,7 +56,7 @@ def write_whole(
 
 
 def give_name(temporary: Path, path: Path, *, is_durable: bool = True) -> None:
-    """Rename a finished file; what had the name before is gone.
+    """Rename a finished file; an older file of that name is replaced.
 
     Raises: OSError.
     """
@@ -68,16 +68,16 @@ def give_name(temporary: Path, path: Path, *, is_durable: bool = True) -> None:
 
 
 def give_folder_name(temporary: Path, path: Path) -> None:
-    """Put a folder with its files in the place of another one, if there is one.
+    """Rename a folder; an older folder of that name is replaced.
 
-    Raises: OSError; then the folder that was there is there again.
+    Raises: OSError; then the older folder is back in its place.
     """
     for file in sorted(temporary.iterdir()):
         sync(file)
     if not path.is_dir():
         os.replace(temporary, path)
         return
-    old = temporary_beside(path)  # the system renames nothing onto a folder that holds files
+    old = temporary_beside(path)  # a folder cannot be renamed onto one that is not empty
     os.replace(path, old)
     try:
         os.replace(temporary, path)
@@ -93,7 +93,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder with all above it, durably.
+    """Make a folder and its parents, durably.
 
     Raises: OSError.
     """
@@ -106,7 +106,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring the bytes of a file to the disk.
+    """Flush a file to the disk.
 
     Raises: OSError.
     """
@@ -118,7 +118,7 @@ def sync(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the file system can.
+    """Flush a folder's names to the disk, if the file system can.
 
     Raises: OSError.
     """
@@ -130,7 +130,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_old_temporaries(folder: Path) -> None:
-    """Remove what processes that were killed left in one folder, a day ago or longer."""
+    """Remove what killed processes left in a folder at least a day ago."""
     for file in folder.glob(f"{TEMPORARY_PREFIX}*"):
         with suppress(FileNotFoundError):
             if file.stat().st_mtime < time.time() - SECONDS_OF_A_DAY:
@@ -138,11 +138,11 @@ def remove_old_temporaries(folder: Path) -> None:
 
 
 def _link(temporary: Path, path: Path) -> bool:
-    """Give a file its name only if the name is free."""
+    """Rename a file only if the name is free."""
     try:
         os.link(temporary, path)
     except FileExistsError:
-        # NFS may report a link that it made as a failure, when the answer was lost.
+        # NFS may report a link that it made as a failure if the answer was lost.
         return temporary.stat().st_nlink > 1
     except OSError as error:
         if error.errno in _NO_LINKS:

@@ -1,4 +1,4 @@
-"""The configuration files of this machine: which there are, and what they say."""
+"""The configuration files of this machine, and the settings in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TABLE = ("tool", "rushes")  # of pyproject.toml
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A file that may hold settings, and whether it does."""
+    """A file that may hold settings, and whether it has any."""
 
     kind: Literal["project file", "user file"]
     path: Path
@@ -25,7 +25,7 @@ class ConfigFile:
 
 
 def find_config_files(environment: Mapping[str, str], folder: Path) -> tuple[ConfigFile, ...]:
-    """Return the files that may hold settings of a project's folder, what counts most first."""
+    """Return the files that may hold settings for a project's folder, in order of precedence."""
     own, shared = folder / "rushes.toml", folder / "pyproject.toml"
     home = environment.get("XDG_CONFIG_HOME")
     user = (Path(home) / "rushes" if home else user_config_path("rushes")) / "config.toml"
@@ -54,7 +54,7 @@ def read_config_file(file: ConfigFile) -> dict[str, Any]:
 
 
 def seen_from(folder: Path, value: Any) -> Any:
-    """Return a path, or each of several, that a file in a folder names; addresses stay."""
+    """Resolve a path, or each of several, relative to a folder; addresses are kept."""
     if isinstance(value, list):
         return [seen_from(folder, each) for each in value]
     if not isinstance(value, str) or not value or "://" in value or value.startswith("~"):
@@ -63,7 +63,7 @@ def seen_from(folder: Path, value: Any) -> Any:
 
 
 def _has_table(pyproject: Path) -> bool:
-    """Say whether a file mentions us at all; a broken one that does not is not our business."""
+    """Say whether a file mentions rushes; a broken file that does not is ignored."""
     try:
         return ".".join(_TABLE).encode() in pyproject.read_bytes()
     except OSError:

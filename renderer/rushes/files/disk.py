@@ -1,4 +1,4 @@
-"""Room on a disk, and the errors by which the system says that there is none."""
+"""Free space on a disk, and the errors of a full one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Say whether an error means that there is no room for a file."""
+    """Say whether an error means that the disk is full."""
     return isinstance(error, OSError) and error.errno in _FULL
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the room on the disk of a folder, or of the nearest folder above that exists."""
+    """Return the free space on the disk of a folder, or of its nearest parent that exists."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free

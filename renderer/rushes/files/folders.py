@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Folders:
-    """Where this machine keeps weights, and what can be made again."""
+    """Where this machine keeps weights, caches and LoRAs."""
 
     models: Path
     cache: Path

@@ -1,4 +1,4 @@
-"""A hidden folder beside a result for what is in the making, and the end of those left behind."""
+"""A hidden folder beside a result for unfinished files; those left behind are removed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ _SECONDS_TO_LOCK = 60.0  # a folder this young may not be locked yet
 
 @contextmanager
 def hidden_folder(result: Path) -> Iterator[Path]:
-    """Yield a folder that is there until the end of the block, locked as long as we live.
+    """Yield a folder that exists until the end of the block, locked by this process.
 
-    First those are removed that killed processes left beside the same result: their lock is free.
-
-    Raises: WriteError, under the result's name, when there can be none.
+    First removes folders that killed processes left beside the same result: their lock is free.
+    Raises: WriteError, under the result's name, when it cannot be made.
     """
     with written_as(result):
         remove_abandoned(result.parent)
         folder = Path(mkdtemp(dir=result.parent, prefix=_PREFIX, suffix=_SUFFIX))
         lock = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a file system without locks; nobody removes it there
+        with suppress(OSError):  # a file system without locks; the folder is not removed there
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
     finally:
@@ -39,7 +38,7 @@ def hidden_folder(result: Path) -> Iterator[Path]:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Remove the hidden folders in a place that no living process holds."""
+    """Remove the hidden folders that no running process has locked."""
     for folder in place.glob(f"{_PREFIX}*{_SUFFIX}"):
         with suppress(OSError):  # in use, already gone, or another's
             if time.time() - folder.stat().st_mtime < _SECONDS_TO_LOCK:

@@ -21,12 +21,12 @@ def default_models_dir() -> Path:
 
 
 def default_cache_dir() -> Path:
-    """Return where is kept what can be made again, likewise."""
+    """Return the cache folder if no setting names one."""
     return user_cache_path("rushes")
 
 
 def split_paths(value: Any) -> Any:
-    """Return the folders of a variable, which stand in it as in PATH."""
+    """Return the folders in a variable, separated as in PATH."""
     return value.split(os.pathsep) if isinstance(value, str) else value
 
 
@@ -55,7 +55,7 @@ class _FolderSettings(BaseModel):
 def machine_folders(
     environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> Folders:
-    """Return the folders that the command line uses too when no option names others.
+    """Return the folders that the command line uses by default.
 
     The environment is this process's, and the project's folder the current one, unless given.
     Raises: ConfigError that names a wrong value and where it comes from.

@@ -1,4 +1,4 @@
-"""Give a finished file its name: a result is there complete, or not at all."""
+"""Publish a finished file: a result appears complete, or not at all."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from rushes.files.disk import is_full_disk
 class PendingOutput:
     """A file, or a folder of files, that is written under a hidden name beside its own.
 
-    With ``staging`` it is written in that folder, which lies on the same file system.
-    As a context manager it removes at the end what was not published, and tells under the final
-    name what the system did not allow.
-    Raises: WriteError when nothing can be written there; VideoError for a folder in the way.
+    With ``staging`` it is written in that folder, which lies on the same file system. As a context
+    manager it removes unpublished files at the end, and reports errors under the final name.
+    Raises: WriteError when the folder is not writable; VideoError for a folder in the way.
     """
 
     def __init__(self, path: Path, *, is_folder: bool = False, staging: Path | None = None) -> None:
@@ -40,9 +39,9 @@ class PendingOutput:
             raise writing_error(path, error) from error
 
     def publish(self) -> None:
-        """Bring the bytes to the disk, then rename; what had the name before is gone.
+        """Flush to the disk, then rename; an older file of that name is replaced.
 
-        Raises: WriteError when the disk or the folder refuses.
+        Raises: WriteError when the disk is full or the folder not writable.
         """
         try:
             if self._is_folder:
@@ -53,7 +52,7 @@ class PendingOutput:
         except OSError as error:
             self.discard()
             raise writing_error(self.path, error) from error
-        with contextlib.suppress(OSError):  # not every file system syncs folders
+        with contextlib.suppress(OSError):  # not every file system can sync folders
             sync_folder(self.path.parent)
 
     def discard(self) -> None:
@@ -79,7 +78,7 @@ class PendingOutput:
 
 @contextlib.contextmanager
 def written_as(path: Path) -> Iterator[None]:
-    """Tell under this name what cannot be written, whatever file it was.
+    """Report errors of writing under this name, whatever file they are about.
 
     Raises: WriteError.
     """
@@ -94,7 +93,7 @@ def written_as(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder, and those above it, unless it is there.
+    """Make a folder and its parents, unless it exists.
 
     Raises: WriteError.
     """
@@ -104,7 +103,7 @@ def make_folder(path: Path) -> Path:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it appears at its name complete, or not at all.
+    """Write a file that appears under its name complete, or not at all.
 
     Raises: WriteError.
     """
@@ -115,7 +114,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def require_folder(path: Path) -> None:
-    """Look, before any work, whether there is a folder for a file.
+    """Check, before any work, that a file's folder exists and is writable.
 
     Raises: WriteError.
     """
@@ -124,7 +123,7 @@ def require_folder(path: Path) -> None:
 
 
 def writing_error(path: Path, error: OSError) -> WriteError:
-    """Say in one line why a result cannot be written, and what helps."""
+    """Return one line that says why a result cannot be written, and what to do."""
     if is_full_disk(error):
         return WriteError(
             f"{path}: cannot be written, the disk is full ({error.strerror}); "

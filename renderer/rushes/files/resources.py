@@ -1,4 +1,4 @@
-"""Where the data that travels with the package lies: presets, timelines, the pocket weights."""
+"""Where the package's data lies: presets, timelines, the pocket weights."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What belongs to a model: sizes, schedule, files; and the catalogue of public weights."""
+"""Presets: sizes, schedule and files of a model; and the catalogue of public weights."""

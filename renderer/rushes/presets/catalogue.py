@@ -1,4 +1,4 @@
-"""The catalogue of public weights: where they are published, and what is here of them."""
+"""The catalogue of public weights: where they are published, and which are here."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def load_catalogue() -> Catalogue:
 
 
 def imported(path: Path) -> Path:
-    """Return where the safetensors file that was made of a pickled checkpoint lies."""
+    """Return the path of the safetensors file made from a pickled checkpoint."""
     return path.with_suffix(".safetensors")
 
 
@@ -101,7 +101,7 @@ def is_installed(preset: Preset, models_dir: Path) -> bool:
 def choose_entries(
     catalogue: Catalogue, names: Iterable[str], models_dir: Path
 ) -> dict[str, CatalogueEntry]:
-    """Return the entries of these names, in order; a preset's name stands for what it lacks.
+    """Return the entries of these names, in order; a preset's name means its missing files.
 
     Raises: ConfigError for a name that is neither.
     """

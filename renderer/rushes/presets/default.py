@@ -1,4 +1,4 @@
-"""Which preset makes the pictures where nobody has chosen one."""
+"""The preset that renders where none was chosen."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ REAL_PRESET, STAND_IN_PRESET = "streamdiffusionv2-1.3b", "pocket"
 def preset_of(pipeline: str | None) -> str:
     """Return the preset that renders a pipeline with real weights, installed or not.
 
-    The one that is chosen where several do is the first by name; where none does, and for files
-    that name no pipeline, it is that of StreamDiffusionV2.
+    Of several it is the first by name; of none, and for files that name no pipeline, that of
+    StreamDiffusionV2.
     """
     names = [preset.name for preset in _real_presets(pipeline)]
     return REAL_PRESET if not names or REAL_PRESET in names else names[0]
 
 
 def presets_of(pipeline: str | None) -> list[str]:
-    """Return the presets with real weights that render a pipeline, the one to choose first."""
+    """Return the presets with real weights that render a pipeline, the default first."""
     from rushes.presets.preset import load_preset
 
     first = preset_of(pipeline)
@@ -36,10 +36,10 @@ def presets_of(pipeline: str | None) -> list[str]:
 def choose_preset(models: Path, pipeline: str | None = None) -> tuple[str, str | None]:
     """Choose a preset that renders a pipeline and whose weights are below a folder.
 
-    Returns the preset's name, and a note for the user where it is the stand-in.
-    Raises: MissingFileError when there is none, and no stand-in for that pipeline either.
+    Returns the preset's name, and a note for the user if it is the stand-in. Raises:
+    MissingFileError when there is neither such a preset nor a stand-in.
     """
-    # Late: the names alone are wanted by every --help.
+    # imported late: every --help needs only the names
     from rushes.presets.catalogue import is_installed
     from rushes.presets.preset import TINY, load_preset
 

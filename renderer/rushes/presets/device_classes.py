@@ -1,4 +1,4 @@
-"""GPUs by the number of threads that fill them, which decides what noise they draw.
+"""GPUs by the number of threads that fill them, which decides the noise that they draw.
 
 PyTorch fills a tensor with as many threads as the GPU holds at once. Up to that many numbers all
 GPUs draw the same for a seed; of more, only those with the same number of threads do.

@@ -1,4 +1,4 @@
-"""What can be chosen of a model: how it is driven, which autoencoder, what remembers the past."""
+"""The kinds of which a preset chooses: caches, autoencoders, noise and others."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Variant = Literal[
     "step-window",
 ]
 
-# What happens where the positions of a model end: the caches start anew, or positions go back.
+# Where the positions of a model end, the caches are reset, or positions are rewound.
 Positions = Literal["reset", "rewind"]
 
-NoiseKind = Literal["torch-cpu", "cuda"]  # whose generator noise is drawn like
+NoiseKind = Literal["torch-cpu", "cuda"]  # the generator whose noise is drawn
 
 MOST_THREADS = 256  # that may compute a render on a CPU
 

@@ -1,4 +1,4 @@
-"""Presets: one YAML a pipeline in ``configs/``; its sizes, schedule and weight files as data."""
+"""Presets: a YAML in ``configs/`` for each pipeline, with sizes, schedule and weight files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rushes.files.resources import data_folder
 from rushes.presets.device_classes import DEFAULT_DEVICE_CLASS, DeviceClass
 from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, VaeType, Variant
 
-TINY = "-tiny"  # behind the name of a preset
+TINY = "-tiny"  # suffix of a preset's name
 
 
 class _Data(BaseModel):
@@ -21,12 +21,12 @@ class _Data(BaseModel):
 
 
 class ChunkSpec(_Data):
-    """How much the stream makes at a time and remembers, in latent frames.
+    """How many latent frames the stream makes at a time, and remembers.
 
-    ``sink_refresh``: with profile upstream, a sink frame less like a new one than this is renewed.
-    ``first_text_frames`` is the length of a first chunk in text mode, where it is another than the
-    others', or two. ``first_video_step_back``: the frames by which the position moves less than
-    the first chunk of video mode is long, so that the next one takes the place of its end.
+    ``sink_refresh``: with profile upstream, a sink frame whose similarity to a new one is below
+    this is renewed. ``first_text_frames`` is the length of the first chunk in text mode, if it
+    differs from the others. ``first_video_step_back``: the frames by which the position moves less
+    than the first chunk of video mode is long, so that the next one takes the place of its end.
     """
 
     latent_frames: int = Field(default=1, ge=1)
@@ -49,14 +49,14 @@ class ChunkSpec(_Data):
 
 
 class MemorySpec(_Data):
-    """What kinds of cache need beside window and sinks; each kind takes what is its own.
+    """What kinds of cache need beside window and sinks; each kind reads its own fields.
 
-    ``keeps_sinks`` (recache, bank): filling the window again spares the sinks. ``bank_frames`` and
-    ``record_every``, in chunks (bank): how much is remembered, and how often; never if ``null``.
-    ``sink_kept`` (ema-sink): the share of a sink that stays at an eviction. ``context_frames``
-    (rebuilt): of how many clean frames the cache is built; ``context_bias`` is their weight, which
-    files may change; ``null`` where the model has none.
-    ``attended`` (step-window): frames that take part in a pass. Units: latent frames.
+    ``keeps_sinks`` (recache, bank): filling the window again keeps the sinks. ``bank_frames`` and
+    ``record_every``, in chunks (bank): how much is recorded, and how often; never if ``null``.
+    ``sink_kept`` (ema-sink): the share of a sink that is kept at an eviction. ``context_frames``
+    (rebuilt): the number of clean frames from which the cache is built; ``context_bias`` is their
+    weight, which files may change; ``null`` where the model has none. ``attended`` (step-window):
+    frames that take part in a pass. Units: latent frames.
     """
 
     keeps_sinks: bool = True
@@ -72,8 +72,8 @@ class ClipSpec(_Data):
     """A model that makes clips of a fixed length; longer videos are several.
 
     A clip after the first begins with the last ``overlap`` latent frames of the one before.
-    ``extends_itself``: that is this project's doing, not the authors'. ``draws_given``: noise is
-    drawn for frames that are given, too. ``shows_image``: a clip may begin with an image.
+    ``extends_itself``: the authors do not offer longer videos; this project does. ``draws_given``:
+    noise is drawn for frames that are given, too. ``shows_image``: a clip may begin with an image.
     Units: latent frames.
     """
 
@@ -85,17 +85,16 @@ class ClipSpec(_Data):
 
     @property
     def overlap_frames(self) -> int:
-        """The frames of a video that the overlap is."""
+        """The length of the overlap in frames of the video."""
         return 4 * (self.overlap - 1) + 1
 
 
 class ScheduleSpec(_Data):
-    """The noise schedule and what a timeline that says nothing gets.
+    """The noise schedule, and defaults for timelines.
 
-    ``noise`` says whose generator draws; of the GPUs one of the class ``noise_device``.
-    ``warps``: steps go through the shifted table first. ``first_text_steps`` are those of the
-    first chunk that is made, where they are others. A model without ``video_steps`` makes videos
-    of text only.
+    ``noise`` names the generator; a GPU's is of the class ``noise_device``. ``warps``: steps go
+    through the shifted table first. ``first_text_steps`` are those of the first chunk, if they
+    differ. A model without ``video_steps`` makes videos of text only.
     """
 
     shift: float = Field(default=8.0, gt=0)
@@ -112,7 +111,7 @@ class ScheduleSpec(_Data):
 
 
 class PlaySpec(_Data):
-    """What a file of the pipeline leaves to it, where neither options nor profile decide.
+    """Defaults for files of the pipeline, where neither options nor profile decide.
 
     ``on_prompt_change`` is what a hard prompt change does to the caches. ``transition_steps``, in
     chunks, are those of text mode; in video mode prompts change at once. Units: pixels.
@@ -127,10 +126,10 @@ class PlaySpec(_Data):
 
 
 class Licence(_Data):
-    """What the code that the rules come from, and the weights, may be used for.
+    """The licences of the reference code and of the weights.
 
     ``code`` and ``weights`` are SPDX names where there is one, or ``unknown``; ``commercial_use``
-    is about the weights, ``None`` where nothing is known. ``source`` says where that was read.
+    is about the weights, ``None`` where nothing is known. ``source`` is where that was read.
     """
 
     code: str = "unknown"
@@ -157,7 +156,7 @@ class DitSpec(_Data):
 
 
 class VaeSpec(_Data):
-    """The autoencoder that renders get by default, and the sizes of all that they can choose.
+    """The default autoencoder, and the sizes of all that can be chosen.
 
     ``dim`` is the Wan VAE's, ``light_dim`` LightVAE's, ``tiny_channels`` those of TAE and LightTAE.
     ``normalise_encoded``: the encoded input is brought to unit variance.
@@ -183,9 +182,9 @@ class TextEncoderSpec(_Data):
 
 
 class WeightFiles(_Data):
-    """Where each part lies below the models folder; of several names the first that exists.
+    """The path of each part below the models folder; of several, the first that exists.
 
-    ``lora`` is the other half of ``dit``, where it is published in two.
+    ``lora`` is the other half of a ``dit`` that is published in two files.
     """
 
     dit: tuple[str, ...]
@@ -200,7 +199,7 @@ class WeightFiles(_Data):
 
 
 class ExtraFiles(_Data):
-    """Likewise for the networks that only some renders need; empty where a preset has none."""
+    """Likewise for networks that only some renders need; empty if a preset has none."""
 
     lightvae: tuple[str, ...] = ()
     tae: tuple[str, ...] = ()
@@ -211,12 +210,11 @@ class ExtraFiles(_Data):
 class Preset(_Data):
     """Everything that tells one pipeline from another.
 
-    ``pipeline_id`` is what timelines call it. ``cache`` is what remembers past frames, with what
-    it needs in ``memory``. ``dit_entry`` is where the weights stand in their file, ``None`` for
-    the top of it.
-    Weights lie in the models folder, or are made from ``random_weights_seed``, or travel with the
-    package in ``weights_folder``. A model that was trained on small pictures only names its
-    ``largest_side`` in pixels.
+    ``pipeline_id`` is what timelines call it. ``cache`` is what remembers past frames, with what it
+    needs in ``memory``. ``dit_entry`` is the key of the weights in their file, ``None`` for its top
+    level. Weights lie in the models folder, or are made from ``random_weights_seed``, or are
+    shipped in ``weights_folder``. A model trained on small pictures only has a ``largest_side`` in
+    pixels.
     """
 
     name: str
@@ -241,7 +239,7 @@ class Preset(_Data):
 
     @property
     def brings_weights(self) -> bool:
-        """Whether nothing has to be downloaded: the weights are shipped or made on first use."""
+        """Whether no download is needed: the weights are shipped, or made on first use."""
         return self.random_weights_seed is not None or self.weights_folder is not None
 
     def files(self, vae_type: VaeType, with_vace: bool = False) -> dict[str, tuple[str, ...]]:
@@ -300,11 +298,11 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> Preset:
-    """Load a shipped preset by name, or one of the user's from a path that ends in ``.yaml``.
+    """Load a shipped preset by name, or the user's own from a path that ends in ``.yaml``.
 
-    A shipped one's name with ``-tiny`` behind it is the same model with the small random networks
-    of preset tiny.
-    Raises: ConfigError when there is none, or when it does not fit the model above.
+    The name of a shipped one with the suffix ``-tiny`` is the same model with the small random
+    networks of preset tiny.
+    Raises: ConfigError when there is none, or when it is not valid.
     """
     of_full_size = name.removesuffix(TINY)
     if of_full_size != name and of_full_size in preset_names():

@@ -1,1 +1,1 @@
-"""Timeline documents and the plans made from them; knows neither torch nor av."""
+"""Timeline documents and the plans made from them; imports neither torch nor av."""

@@ -1,4 +1,4 @@
-"""The timeline as we hold it: one frozen model for every kind and version of file."""
+"""The timeline in memory: one frozen model for every kind and version of file."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ RAMPS = ("scope", "eager")
 MERGE_MODES = ("permanent_merge", "runtime_peft")
 
 MICROSECONDS = 1_000_000
-# What files, plans and jobs may hold; far more than any network reads of it.
+# Limits of files, plans and jobs; far more than any network uses.
 LONGEST_PROMPT = 100_000  # characters
 MOST_PROMPTS = 100_000  # of all blocks
-MOST_FILES = 1000  # LoRAs, and what steers through VACE
+MOST_FILES = 1000  # LoRAs, and files for VACE
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One weighted text; of the weights only the ratio counts."""
+    """One weighted text; only the ratio of weights counts."""
 
     text: str
     weight: float = 1.0
@@ -50,8 +50,8 @@ class Transition:
 class Images:
     """``ext.vace`` of a block: files that steer it through VACE, and how strongly.
 
-    ``references`` are looked at where the block begins; ``first_frame`` and ``last_frame`` are what
-    it begins and ends with.
+    ``references`` are used where the block begins; it begins with ``first_frame`` and ends with
+    ``last_frame``.
     """
 
     references: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ NO_IMAGES = Images()
 class ControlVideo:
     """``ext.control``: a video that steers all of a render through VACE, and how strongly.
 
-    ``mask`` is a video or an image, white where pictures are made anew.
+    ``mask`` is a video or an image, white where pictures are generated.
     """
 
     video: str | None = None
@@ -105,7 +105,7 @@ class PromptBlock:
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """An adapter by its file name; where it lies is looked up on the machine that renders."""
+    """An adapter by its file name; the machine that renders looks up where it lies."""
 
     name: str
     scale: float = 1.0
@@ -115,7 +115,7 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for the whole timeline; ``None`` where the file says nothing.
+    """Settings of the whole timeline; ``None`` where the file has no value.
 
     ``images`` steer the block that plays first; ``control_video`` and ``input_video`` are clips
     that the settings name where ``ext`` does not.
@@ -144,7 +144,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """A value at an instant; ``ease`` shapes the way to it, ``None`` jumps when it is reached."""
+    """A value at an instant; ``ease`` shapes the move to it, ``None`` is a jump."""
 
     at: int
     value: float
@@ -170,7 +170,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """``ext.output``: what the author wants the video file to be."""
+    """``ext.output``: the video file that the author wants."""
 
     fps: Fraction | None = None
     codec: str | None = None

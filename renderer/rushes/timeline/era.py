@@ -1,4 +1,4 @@
-"""Which era of Scope a timeline file comes from, where its fields tell."""
+"""Which era of Scope a timeline file comes from, as far as its fields show."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _PIPELINE = "streamdiffusionv2"
 def is_of_old_scope(timeline: Timeline) -> bool:
     """Say whether a file was exported when every new prompt still reset the caches.
 
-    It is of version 2.0, which also later exporters wrote; these add the input's mode or the keys
-    of transitions. Our own files have neither, but an ``ext``.
+    It is of version 2.0, which later exporters wrote too; those add the input's mode or the keys of
+    transitions. Files of this project have neither, but an ``ext``.
     Source: scope @ 729bc2a9, df9a59dd: frontend/src/components/PromptTimeline.tsx
     """
     settings = timeline.settings

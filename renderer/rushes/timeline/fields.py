@@ -1,4 +1,4 @@
-"""Reading one JSON object field by field: what is wrong is noted, what nobody read is known."""
+"""Reads a JSON object field by field, reporting wrong values and keys that were not read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Fields:
         return key_path(self.path, key)
 
     def take(self, key: str, *, required: bool = False) -> Any:
-        """Return the raw value; from now on the key counts as known."""
+        """Return the raw value and mark the key as known."""
         self._read.add(key)
         value = self.data.get(key)
         if value is None and required:
@@ -41,7 +41,7 @@ class Fields:
         return value
 
     def wrong(self, key: str, wanted: str) -> None:
-        """Report a value that is not what was wanted."""
+        """Report a value of the wrong kind."""
         value = self.data[key]
         self.problems.error(self.path_of(key), f"must be {wanted}, is {describe(value)}", value)
 
@@ -140,17 +140,17 @@ class Fields:
         return None
 
     def unread(self) -> list[str]:
-        """Return the keys that nobody asked for."""
+        """Return the keys that were not read."""
         return [key for key in self.data if key not in self._read]
 
     def note_unread(self) -> None:
-        """Report the keys that nobody asked for as unknown."""
+        """Report the keys that were not read as unknown."""
         for key in self.unread():
             self.problems.unknown_key(self.path_of(key), self.data[key])
 
 
 def file_fault(name: Any) -> str:
-    """Return why this names no file that could be rendered or travel with a job, else nothing."""
+    """Return why this cannot be the name of a file to render or to send with a job, if so."""
     if not isinstance(name, str) or not 0 < len(name) < LONGEST_PATH or "\0" in name:
         kind = "it is empty" if name == "" else f"is {describe(name)}"
         return f"must be the name of a file, {kind}"

@@ -22,7 +22,7 @@ SUFFIXES = (".safetensors", ".pt", ".bin")
 
 @dataclass(frozen=True)
 class LoraSource:
-    """A LoRA by its file name, and what its document says of where it came from.
+    """A LoRA by its file name, and what its document says about its origin.
 
     ``provenance`` may have source, repo_id, hf_filename, model_id, version_id and url.
     """
@@ -132,7 +132,7 @@ def find_all(loras: Sequence[Lora], folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def has_name(lora: Lora, name: str) -> bool:
-    """Say whether a LoRA is meant: by its file name, or by that without its ending."""
+    """Say whether a name means a LoRA: its file name, with or without the extension."""
     return name.lower() in (lora.name.lower(), PurePosixPath(lora.name).stem.lower())
 
 
@@ -155,7 +155,7 @@ def _check_presence(
     entry: Fields, key: str, lora: Lora, folders: Sequence[Path], origin: str = ""
 ) -> None:
     if not folders:
-        return  # a document in memory: whoever renders it looks
+        return  # a document in memory: the machine that renders it looks
     file = find_lora(lora.name, folders)
     path = entry.path_of(key)
     if file is None:
@@ -171,7 +171,7 @@ def _check_presence(
 
 
 def _origin(entry: Fields) -> str:
-    """Say where the author got the file; nothing is ever downloaded from there by itself."""
+    """Describe where the author got the file; it is never downloaded from there automatically."""
     provenance = entry.object("provenance")
     if provenance is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a timeline file is called, and the names that files may have at all."""
+"""The name of a timeline file, and the names that files may have."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def timeline_name(file: PurePath) -> str:
 
 
 def timeline_name_fault(file: PurePath) -> str:
-    """Return why nothing can be called like this timeline file; nothing where all is well."""
+    """Return why a result cannot be named after this timeline file, else nothing."""
     return file_name_fault(file.name) or file_name_fault(timeline_name(file))
 
 
 def bare_name(path: str) -> str:
-    """Return the file name at the end of a path of any system."""
+    """Return the file name at the end of a path of any operating system."""
     return re.split(r"[\\/]", path)[-1]

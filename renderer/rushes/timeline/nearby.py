@@ -1,4 +1,4 @@
-"""Which of the files that a document names are at hand: beside it, or embedded in it.
+"""Finds the files that a document names: beside it, or embedded in it.
 
 Documents name files by paths of their author's machine; only the name at the end counts.
 """
@@ -18,8 +18,8 @@ class Nearby:
     """Where the files of a document may lie.
 
     ``folder`` is the document's own, ``embedded`` the files that it holds by their names, and
-    ``lora_folders`` are searched for LoRAs. ``assets`` is where files that a document holds are
-    kept, ``lifted`` has texts that were too long to be read with it, by what stands for them.
+    ``lora_folders`` are searched for LoRAs. ``assets`` is where embedded files are kept; ``lifted``
+    has the texts that were too long to be read with the document, by their placeholders.
     """
 
     lora_folders: Sequence[Path] = ()
@@ -44,7 +44,7 @@ class Nearby:
 
 
 def base_name(path: str) -> str:
-    """Return the name at the end of a path of any system."""
+    """Return the name at the end of a path of any operating system."""
     return re.split(r"[\\/]", path)[-1]
 
 

@@ -1,4 +1,4 @@
-"""The pipelines that files name: what they leave unsaid, and whether a preset here renders them."""
+"""The pipelines that files name: their defaults, and whether a preset here renders them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSTHROUGH = "passthrough"
 
 @dataclass(frozen=True, slots=True)
 class ScopePipeline:
-    """What a file of a pipeline leaves unsaid, and what tells the pipeline from others.
+    """The defaults of a pipeline's files, and what distinguishes it from others.
 
     ``chunk_frames`` are those of every chunk after the first.
     """
@@ -75,10 +75,9 @@ def pipeline_of(preset: Preset) -> ScopePipeline:
 
 @dataclass(frozen=True, slots=True)
 class PipelineChoice:
-    """What a file is to be rendered with, where its reader has been told.
+    """What a file should be rendered with, as far as its reader knows.
 
-    ``preset`` is the preset that was chosen; ``instead`` the pipeline that the user wants although
-    the file may name another.
+    ``preset`` is the chosen preset; ``instead`` is the pipeline to use instead of the file's.
     """
 
     instead: str | None = None
@@ -91,14 +90,14 @@ class PipelineChoice:
         return known_pipelines().get(name)
 
     def has_bias(self, name: str | None) -> bool:
-        """Say whether what a file is rendered with has a bias of its attention."""
+        """Say whether the pipeline that a file is rendered with has an attention bias."""
         own = self.preset.pipeline_id if self.preset is not None else name
         target = self.instead or own
         pipeline = self.find(target) if target is not None else None
         return pipeline is not None and pipeline.has_bias
 
     def check(self, path: str, name: str, problems: Problems) -> None:
-        """Report a pipeline that is unknown, or that is not the one to be rendered with."""
+        """Report a pipeline that is unknown, or not the one to render with."""
         pipeline = self.find(name)
         if pipeline is None and (other := _other_architecture(name)) is not None:
             message = (

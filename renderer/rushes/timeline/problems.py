@@ -1,4 +1,4 @@
-"""What is wrong with a document, collected so that all its faults come in one answer."""
+"""Problems of a document, collected so that all of them are reported at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Problem:
 
 
 class Problems:
-    """A growing list of problems and of the keys that nobody read."""
+    """A growing list of problems and of unknown keys."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
@@ -70,9 +70,10 @@ class Problems:
         self._add("note", path, message, value)
 
     def unknown_key(self, path: str, value: Any) -> None:
-        """Remember a key that means nothing here; in strict mode it is an error.
+        """Record an unknown key.
 
-        So is one that may steer the picture: the render would not be the author's.
+        It is an error in strict mode, or if it may steer the picture: the result would differ from
+        the author's.
         """
         if may_steer(path.rpartition(".")[2], value):
             message = "may steer the picture and is not understood here; remove it"
@@ -101,7 +102,7 @@ class Problems:
 
 
 def key_path(path: str, key: str) -> str:
-    """Return the path of a key, short and on one line whatever the key holds."""
+    """Return the path of a key, short and on one line."""
     key = shortened(printable(key), 40)
     return f"{path}.{key}" if path else key
 
@@ -133,7 +134,7 @@ def show_number(value: Decimal | int | float) -> str:
 
 
 def short_value(value: Any, depth: int = 0) -> Any:
-    """Return the value as short JSON-safe data, whatever it is."""
+    """Return a value as short JSON-safe data."""
     match value:
         case None | bool():
             return value

@@ -1,4 +1,4 @@
-"""Prompt syntax of other programs, which a text encoder takes for plain words.
+"""Prompt syntax of other programs, which a text encoder reads as plain words.
 
 Source: AUTOMATIC1111/stable-diffusion-webui: wiki, Features; dynamic-prompts; sd-parseq
 """
@@ -22,6 +22,6 @@ _SYNTAX = tuple((re.compile(pattern), cure) for pattern, cure in _CURES)
 
 
 def odd_syntax(text: str) -> list[tuple[str, str]]:
-    """Return the first of each kind of syntax that means nothing here, and what to do."""
+    """Return the first of each kind of unsupported syntax, and what to do."""
     found = ((pattern.search(text), cure) for pattern, cure in _SYNTAX)
     return [(match[0], cure) for match, cure in found if match is not None]

@@ -1,4 +1,4 @@
-"""Words by which a key that is not known is taken for one that steers the picture."""
+"""Words in an unknown key that suggest that it steers the picture."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from rushes.timeline.read.load import parse_timeline, refuse
 from rushes.timeline.read.prompt_lines import has_frame_lines
 from rushes.timeline.read.timeline_file import NEWEST_VERSION
 
-PIPELINE = "streamdiffusionv2"  # that what is converted is made for
+PIPELINE = "streamdiffusionv2"  # of the model that converted files are for
 LONE_PROMPT_FRAMES = 81
 LATEST_ENTRY_FRAMES = 3  # a block may begin that late; its way must still end before the next key
 
@@ -46,7 +46,7 @@ READERS: dict[MapKind, Callable[[Fields], PromptMap]] = {
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A timeline document and what was lost or assumed on the way."""
+    """A timeline document, and what was lost or assumed in the conversion."""
 
     document: dict[str, Any]
     problems: tuple[Problem, ...]
@@ -62,7 +62,7 @@ def convert_prompt_map(
 ) -> Converted:
     """Convert a prompt map; ``length`` is in frames, ``fps`` and ``length`` win over the file's.
 
-    Raises: TimelineError with all faults, when there is any that cannot be converted around.
+    Raises: TimelineError with all faults that prevent the conversion.
     """
     problems = Problems()
     prompt_map = _read_map(data, kind, problems)
@@ -102,7 +102,7 @@ def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMa
 
 
 def _doubled_keys(text: bytes) -> list[str]:
-    """Return the keys that an object has more than once: a reader would see the last one only."""
+    """Return the keys that an object has more than once; readers would see only the last one."""
     doubled: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:
@@ -122,7 +122,7 @@ def _to_document(
         problems.warn("", f"prompts from frame {late[0]} on lie beyond the {length} frames", late)
     settings: dict[str, Any] = {"pipelineId": PIPELINE, "inputMode": prompt_map.mode}
     if prompt_map.noise_scale:
-        settings["noiseController"] = False  # it would outvote the schedule
+        settings["noiseController"] = False  # it would override the schedule
     if prompt_map.size:
         width, height = prompt_map.size
         settings["resolution"] = {"height": height, "width": width}
@@ -145,7 +145,7 @@ def _guess_length(frames: Sequence[int], problems: Problems) -> int:
 
 
 def _to_blocks(prompt_map: PromptMap, fps: Fraction, length: int) -> list[dict[str, Any]]:
-    """Begin each block where the way to its prompt begins; the way is its transition."""
+    """Begin each block where the move to its prompt begins; the move is its transition."""
     keys = [frame for frame in prompt_map.prompts if frame < length] or [min(prompt_map.prompts)]
     starts = [0]
     for before, key in pairwise(keys):

@@ -26,7 +26,7 @@ def is_parseq(document: dict[str, Any]) -> bool:
 def read_parseq(document: Fields) -> PromptMap:
     """Read the prompts of a Parseq file; where two overlap, one becomes the other.
 
-    What moves other values is listed and left out.
+    Keyframes of other values are listed and left out.
     """
     for key in ("meta", "keyframeLock", "reverseRender"):
         document.take(key)
@@ -78,7 +78,7 @@ def _fps(options: Fields | None, document: Fields) -> Fraction:
 
 
 def _listed(prompts: Fields) -> tuple[dict[int, str], dict[int, int], int | None]:
-    """Return texts by the frame at which they hold alone, where the ways there begin, the end."""
+    """Return texts by the frame from which they hold alone, the starts of moves, and the end."""
     texts: dict[int, str] = {}
     starts: dict[int, int] = {}
     ends: list[int] = []

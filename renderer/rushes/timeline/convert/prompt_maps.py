@@ -26,10 +26,10 @@ _FRAME = re.compile(r"\s*([0-9]{1,9})\s*")
 
 @dataclass(frozen=True, slots=True)
 class PromptMap:
-    """What a prompt map says, in our words.
+    """The content of a prompt map, independent of its tool.
 
-    ``hold_ratio``: the share of the way to the next key that a prompt is held before it travels;
-    ``None`` holds it to the end. ``noise_scale`` has a value for some frames.
+    ``hold_ratio``: the share of the time to the next key for which a prompt is held before it
+    moves; ``None`` holds it to the end. ``noise_scale`` has a value for some frames.
     """
 
     prompts: dict[int, str]
@@ -46,11 +46,11 @@ class PromptMap:
     crf: int | None = None
     audio: Any = None
     input: str | None = None
-    starts: Mapping[int, int] = field(default_factory=dict)  # where the way to a key begins
+    starts: Mapping[int, int] = field(default_factory=dict)  # where the move to a key begins
 
 
 def detect_kind(document: dict[str, Any]) -> MapKind | None:
-    """Return whose prompt map this is."""
+    """Return the tool that a prompt map is from."""
     if "prompt_map" in document:
         return "animatediff"
     if isinstance(document.get("prompts"), dict):
@@ -128,7 +128,7 @@ def read_deforum(document: Fields) -> PromptMap:
 
 
 def _read_video(document: Fields, is_video: bool) -> str | None:
-    """Return the input video by its name; it is looked for beside the timeline."""
+    """Return the name of the input video, which is expected beside the timeline."""
     path = document.text("video_init_path")
     if not path:
         return None
@@ -195,7 +195,7 @@ def _read_seed(document: Fields) -> int | None:
 
 
 def _read_strength(document: Fields, is_video: bool) -> list[tuple[int, float]]:
-    """Turn strength, the share of the picture that is kept, into the noise scale, its rest."""
+    """Turn strength, the share of the picture that is kept, into the noise scale, 1 - strength."""
     if document.take("noise_schedule"):
         message = "noise on the picture has no counterpart here; left out"
         document.problems.note("noise_schedule", message)
@@ -224,7 +224,7 @@ def _read_soundtrack(document: Fields) -> Any:
 
 
 def note_unread(document: Fields) -> None:
-    """List once what a converted file says beyond what a timeline can hold."""
+    """List once the settings of a converted file that a timeline cannot hold."""
     keys = document.unread()
     if keys:
         names = ", ".join(shortened(key, 40) for key in keys[:ITEM_LIMIT])

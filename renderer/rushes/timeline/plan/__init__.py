@@ -1,1 +1,1 @@
-"""A timeline and options in, a render plan out: everything that is decided beforehand."""
+"""Makes a render plan from a timeline and options: everything that is decided before a render."""

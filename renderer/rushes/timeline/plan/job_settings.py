@@ -1,4 +1,4 @@
-"""What holds for a whole job: command line over profile over document over defaults."""
+"""Settings of a whole job: command line before profile before document before defaults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """Settings of one job; see ``RenderPlan`` for those that go into it as they are."""
+    """Settings of one job; ``RenderPlan`` explains those that it takes over unchanged."""
 
     profile: Profile
     variant: Variant
@@ -56,7 +56,7 @@ class JobSettings:
 
 
 def job_settings(timeline: Timeline, options: PlanOptions, preset: Preset) -> JobSettings:
-    """Decide what the document, the options and the profile leave open.
+    """Decide every setting from the document, the options, the profile and the preset.
 
     Raises: ConfigError when the input's rate cannot be used, steps are to be batched where they
         cannot be, or the profile does not play the preset's model.
@@ -160,12 +160,12 @@ def _steps(
 
 
 def input_mode(timeline: Timeline, asked: Mode | None, preset: Preset) -> Mode:
-    """Return what a render is made from; ``asked`` is the command line's wish."""
+    """Return the input mode; ``asked`` is that of the command line."""
     return asked or timeline.settings.input_mode or _play(timeline, preset).default_mode
 
 
 def _play(timeline: Timeline, preset: Preset) -> PlaySpec:
-    """Return what the pipeline that the file was made for decides."""
+    """Return the defaults of the pipeline that the file was made for."""
     named = timeline.settings.pipeline_id
     known = PipelineChoice(preset=preset).find(named) if named else None
     return known.play if known else preset.play
@@ -190,9 +190,9 @@ def _variant(profile: Profile, preset: Preset, options: PlanOptions) -> Variant:
 
 
 def _positions(timeline: Timeline, options: PlanOptions, preset: Preset) -> Positions | None:
-    """Return what is asked for where positions end; a file's wish counts where a model can.
+    """Return what should happen where positions end; files may ask for it, where the model can.
 
-    Raises: ConfigError when a model is to do it that cannot.
+    Raises: ConfigError when the model cannot do what the options ask for.
     """
     if preset.cache == "rolling":
         return _first_or_none(options.positions, timeline.ext.positions)
@@ -213,7 +213,7 @@ def _stream_batch(
 ) -> bool:
     """Say whether the steps of consecutive chunks run in one pass.
 
-    Raises: ConfigError when they shall, but cannot.
+    Raises: ConfigError when that was asked for, but is not possible.
     """
     moves_loras = bool(timeline.ext.lora_schedules) or any(
         block.lora_scales for block in timeline.blocks

@@ -36,9 +36,9 @@ class LoraStrengths:
         )
 
     def at(self, block: PromptBlock, frame: int) -> tuple[float, ...]:
-        """Return the strengths; none where none of them ever changes.
+        """Return the strengths; empty if none of them ever changes.
 
-        What the block says of a LoRA wins over keyframes, these over the list of LoRAs.
+        A block's strengths override keyframes, and these override the list of LoRAs.
         """
         if not any(self._is_moving):
             return ()

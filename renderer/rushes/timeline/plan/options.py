@@ -1,4 +1,4 @@
-"""What a user or a job can set for a plan, over what the document says."""
+"""Options of a user or a job, which override the document."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ Seconds = Annotated[Exact, Field(gt=0, le=LONGEST_SECONDS)]
 Side = Annotated[int, AfterValidator(_allowed_side)]
 Steps = Annotated[tuple[int, ...], AfterValidator(_allowed_steps)]
 
-_WANTED = {  # what a message tells to write, where pydantic's own words are no help
+_WANTED = {  # what messages suggest, where pydantic's own words do not help
     "fps": f"{float(LEAST_FPS):g} to {MOST_FPS}, such as 24 or 30000/1001",
     "duration": f"seconds above 0 and up to {LONGEST_SECONDS}, 'timeline' or 'input'",
     "seed": f"an integer of 0 to {LARGEST_INTEGER}",
@@ -123,7 +123,7 @@ class PlanOptions(BaseModel):
         return tuple(file for file in files if file is not None)
 
     def without_folders(self) -> PlanOptions:
-        """Return the same with bare file names, for where these files lie beside the timeline."""
+        """Return the same options with bare file names, for files beside the timeline."""
         return self.model_copy(
             update={
                 "control": self.control and bare_name(self.control),
@@ -159,7 +159,7 @@ def _reason(name: str, fault: Any) -> str:
 def parse_size(text: str) -> tuple[int, int]:
     """Read ``WIDTHxHEIGHT`` in pixels.
 
-    Raises: ConfigError when it is none.
+    Raises: ConfigError when it is not a size.
     """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and len(text) < 12):
@@ -170,7 +170,7 @@ def parse_size(text: str) -> tuple[int, int]:
 def parse_steps(text: str) -> tuple[int, ...]:
     """Read denoising steps separated by commas.
 
-    Raises: ConfigError when they are none.
+    Raises: ConfigError when it is not such a list.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and len(part) < 9 for part in parts):

@@ -1,4 +1,4 @@
-"""What a plan shows about a timeline that its author may not have meant."""
+"""Warnings about what the author of a timeline may not have intended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def warn_of_plan(
     num_frames: int,
     problems: Problems,
 ) -> None:
-    """Report what is not done as the author may think: sizes, hidden blocks, noise, resets."""
+    """Warn of what may differ from the author's intention: sizes, hidden blocks, noise, resets."""
     _warn_of_size(job, preset, problems)
     _warn_of_hidden_blocks(timeline, chunks, frames, num_frames, problems)
     _warn_of_low_noise(job, chunks, problems)

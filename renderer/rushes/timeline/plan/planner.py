@@ -1,4 +1,4 @@
-"""From a timeline to the chunks that render it; everything that needs no GPU is decided here."""
+"""From a timeline to the chunks that render it; everything is decided before a GPU is used."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan_render(timeline: Timeline, options: PlanOptions, preset: Preset) -> Ren
 def plan_with_problems(
     timeline: Timeline, options: PlanOptions, preset: Preset
 ) -> tuple[RenderPlan, tuple[Problem, ...]]:
-    """Plan a render and return what planning alone found, apart from the document's warnings.
+    """Plan a render; also return the problems found by planning, without the document's.
 
     Raises: ConfigError when the options cannot be met.
     """
@@ -116,7 +116,7 @@ def _assemble(
 
 
 class _Walk:
-    """One pass over the frames, chunk by chunk, with what each chunk leaves to the next."""
+    """One pass over the frames, chunk by chunk, with the state between chunks."""
 
     def __init__(
         self, timeline: Timeline, options: PlanOptions, preset: Preset, job: JobSettings
@@ -204,7 +204,7 @@ class _Walk:
                 position = self.chunk.window - 1
 
     def _num_made(self, is_reset: bool, is_carried_over: bool, image: str | None) -> int:
-        """Return how many frames a chunk makes, those included that are given."""
+        """Return how many frames a chunk makes, including given ones."""
         if is_carried_over and self.clip is not None:
             return self.clip.overlap_frames
         if image is not None:
@@ -215,12 +215,12 @@ class _Walk:
         return self.clip is not None and position >= self.clip.frames
 
     def _steps_at(self, position: int) -> tuple[int, ...]:
-        """Return the steps of a chunk; those of the first one that is made may be others."""
+        """Return the steps of a chunk; those of the first one may differ."""
         is_first_made = position == self.num_given
         return self.first_steps if is_first_made and self.first_steps else self.steps
 
     def _enter(self, block: PromptBlock) -> bool:
-        """Take over a block's prompts and parameters; return whether the caches restart for it.
+        """Switch to a block's prompts and parameters; return whether the caches are reset for it.
 
         Source: scope: src/scope/core/pipelines/wan2_1/blocks/setup_caches.py, set_timesteps.py
         """

@@ -13,19 +13,17 @@ ProfileName = Literal["scope", "scope-2025-10", "upstream", "upstream-exact", "u
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How a file is played, where the command line says nothing.
+    """How a file is played by default.
 
-    ``reset_position``: the caches restart before a chunk that begins there, or, if
-    ``reset_fits_chunk``, that would reach beyond it; ``None`` for never.
-    ``rewind_position``: from there positions go back into the window, without a reset.
-    ``whole_chunks_only``: trailing frames that do not fill a chunk are not made.
-    ``frames_one_to_one``: input frame n is output frame n, whatever the rates.
-    ``stream_batch``: the denoising steps of consecutive chunks run in one pass.
+    ``reset_position``: the caches are reset before a chunk that begins there or, if
+    ``reset_fits_chunk``, would reach beyond it; ``None`` for never. ``rewind_position``: from there
+    positions go back into the window, without a reset. ``whole_chunks_only``: trailing frames that
+    do not fill a chunk are not made. ``frames_one_to_one``: input frame n is output frame n,
+    whatever the rates. ``stream_batch``: the denoising steps of consecutive chunks run in one pass.
     ``keeps_first_step``: the first chunk of a stream takes the steps as they are written.
-    ``ends_text_at_zero``: in text mode a step at timestep 0 follows.
-    ``rolling_as``: the cache in place of the rolling one of StreamDiffusionV2; a profile that has
-    it plays only models with that cache.
-    ``normalise_latents``: the encoded input is brought to unit variance, or is not.
+    ``ends_text_at_zero``: in text mode a step at timestep 0 follows. ``rolling_as``: the cache that
+    replaces the rolling one of StreamDiffusionV2; such a profile plays only models with a rolling
+    cache. ``normalise_latents``: the encoded input is brought to unit variance, or is not.
     Units: latent frames for positions.
     """
 
@@ -88,10 +86,10 @@ PROFILES: dict[ProfileName, Profile] = {
 
 
 def with_positions(profile: Profile, positions: Positions | None) -> Profile:
-    """Return the profile with another end of the positions; ``None`` leaves its own.
+    """Return the profile with another rule for the end of positions; ``None`` keeps its own.
 
-    A rewind is upstream's, wherever the profile is from. A reset comes where the profile has one,
-    else where the rotary table ends.
+    A rewind is upstream's for every profile. A reset comes where the profile has one, else where
+    the rotary table ends.
     """
     if positions == "rewind":
         return replace(profile, rewind_position=REWIND_POSITION, reset_position=None)

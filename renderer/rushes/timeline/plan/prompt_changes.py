@@ -1,4 +1,4 @@
-"""Which prompts are in force: hard changes, and transitions spread over several chunks."""
+"""Which prompts apply: hard changes, and transitions over several chunks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rushes.timeline.easing import LINEAR, Ease, eased
 
 
 class Change(Enum):
-    """What entering a prompt block does to the prompts in force."""
+    """The effect of entering a prompt block on the current prompts."""
 
     NONE = "the same prompts are in force already"
     HARD = "the new prompts are in force at once"
@@ -20,10 +20,10 @@ class Change(Enum):
 
 
 class PromptChanges:
-    """The target in force and the transition that runs towards it.
+    """The current target and the transition towards it.
 
-    A target is compared with the one in force and nothing else, so prompts that come back always
-    take effect; a transition of one step reaches its target at once. Both differ from scope.
+    A target is compared with the current one only, so prompts that return always take effect; a
+    transition of one step reaches its target at once. Both differ from scope.
     Source: scope: frontend/src/utils/timelinePromptSubmission.ts,
     src/scope/core/pipelines/blending.py
     """
@@ -50,7 +50,7 @@ class PromptChanges:
         self._ease: Ease = LINEAR
 
     def enter(self, block: PromptBlock) -> Change:
-        """Take over the prompts of a block; its own steps and method hold for later blocks too."""
+        """Switch to the prompts of a block; its own steps and method hold for later blocks too."""
         if block.transition_steps is not None:
             self._steps = block.transition_steps
         if block.transition_method is not None:
@@ -83,7 +83,7 @@ class PromptChanges:
         return eased(self._ease, step / (num_steps - 1))
 
     def _length(self, block: PromptBlock) -> int:
-        """Return how many chunks the move to a block takes; a length in ``ext`` is its alone."""
+        """Return the chunks of the transition to a block; a length in ``ext`` is for it alone."""
         transition = block.transition
         if transition is None or transition.length is None:
             return self._steps

@@ -19,10 +19,10 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What steers a chunk through VACE beside control video and mask: how strongly, and images.
+    """What steers a chunk through VACE beside control video and mask: strength and images.
 
-    ``references`` stand in the place of its first latent frames; it begins with ``first_frame``
-    and ends with ``last_frame``.
+    ``references`` take the place of its first latent frames; it begins with ``first_frame`` and
+    ends with ``last_frame``.
     """
 
     scale: float
@@ -39,15 +39,15 @@ class Chunk:
     """One pass of the streaming loop and everything it runs with.
 
     ``position`` is the latent frame at which the chunk starts, for rotary positions; 0 after a
-    reset. ``prompt_block`` counts in the file's order; its prompts are the target.
-    ``transition`` is the weight of the target while a transition runs, else ``None``; a new
-    transition starts where the target differs from the chunk before, from the embedding reached
-    there. ``noise_scale`` is ``None`` in text mode. ``denoising_steps`` are as written: in video
-    mode the first one follows the noise scale when the chunk is made, unless ``keeps_first_step``.
-    ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes. What
-    ``is_carried_over`` is not made but taken from the end of the clip before, whose last frames it
-    shows anew; the chunk before it shows fewer frames than it makes. ``given_image`` is the file of
-    the image that a chunk shows instead.
+    reset. ``prompt_block`` counts in the file's order; its prompts are the target. ``transition``
+    is the weight of the target while a transition runs, else ``None``; a new transition starts
+    where the target differs from the chunk before, from the embedding reached there.
+    ``noise_scale`` is ``None`` in text mode. ``denoising_steps`` are as written: in video mode the
+    first one follows the noise scale when the chunk is made, unless ``keeps_first_step``.
+    ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes. A
+    chunk that ``is_carried_over`` is not generated but taken from the end of the clip before, and
+    shows its last frames; the chunk before it shows fewer frames than it makes. ``given_image`` is
+    the file of an image that a chunk shows instead.
     """
 
     index: int
@@ -71,7 +71,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class RenderPlan:
-    """Everything about a render that is decided before any GPU is taken.
+    """Everything about a render that is decided before a GPU is used.
 
     ``prompts`` and ``block_times`` hold the prompt blocks that occur, prefix and suffix applied.
     ``takes_input``: frames of an input video are read, as the start of the latents (video mode) or
@@ -120,7 +120,7 @@ class RenderPlan:
 
     @property
     def num_frames_made(self) -> int:
-        """Frames that leave the decoder, those that are dropped at the end included."""
+        """Frames that leave the decoder, including those dropped at the end."""
         return self.chunks[-1].first_frame + self.chunks[-1].num_frames
 
     @property
@@ -208,7 +208,7 @@ class RenderPlan:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Build the plan that ``to_dict`` wrote.
 
-        Raises: ConfigError when the data is no such plan.
+        Raises: ConfigError when the data is not a plan.
         """
         try:
             values = {field.name: data[field.name] for field in fields(cls)}

@@ -1,4 +1,4 @@
-"""What steers a render through VACE: its files, and which chunk they act on, how strongly."""
+"""What steers a render through VACE: files, the chunks that they act on, and their strength."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def steer(
 ) -> tuple[Chunk, ...]:
     """Return the chunks with what steers each of them.
 
-    References act on the chunk with which their block begins, and on those that begin anew inside
-    it: later chunks follow by what they remember. Where anything has frames (a control video, a
-    first or last frame), every chunk has some, so that each stays one unbroken stream.
+    References act on the chunk with which their block begins, and on resets inside it: later chunks
+    follow through their caches. Where anything has frames (a control video, a first or last frame),
+    every chunk has some, so that each stays one unbroken stream.
     Raises: ConfigError with a line for each thing that cannot be met.
     """
     images = list(_images_by_chunk(chunks, timeline, options))
@@ -49,7 +49,7 @@ def steer(
 
 
 def first_image(timeline: Timeline, options: PlanOptions, preset: Preset) -> str | None:
-    """Return the image that a render begins with, where the model itself can show one."""
+    """Return the image that a render begins with, if the model itself can show one."""
     if preset.clip is None or not preset.clip.shows_image:
         return None
     first = min(timeline.blocks, key=lambda block: block.start)

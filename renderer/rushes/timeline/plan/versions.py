@@ -1,8 +1,8 @@
-"""What later versions have added to plans and requests, and the oldest form of each.
+"""Fields that versions have added to plans and requests, and the oldest form of each document.
 
-A field that a version adds stands in ``ADDED`` with the value that renders as before. Older
-documents get that value; and with that value a plan is the same plan as one without the field, so
-that ids, hashes of content and save points outlast an upgrade.
+A field that a version adds is listed in ``ADDED`` with the value that renders as before. Older
+documents get that value, and with it a plan equals one without the field, so that ids, content
+hashes and save points survive an upgrade.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Added:
-    """A field that a version has brought.
+    """A field that a version has added.
 
     ``place`` is where it stands in a job document: names from the top joined by dots, where a list
-    stands for each of its entries (``plan``, ``plan.chunks``, ``request``, ``request.plan`` for
-    the options). ``default`` renders as documents without the field are rendered.
+    means each of its entries (``plan``, ``plan.chunks``, ``request``, ``request.plan`` for the
+    options). ``default`` renders as documents without the field are rendered.
     """
 
     version: int  # of the plan, or of the job document where it is not in the plan

@@ -1,1 +1,1 @@
-"""Any file in: a timeline, or all its faults, out."""
+"""Reads any file into a timeline, or reports all its faults."""

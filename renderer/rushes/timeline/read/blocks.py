@@ -25,7 +25,7 @@ USUAL_STEPS = 16  # the end of its slider
 def read_blocks(
     entries: Iterable[Fields | None], spelling: Spelling, unit: Unit, *, lost_text: str = ""
 ) -> tuple[PromptBlock, ...]:
-    """Read all blocks, report how they lie in time, and drop those that cannot be seen.
+    """Read all blocks, report overlaps and gaps, and drop blocks that are never shown.
 
     ``lost_text`` is added where a block of an old file has no prompt: the reason.
     Source: scope @ b000adb5^: frontend/src/components/PromptTimeline.tsx; scope:
@@ -121,7 +121,7 @@ def _read_span(
 
 
 def _is_dropped(entry: Fields, span: tuple[int, int], unit: Unit) -> bool:
-    """Report a block that no instant from 0 on belongs to; Scope's exporter drops empty ones."""
+    """Report a block without any instant from 0 on; Scope's exporter drops empty ones."""
     start, end = span
     if start == end:
         message = f"has no length at {_show(start, unit)}; dropped"

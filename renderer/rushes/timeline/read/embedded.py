@@ -1,4 +1,4 @@
-"""Files that a workflow 1.1 carries within itself: checked by their hashes, kept by them.
+"""Files embedded in a workflow 1.1: checked by their hashes, and stored under them.
 
 Source: scope-workflow 1.1, ``embedded_assets``: filename, mime_type, size_bytes, sha256 and data
 """
@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def with_embedded(document: Fields, nearby: Nearby) -> Nearby:
-    """Write the files of a document into the folder of assets, and have them at hand.
+    """Write the files of a document into the folder of assets, so that they can be found.
 
     Damaged ones, and two of one name, are reported.
     """
@@ -78,7 +78,7 @@ def _keep(
                 hashed.update(part)
                 num_bytes += len(part)
         if (size not in (None, num_bytes)) or digest not in (None, hashed.hexdigest()):
-            message = f"{name} is damaged: it is not the file that its size and hash tell of"
+            message = f"{name} is damaged: it does not match its size and hash"
             entry.problems.error(path, f"{message}; export the workflow again")
             return None
         kept = nearby.assets / hashed.hexdigest() / name

@@ -110,7 +110,7 @@ def read_top_ext(document: Fields) -> Extensions:
 
 
 def check_schema(document: Fields, *, is_used: bool) -> None:
-    """Report an ``ext`` that does not say which edition of our extensions it follows."""
+    """Report an ``ext`` that does not say which version of the extensions it uses."""
     ext = document.data.get("ext")
     schema = ext.get("schema") if isinstance(ext, dict) else None
     if (not is_used and ext is None) or (schema == SCHEMA and not isinstance(schema, bool)):
@@ -149,7 +149,7 @@ def read_block_ext(ext: Fields | None, unit: Unit) -> BlockExt:
 def refuse_unread(
     fields: Fields, known: tuple[str, ...], elsewhere: tuple[str, ...] = (), place: str = ""
 ) -> None:
-    """Report the keys inside ``ext`` that mean nothing, with what may have been meant."""
+    """Report unknown keys inside ``ext``, with what may have been meant."""
     for key in fields.unread():
         close = get_close_matches(key, known, n=1)
         if key.partition(".")[0] in _NOT_OFFERED_YET or "negative" in key:

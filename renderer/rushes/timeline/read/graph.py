@@ -1,4 +1,4 @@
-"""The node graph of a workflow: what the picture passes through, and what steers the main node.
+"""The node graph of a workflow: the path of the picture, and what steers the main node.
 
 Source: scope: frontend/src/lib/workflowApi.ts; its graph editor's nodes (vace, image, lora)
 """
@@ -21,7 +21,7 @@ SOURCE, SINKS = "source", ("sink", "record")
 VACE_FRAMES = "vace_input_frames"
 _VACE_VIDEO = "vaceVideo"
 _VIDEO_FILE = "video_file"
-_STREAM = "stream"  # the kind of edge along which pictures go; others carry values
+_STREAM = "stream"  # the kind of edge that carries pictures; others carry values
 _RUN_NODES = (SOURCE, *SINKS, "pipeline")
 _IMAGE_KEYS = ("imagePath", "image_path", "image", "path", "file_path", "filename")
 _FILE_KEYS = ("source_name", "source_path", "video_path", "file_path", "path", "filename")
@@ -38,7 +38,7 @@ _NODE_KEY_OF = dict(zip(_IMAGE_PORTS, NODE_KEYS, strict=True))
 
 @dataclass(frozen=True)
 class FromGraph:
-    """What only the graph says: images, clips, and parameters and LoRAs of the main node."""
+    """What only the graph holds: images, clips, and parameters and LoRAs of the main node."""
 
     images: Images = NO_IMAGES
     control: str | None = None
@@ -48,7 +48,7 @@ class FromGraph:
 
 
 def main_params(document: Fields, main_id: Any) -> dict[str, Any]:
-    """Return the parameters that a graph keeps with its main node, without what is the page's."""
+    """Return the parameters of a graph's main node, without those of the page itself."""
     graph = _object(document.data.get("graph"))
     node = _main_node(graph, main_id)
     if node is None:
@@ -61,9 +61,9 @@ def main_params(document: Fields, main_id: Any) -> dict[str, Any]:
 def read_graph(
     document: Fields, main_id: str | None, nearby: Nearby, *, vace_is_off: bool
 ) -> FromGraph:
-    """Report the nodes that we cannot run, and return what the others say of the main node.
+    """Report nodes that cannot run here, and return what the others set for the main node.
 
-    Nodes that the picture does not pass through, and a passthrough, change nothing.
+    Nodes off the picture's path, and passthroughs, have no effect.
     """
     graph = document.object("graph")
     if graph is None:
@@ -88,7 +88,7 @@ def read_graph(
 
 
 def graph_prompt(document: Fields, main_id: str | None) -> str | None:
-    """Return the prompt that a graph keeps with its main node, if the file has it nowhere else."""
+    """Return the prompt of a graph's main node, for files without any other prompt."""
     graph = _object(document.data.get("graph"))
     params = _object(_object(graph.get("ui_state")).get("node_params"))
     for node in _nodes(graph):
@@ -99,7 +99,7 @@ def graph_prompt(document: Fields, main_id: str | None) -> str | None:
 
 
 def pipeline_of(node: dict[str, Any]) -> Any:
-    """Return what a node runs, under its older or its newer key."""
+    """Return the pipeline of a node, from its older or its newer key."""
     return node.get("pipeline_id") or node.get("node_type_id")
 
 
@@ -169,7 +169,7 @@ def _video_of(source: dict[str, Any], graph: Fields, nearby: Nearby) -> str | No
 
 
 class _Page:
-    """The nodes of the page's own that are joined to the main node."""
+    """The page's own nodes that are connected to the main node."""
 
     def __init__(self, graph: Fields, main: str, nearby: Nearby, *, is_off: bool) -> None:
         state = _object(graph.data.get("ui_state"))
@@ -262,7 +262,7 @@ class _Page:
 
 
 def _port(edge: dict[str, Any]) -> str | None:
-    """Return the parameter that an edge of the page ends at; None for a stream of pictures."""
+    """Return the parameter at the end of an edge; None for a stream of pictures."""
     handle = edge.get("targetHandle")
     if not isinstance(handle, str) or not handle.startswith("param:"):
         return None

@@ -15,11 +15,11 @@ MAX_BYTES = 16 * 2**20
 LONGEST_EXACT_NUMBER = 300  # digits; longer numbers are read as a browser reads them
 
 MALFORMED: Final = object()
-"""What ``read_json`` returns when there is no data to go on with."""
+"""Returned by ``read_json`` when there is no usable data."""
 
 
 def read_json(data: str | bytes, problems: Problems) -> Any:
-    """Parse a document, or report why it is none and return ``MALFORMED``.
+    """Parse a document, or report why it is not JSON and return ``MALFORMED``.
 
     Fractions come as ``Decimal`` so that time arithmetic is exact. Of a repeated key the last one
     counts, as in a browser. ``NaN``, infinities and halves of surrogate pairs are reported with
@@ -70,7 +70,7 @@ def _is_whole(text: str) -> bool:
 
 
 class _Odd:
-    """Number hooks that remember whether the document must be searched for odd values."""
+    """Number hooks that remember whether the document must be searched for unusual values."""
 
     def __init__(self, *, has_surrogates: bool) -> None:
         self.has_surrogates = has_surrogates
@@ -94,7 +94,7 @@ class _Odd:
 
 
 def _report_odd_values(document: Any, problems: Problems) -> None:
-    """Walk the document in its own order; without recursion, since it may be nested deeply."""
+    """Walk the document in order; without recursion, since it may be nested deeply."""
     names: list[str | int] = []
     open_items: list[Iterator[tuple[str | int, Any]]] = [iter([("", document)])]
     while open_items:

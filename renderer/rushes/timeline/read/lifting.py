@@ -1,6 +1,6 @@
-"""Documents that carry media: their long texts are lifted out into files while they are read.
+"""Documents with embedded media: long texts are moved into files while they are read.
 
-What remains is as small as a document without media, whose limit then holds for it.
+What remains must keep the size limit of documents without media.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _QUOTE_OR_ESCAPE = re.compile(rb'["\\]')
 
 @dataclass
 class Lifted:
-    """A document without its long texts; ``texts`` has the file of each by what stands for it.
+    """A document without its long texts; ``texts`` has the file of each by its placeholder.
 
-    Nobody can write a name of ``texts`` into a document: it holds a random word.
+    Placeholders hold a random word, so a document cannot contain one by itself.
     """
 
     data: bytes = b""
@@ -49,7 +49,7 @@ def lift_texts(source: BinaryIO, folder: Path, most_bytes: int) -> Iterator[Lift
 
 
 class _Scanner:
-    """Tells strings of JSON text from the rest, whatever pieces the text comes in."""
+    """Separates strings from the rest of a JSON text that arrives in pieces."""
 
     def __init__(self, folder: Path, word: str) -> None:
         self.kept = bytearray()

@@ -1,4 +1,4 @@
-"""Loading a timeline or workflow file: any bytes in, a timeline or all its faults out."""
+"""Loads a timeline or workflow file, or reports all its faults."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = f'a timeline (an array "prompts") or a workflow ("format": "{FORMAT}")'
 
 @dataclass(frozen=True, slots=True)
 class LoadedTimeline:
-    """The answer to a document: the timeline, unless it has errors, and everything found."""
+    """The result of reading: the timeline, unless it has errors, and all problems."""
 
     timeline: Timeline | None
     problems: tuple[Problem, ...]
@@ -43,7 +43,7 @@ class LoadedTimeline:
         return self.timeline is not None
 
     def require(self) -> Timeline:
-        """Return the timeline, or raise everything that stands against it.
+        """Return the timeline, or raise all its errors.
 
         Raises: TimelineError with a line for each fault.
         """
@@ -72,10 +72,10 @@ def load_timeline(
 ) -> LoadedTimeline:
     """Read a file of any known kind.
 
-    ``strict`` makes errors of unknown keys and of sizes that would be rounded; ``allow_version``
-    reads versions that are unknown; ``pipeline`` is the pipeline to use instead of the file's,
-    ``preset`` the preset that it is to be rendered with, where one is chosen already. ``kept_at``
-    is where its content is, if that is not at the path; ``source`` is what problems call it.
+    ``strict`` turns unknown keys and sizes that would be rounded into errors; ``allow_version``
+    accepts unknown versions; ``pipeline`` is the pipeline to use instead of the file's, ``preset``
+    is the preset to render with, if it was chosen already. ``kept_at`` is where its content is, if
+    not at the path; ``source`` is its name in problems.
     Raises: MissingFileError when there is no such file.
     """
     source = source or str(path)
@@ -133,7 +133,7 @@ def parse_timeline(
 ) -> LoadedTimeline:
     """Read a document from memory; the options are those of ``load_timeline``.
 
-    ``nearby`` says where the files that it names may lie, instead of ``lora_folders``.
+    ``nearby`` replaces ``lora_folders`` in the search for files that it names.
     """
     problems = Problems(strict=strict)
     timeline = None
@@ -155,7 +155,7 @@ def parse_timeline(
 
 
 def _choose_reader(document: Any, problems: Problems) -> Callable[..., Timeline] | None:
-    """Return the reader of the document's kind, or report that it is of none."""
+    """Return the reader of the document's kind, or report that it is unknown."""
     if not isinstance(document, dict):
         problems.error("", f"must be an object, is {describe(document)}; give {KINDS}", document)
         return None

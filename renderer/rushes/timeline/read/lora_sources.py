@@ -1,4 +1,4 @@
-"""Where the LoRAs of a document came from: told so that they can be fetched."""
+"""Where the LoRAs of a document came from, so that they can be downloaded."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PLACES = ("source", "repo_id", "hf_filename", "model_id", "version_id", "url")
 
 
 def read_lora_sources(file: Path, source: str | None = None) -> list[LoraSource]:
-    """Return the LoRAs of a workflow, each with what it says of its origin.
+    """Return the LoRAs of a workflow, each with its stated origin.
 
-    ``source`` is what messages call the file.
+    ``source`` is the file's name in messages.
     Raises: MissingFileError; TimelineError when the file is not JSON.
     """
     name = source or str(file)

@@ -1,6 +1,6 @@
-"""Pictures and clips with which a document steers its render: used where they are at hand.
+"""Pictures and clips that steer a render.
 
-What is named and not at hand is an error: the render would be another.
+A file that is named but not found is an error, since the result would differ.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_images(
 def read_file(
     fields: Fields, key: str, value: Any, nearby: Nearby, *, is_off: bool = False
 ) -> str | None:
-    """Return the file that a value names, if it is at hand; report it if not."""
+    """Return the file that a value names; report it if it is not found."""
     if value in (None, "", False):
         return None
     path = fields.path_of(key)
@@ -65,7 +65,7 @@ def read_file(
 
 
 def merged(images: Images, others: Images) -> Images:
-    """Return the images of two places where a file may have them; the first one's count."""
+    """Merge the images of two places in a file; the first one takes precedence."""
     return Images(
         images.references or others.references,
         images.first_frame or others.first_frame,
@@ -75,7 +75,7 @@ def merged(images: Images, others: Images) -> Images:
 
 
 def with_images(blocks: tuple[PromptBlock, ...], images: Images) -> tuple[PromptBlock, ...]:
-    """Give the images of a whole document to the block that plays first; its own ones count more.
+    """Give the images of a whole document to the block that plays first; its own take precedence.
 
     Source: scope: docs/api/parameters (images are taken once, by the next call)
     """

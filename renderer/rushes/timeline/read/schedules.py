@@ -96,14 +96,14 @@ def _read_deforum(fields: Fields, key: str, text: str, low: float, high: float) 
 def parse_deforum(text: str) -> list[tuple[int, Decimal]]:
     """Read ``0: (0.65), 30: (0.5)``: frames and numbers.
 
-    Raises: ValueError when an entry is an expression or no entry, or a frame is out of order.
+    Raises: ValueError when an entry is an expression or malformed, or a frame is out of order.
     """
     keys: list[tuple[int, Decimal]] = []
     for part in text.split(","):
         match = _DEFORUM_KEY.fullmatch(part)
         if match is None:
             found = shortened(part.strip(), 40)
-            raise ValueError(f'"{found}" is no "frame: (number)"; expressions are not offered')
+            raise ValueError(f'"{found}" is not "frame: (number)"; expressions are not offered')
         frame = int(match[1])
         if keys and frame <= keys[-1][0]:
             raise ValueError(f"names frame {frame} after {keys[-1][0]}; put the frames in order")

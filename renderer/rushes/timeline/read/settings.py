@@ -1,6 +1,6 @@
 """Reading the settings of both file kinds into one model.
 
-The web page's timelines spell them in camelCase, its workflows as the pipeline's own parameters.
+Timelines of the web page use camelCase, its workflows the pipeline's own names.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from rushes.timeline.read.pictures import (
 )
 from rushes.timeline.steps import read_size, read_steps
 
-BROWSER_INTEGERS = 2**53  # above it a browser cannot tell neighbours apart
+BROWSER_INTEGERS = 2**53  # above it a browser cannot distinguish neighbours
 QUANTIZATIONS = ("fp8_e4m3fn",)
-FRAME_INTERPOLATION = ("rife",)  # stages that make more frames and change none
+FRAME_INTERPOLATION = ("rife",)  # stages that add frames and change none
 
 Spelling = Callable[[str], str]
 
@@ -94,14 +94,14 @@ def read_workflow_settings(
 
 
 def entry_id(entry: Fields) -> tuple[str, str | None]:
-    """Return what an entry runs, and the key that says so: the older one, or the newer."""
+    """Return the pipeline of an entry, and the key that holds it: the older one, or the newer."""
     key = "pipeline_id" if entry.data.get("pipeline_id") is not None else "node_type_id"
     name = entry.text(key)
     return (key if name is not None else "pipeline_id"), name
 
 
 def with_clips(ext: Extensions, settings: Settings) -> Extensions:
-    """Lay ``ext`` over the clips that the settings name."""
+    """Override the clips of the settings with those of ``ext``."""
     control = ext.control
     if control.video is None:
         control = replace(control, video=settings.control_video)
@@ -109,7 +109,7 @@ def with_clips(ext: Extensions, settings: Settings) -> Extensions:
 
 
 def refuse_processor(fields: Fields, key: str, name: Any, *, is_behind: bool = False) -> None:
-    """Report a stage before or behind the pipeline; only one that changes nothing is left out."""
+    """Report a stage before or after the pipeline; one without effect is left out."""
     shown = f'"{shortened(name, 40)}"' if isinstance(name, str) else describe(name)
     if name in FRAME_INTERPOLATION:
         message = f"{name} makes more frames in between; it is left out"
@@ -185,7 +185,7 @@ def _with_size(settings: Settings, fields: Fields) -> Settings:
 def _with_overrides(
     settings: Settings, overrides: Fields | None, nearby: Nearby, has_bias: bool
 ) -> Settings:
-    """Lay the pipeline's own parameters over the page's settings."""
+    """Override the page's settings with the pipeline's own parameters."""
     if overrides is None:
         return settings
     for key in ("height", "width"):

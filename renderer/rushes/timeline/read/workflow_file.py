@@ -89,7 +89,7 @@ def _read_entries(document: Fields) -> list[Fields | None]:
 
 
 def _with_graph(document: Fields, settings: Settings, nearby: Nearby) -> Settings:
-    """Add what only the graph says of the main pipeline."""
+    """Add settings of the main pipeline that only the graph holds."""
     found = read_graph(
         document, settings.pipeline_id, nearby, vace_is_off=settings.vace_enabled is False
     )
@@ -118,7 +118,7 @@ def _with_graph(document: Fields, settings: Settings, nearby: Nearby) -> Setting
 
 
 def _choose_main(entries: list[Fields | None], choice: PipelineChoice) -> Fields | None:
-    """Return the generating pipeline: by its role, else by what is known of its id."""
+    """Return the generating pipeline: by its role, else by its id."""
     found = [entry for entry in entries if entry is not None]
     roles = [entry.choice("role", ROLES) for entry in found]
     if "main" in roles:
@@ -134,8 +134,8 @@ def _choose_main(entries: list[Fields | None], choice: PipelineChoice) -> Fields
 def _check_entries(entries: list[Fields | None], main: Fields | None, *, has_graph: bool) -> None:
     """Check what is common to all entries; stages around the main one cannot run here.
 
-    Without roles it is the graph that tells what is joined; without a graph, what stands before
-    the main pipeline feeds it.
+    Without roles the graph says what is connected; without a graph, entries before the main
+    pipeline feed it.
     """
     is_before = True
     for entry in entries:
