@@ -1,7 +1,7 @@
 """Timelines read, checked, planned and rendered, for programs and notebooks.
 
 The functions are names of ``rushes`` itself; ``docs/python.md`` shows them at work. They print
-nothing, and keep nothing from one call to the next.
+nothing, and keep no state between calls.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def load_timeline(
 ) -> TimelineDocument:
     """Read a timeline or workflow: a file, or a document as ``json.load`` returns it.
 
-    ``strict`` makes errors of unknown keys and of sizes that would be rounded; ``allow_version``
-    reads versions that are unknown; ``pipeline`` is used instead of the document's own. LoRA files
-    are looked for beside the timeline and in ``folders``, which are this machine's unless given.
+    ``strict`` turns unknown keys and sizes that would be rounded into errors; ``allow_version``
+    accepts unknown versions; ``pipeline`` is used instead of the document's own. LoRA files are
+    looked for beside the timeline and in ``folders``, which are this machine's unless given.
     Raises: TimelineError with a line for each fault; MissingFileError.
     """
     return open_source(
@@ -74,11 +74,11 @@ def check(
     pipeline: str | None = None,
     folders: Folders | None = None,
 ) -> list[Problem]:
-    """Return everything that is to say against a timeline: errors, warnings and notes.
+    """Return all errors, warnings and notes about a timeline.
 
-    Each has the field, its value, and what to do; nothing is raised for what is in the document.
-    It is planned too, for the preset or else for that of its pipeline; no weights need to be here.
-    The other options are those of ``load_timeline``.
+    Each has the field, its value, and what to do; faults of the document are not raised. It is
+    planned too, for the preset or else for that of its pipeline; this needs no weights. The other
+    options are those of ``load_timeline``.
     Raises: MissingFileError when there is no such file; ConfigError when there is no such preset.
     """
     chosen = load_preset(preset) if preset else None
@@ -108,7 +108,7 @@ def plan(
     folders: Folders | None = None,
     **options: Unpack[PlanValues],
 ) -> RenderPlan:
-    """Plan a render: which frames, prompts and seeds each chunk has. No weights need to be here.
+    """Plan a render: which frames, prompts and seeds each chunk has. This needs no weights.
 
     ``input`` is the input video, else the one that the timeline names; without either the plan is
     made all the same. ``options`` are those of ``rushes plan``.
@@ -181,8 +181,8 @@ def frames(
 ) -> Iterator[tuple[Chunk, NDArray[np.uint8]]]:
     """Render a timeline and yield its frames chunk by chunk, as they are made; no file is written.
 
-    They are the frames that ``render`` encodes; its options hold here too. What can be refused is
-    refused at the call; the networks are loaded when the first chunk is asked for.
+    They are the frames that ``render`` encodes; its options hold here too. The call itself raises
+    what can be known in advance; networks are loaded for the first chunk.
 
     Shapes:
         yields: each chunk of the plan with its frames, [T, H, W, 3] in RGB

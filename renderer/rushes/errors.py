@@ -1,4 +1,4 @@
-"""The errors a user can meet, each a single line that says what, where and what to do.
+"""The errors that users see, each one line that says what, where and what to do.
 
 An error is built from its message alone, so that it survives being sent to another process;
 details travel as keyword attributes. ``exit_code`` is what the command line returns for it
@@ -60,7 +60,7 @@ class CheckpointError(RushesError):
 
 
 class AdapterError(CheckpointError):
-    """A LoRA file cannot be applied, wherever it is tried: it is damaged or of another model."""
+    """A LoRA file cannot be applied on any machine: it is damaged, or for another model."""
 
     exit_code = 3
 
@@ -88,7 +88,7 @@ class VideoError(RushesError):
 
 
 class WriteError(VideoError):
-    """A file cannot be written; its cause is what the system said."""
+    """A file cannot be written; its cause is the error of the system."""
 
 
 class TransientError(RushesError):

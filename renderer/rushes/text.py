@@ -1,4 +1,4 @@
-"""Text from outside, made safe for people and their terminals."""
+"""Text from outside, made safe for terminals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TEXT_LIMIT = 80  # characters of a value that a message repeats
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, with everything a terminal could obey written as an escape."""
+    """Return the text on one line, with control characters written as escapes."""
     if text.isprintable():
         return text
     return "".join(
@@ -18,7 +18,7 @@ def printable(text: str) -> str:
 
 
 def line_fault(text: str) -> str:
-    """Return what keeps a text from being one plain line; nothing where all is well.
+    """Return why a text is not one plain line, if so.
 
     Control characters and halves of surrogate pairs are refused: text like this ends up in file
     names, tables and terminals.
@@ -29,7 +29,7 @@ def line_fault(text: str) -> str:
 
 
 def file_name_fault(name: str) -> str:
-    """Return what keeps a text from being the name of a file in a folder, as ``line_fault``."""
+    """Return why a text is not the name of a file in a folder, if so."""
     if fault := line_fault(name):
         return fault
     if not name or name in (".", "..") or set(name) & set("/\\"):
@@ -44,6 +44,6 @@ def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def both_ends(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Return a text that is longer than a limit without its middle."""
+    """Return a text; of one longer than a limit without its middle."""
     half = (limit - 3) // 2
     return text if len(text) <= limit else f"{text[:half].rstrip()} … {text[-half:].lstrip()}"

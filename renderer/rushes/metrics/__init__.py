@@ -1,1 +1,1 @@
-"""Measures of pictures: how like they are, how steadily they move, whether they drift."""
+"""Measures of pictures: similarity, steadiness and drift."""

@@ -1,4 +1,4 @@
-"""CLIP scores: how like each frame is to the one before, and to its prompt."""
+"""CLIP scores: the similarity of each frame to the one before, and to its prompt."""
 
 from __future__ import annotations
 

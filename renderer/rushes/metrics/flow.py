@@ -12,7 +12,7 @@ from rushes.metrics.likeness import luminance
 
 _LEAST_SIDE = 8  # pixels of the coarsest level
 _ROUNDS, _WINDOW = 4, 7
-_REGULAR = 1e-4  # keeps flat places still
+_REGULAR = 1e-4  # keeps flat areas still
 
 
 def optical_flow(frames: Tensor) -> Tensor:

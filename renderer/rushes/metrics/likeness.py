@@ -1,4 +1,4 @@
-"""How like two clips are: PSNR and SSIM."""
+"""The similarity of two clips: PSNR and SSIM."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 _WINDOW, _SPREAD = 11, 1.5  # Wang et al. 2004, "Image quality assessment", section III-B
 _C1, _C2 = 0.01**2, 0.03**2
-BEST_PSNR = 100.0  # what equal pictures get, so that means stay finite
+BEST_PSNR = 100.0  # for equal pictures, so that means stay finite
 LEAST_SIDE = 16  # pixels; the window of SSIM and two levels of the flow must fit
 
 

@@ -1,11 +1,11 @@
-"""Warp error as the paper means it, and as its published code computes it.
+"""Warp error as the paper defines it, and as its published code computes it.
 
 The flow is that of the reference, between each frame and the next, in both directions. A frame of
 the result is moved along it and compared with the next one, where the flow is consistent.
 
-The published code subtracts bytes, which wrap: a difference of -1 counts as 255. An error of one or
-two levels so becomes about a hundred, which is the range of the paper's tables. It also masks what
-is hidden in the earlier frame, although it compares in the later one, and lets black in from
+The published code subtracts bytes, which wrap: a difference of -1 counts as 255. So an error of one
+or two levels becomes about a hundred, which is the range of the paper's tables. The code also masks
+what is hidden in the earlier frame, although it compares in the later one, and fills black in from
 outside.
 Source: sdv2 (branch user-study): evaluation/warp_error.py
 """
@@ -24,7 +24,7 @@ _BYTES = 256
 def warp_errors(
     before: Tensor, after: Tensor, forward: Tensor, backward: Tensor
 ) -> tuple[float, float]:
-    """Return the error of one step as it is meant, and as the published code has it.
+    """Return the error of one step as defined, and as the published code computes it.
 
     ``forward`` says where each pixel of the reference's earlier frame goes, ``backward`` where each
     of its later frame comes from.
@@ -44,7 +44,7 @@ def warp_errors(
 
 
 def hidden(flow: Tensor, other: Tensor) -> Tensor:
-    """Say of each pixel whether following a flow and then the other does not lead back.
+    """Say for each pixel whether following one flow and then the other does not lead back.
 
     Shapes:
         flow, other: [2, H, W], from one frame to another and back

@@ -19,7 +19,7 @@ FIRST_SECONDS = 5  # whose mean style drift is measured from
 
 @dataclass
 class Curves:
-    """One number a frame; a measure between frames has the first frame that it needs missing."""
+    """One number a frame; measures between frames have no value for the first ones."""
 
     psnr: list[float] = field(default_factory=list)
     ssim: list[float] = field(default_factory=list)

@@ -33,7 +33,7 @@ def warp_error(frames: Tensor, reference: Tensor) -> Tensor:
 def flicker(frames: Tensor) -> Tensor:
     """Return how far each frame is from the mean of its neighbours: [T - 2].
 
-    Steady motion and slow change give next to nothing; what comes and goes does.
+    Steady motion and slow change give small values; what comes and goes gives large ones.
 
     Shapes:
         frames: [T, 3, H, W] in [0, 1]
@@ -43,7 +43,7 @@ def flicker(frames: Tensor) -> Tensor:
 
 
 def style(frames: Tensor) -> Tensor:
-    """Return what a clip looks like apart from what moves in it: colours and their spread.
+    """Return the style of each frame, independent of motion: colours and their spread.
 
     Shapes:
         frames: [T, 3, H, W] in [0, 1]

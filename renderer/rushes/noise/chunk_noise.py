@@ -25,7 +25,7 @@ class ChunkNoise:
         drawn: int = 0,
         device_class: DeviceClass | None = None,
     ) -> None:
-        """``drawn`` says how many of the chunk's noises have been used before.
+        """``drawn`` is how many of the chunk's noises have been used before.
 
         With ``device_class`` the numbers are those of such a GPU.
         """

@@ -39,7 +39,7 @@ _TURN = np.float32(2.0**-32) * np.float32(2 * math.pi)
 
 
 class CudaGenerator:
-    """What ``torch.Generator("cuda")`` is for ``torch.randn``: a seed and an offset that moves."""
+    """The counterpart of ``torch.Generator("cuda")`` for ``torch.randn``: a seed and an offset."""
 
     def __init__(self, seed: int, threads: int) -> None:
         """``threads`` is the most that the GPU holds at once."""

@@ -1,1 +1,1 @@
-"""From a request to files: the loop around the stream, save points, manifest."""
+"""From a request to files: the render loop, save points, manifest."""

@@ -1,4 +1,4 @@
-"""What goes into each chunk beside its plan, read from files in step with the chunks."""
+"""Reads the inputs of each chunk from files, in step with the chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which frames stand for their prompt blocks on the contact sheet, and keeping them."""
+"""Chooses the frames for each prompt block on the contact sheet, and keeps them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Moment:
 class ContactFrames:
     """Keeps the frames that the sheet will show, small, as files in a folder.
 
-    What lies there from an earlier attempt at the same render counts.
+    Frames kept by an earlier attempt at the same render are used.
     """
 
     def __init__(self, plan: RenderPlan, folder: Path) -> None:
@@ -48,7 +48,7 @@ class ContactFrames:
                     self._keep(f"{number:09}-before", source[offset])
 
     def tiles(self) -> list[Tile]:
-        """Return what was kept, in order; what an earlier version did not keep is left out."""
+        """Return the kept frames, in order, as far as an earlier version kept them."""
         tiles = []
         for block, moments in self._blocks:
             pictures = [picture for each in moments if (picture := self._picture(each)) is not None]

@@ -1,4 +1,4 @@
-"""Renders that fit their card: checked before loading, tried again in a smaller setting."""
+"""Renders that fit their GPU: checked before loading, and tried again with less memory."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FittedRenderer:
         self.pipeline: Pipeline | None = None
 
     def load(self, plan: RenderPlan) -> Pipeline:
-        """Load what a plan needs, in the way that fits, unless it is loaded.
+        """Load what a plan needs, in the way that fits the memory, unless it is loaded.
 
         Raises: MemoryShortError when the card is too small; CheckpointError as ``load_pipeline``.
         """

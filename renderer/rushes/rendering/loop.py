@@ -1,6 +1,6 @@
-"""The loop around the stream: input is read ahead, results are written behind, state is saved.
+"""The render loop: reads input ahead, writes results behind, saves state.
 
-Three things go on at the same time: the input of the next chunks is read, one chunk is rendered,
+Three things happen at the same time: the input of the next chunks is read, one chunk is rendered,
 and the one before is written.
 """
 
@@ -61,7 +61,7 @@ class FrameSource(Protocol):
         ...
 
 
-class StopRender(Exception):  # asks for something, reports nothing wrong
+class StopRender(Exception):  # a request, not an error
     """Raised by a report to end the render; with ``save`` its state is saved first."""
 
     def __init__(self, reason: str, *, save: bool) -> None:
@@ -115,7 +115,7 @@ class Output:
         )
 
     def save_point(self, next_chunk: int, stream: Snapshot) -> SavePoint:
-        """Return where the render and its stream stand; all chunks before must have been taken."""
+        """Return the state of render and stream; all earlier chunks must have been taken."""
         pending = self._writer.pending_frames
         empty = np.empty((0, self._plan.height, self._plan.width, 3), np.uint8)
         return SavePoint(
@@ -163,7 +163,7 @@ def run_loop(
 ) -> None:
     """Read ahead, render, write behind, save."""
     chunks = plan.chunks[first_chunk:]
-    sources: deque[Frames | None] = deque()  # what the chunks being rendered are made from
+    sources: deque[Frames | None] = deque()  # the inputs of the chunks being rendered
     written: Future[Progress] | None = None
     next_chunk = first_chunk
 
@@ -202,7 +202,7 @@ def _read_ahead(
     read: Callable[[Chunk], ChunkSource],
     draw_noise: Callable[[Chunk], None],
 ) -> Iterator[tuple[Chunk, ChunkSource]]:
-    """Yield every chunk with what goes into it; the next ones, and their noise, come meanwhile."""
+    """Yield every chunk with its inputs, while those of the next ones and their noise are made."""
 
     def prepare(chunk: Chunk) -> ChunkSource:
         draw_noise(chunk)

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class MachineKind:
-    """Everything outside a job that decides the last bits of its frames.
+    """What outside a job decides the last bits of its frames.
 
     ``threads`` and ``cpu_capability`` are ``None`` where nothing is computed on a CPU.
     """
@@ -34,7 +34,7 @@ class MachineKind:
         return ", ".join(part for part in parts if part)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-safe data: the arguments of an equal one."""
+        """Return JSON-safe data: the arguments for an equal one."""
         return asdict(self)
 
 

@@ -1,4 +1,4 @@
-"""The manifest beside a result: all that is needed to check it and to make it again."""
+"""The manifest beside a result: all that is needed to check it and to render it again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build_manifest(
 ) -> dict[str, Any]:
     """Return the manifest as JSON-safe data.
 
-    ``first_chunk`` is where the process that completed the render took it up.
+    ``first_chunk`` is where the process that completed the render began.
     Units: ``seconds`` by stage, of that process; memory in bytes.
     """
     preset = pipeline.preset

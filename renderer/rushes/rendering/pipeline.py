@@ -73,7 +73,7 @@ class Pipeline:
 
     @contextmanager
     def with_loras(self) -> Iterator[AdaptedLayers]:
-        """Have the LoRAs in the networks; afterwards these are what they were.
+        """Apply the LoRAs to the networks; afterwards the networks are restored.
 
         Raises: AdapterError when a file is not a LoRA, or one of another model.
         """
@@ -116,7 +116,7 @@ class Pipeline:
     def prompt_embeddings(self, texts: Iterable[str]) -> PromptCache:
         """Return a cache that holds the embeddings of all these texts.
 
-        The text encoder is loaded only if some of them are new, and let go afterwards.
+        The text encoder is loaded only if some of them are new, and freed afterwards.
         """
         key = encoder_key(
             self.weights_sha256["text_encoder"],

@@ -1,4 +1,4 @@
-"""Prompt embeddings on disk, so that a text is encoded once and the encoder can go afterwards."""
+"""Prompt embeddings on disk, so that a text is encoded once and the encoder can be freed."""
 
 from __future__ import annotations
 

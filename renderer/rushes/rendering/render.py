@@ -39,13 +39,13 @@ from rushes.video.names import result_path
 from rushes.video.write.writer import VideoWriter, choose_format, open_writer
 from rushes.weights.lora_files import unused_keys
 
-# Raised when the same plan comes to render other frames: save points of before are then not used.
+# Raise this when a plan renders different frames than before: older save points are then not used.
 PICTURE_VERSION: Final = "0.2.0"
 
 
 @dataclass(frozen=True)
 class Work:
-    """A place for a render that shall survive its process: call ``render`` again with the same one.
+    """The folder of a render that may continue in another process: call ``render`` with it again.
 
     ``on_saved`` is called, in a thread of its own, with the folder of each new save point.
     """
@@ -69,10 +69,9 @@ def render(
     """Render a plan into ``request.output`` and return the manifest that is written beside it.
 
     Nothing appears at a final name before everything is complete. With ``work`` state is saved on
-    the way and taken up again; the result has the same bytes as that of an undisturbed render on
-    the same kind of machine, and a warning in its manifest if there was another.
-    ``warnings`` are written into the manifest beside those that come up here. ``timeline_sha256``
-    is the hash of a timeline that is in no file.
+    the way and loaded again; the result has the same bytes as that of an undisturbed render on the
+    same kind of machine, and a warning in its manifest if there was another. ``warnings`` are added
+    to those of the manifest. ``timeline_sha256`` is the hash of a timeline that is not in a file.
 
     Raises: ConflictError when a result is there already, unless ``force``; InputError, VideoError,
         CheckpointError, ConfigError as the parts do; StopRender when ``report`` does.
@@ -84,7 +83,7 @@ def render(
     with computing_threads(request.threads, pipeline.models.device), ExitStack() as stack:
         reader = stack.enter_context(closing(ChunkReader(plan, request)))
         sources_sha256 = hash_sources(plan, request)
-        # Now, since the file may be edited meanwhile.
+        # now, since the file may be edited later
         timeline_sha256 = timeline_sha256 or sha256_of(request.timeline)
         staging: Path | None = None
         if work is not None:
@@ -179,9 +178,9 @@ def _publish(
     contact_frames: ContactFrames,
     staging: Path | None,
 ) -> None:
-    """Make all three files complete, then give them their names.
+    """Complete all three files, then rename them.
 
-    The manifest is the last: where it is, it tells of the files beside it.
+    The manifest comes last: where it exists, the files beside it do.
     """
     with PendingOutput(request.sheet_path, staging=staging) as sheet:
         tiles = contact_frames.tiles()
@@ -210,7 +209,7 @@ def _open_writer(
 
 
 def _format(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
-    """Return how the result is to be encoded, as ``choose_format`` takes it."""
+    """Return how to encode the result, as arguments of ``choose_format``."""
     return {
         "fps": plan.fps,
         "width": plan.width * request.enlarge,
@@ -222,7 +221,7 @@ def _format(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
 
 
 def _choose_audio(plan: RenderPlan, request: RenderRequest) -> AudioSource | None:
-    """Return the sound that goes with the result: the command line wins over the timeline."""
+    """Return the sound of the result: the command line overrides the timeline."""
     match request.audio, plan.audio:
         case ("none", _) | (None, None | Audio(source="none")):
             return None

@@ -1,4 +1,4 @@
-"""What a user asks for beside the timeline: files, and how pictures come in and go out."""
+"""A request beside the timeline: files, and how pictures are read and written."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
 from rushes.video.read.fit import Deinterlace, Fit
 
-MOST_TIMES = 16  # that a result is enlarged
+MOST_TIMES = 16  # times that a result is enlarged
 _LONGEST_SIDE = 8192  # pixels of an enlarged result; common encoders hold no more
 
 
 class RenderRequest(BaseModel):
-    """One result to be made; ``options`` are those that decide its chunks.
+    """One result to make; ``options`` decide its chunks.
 
     ``audio`` is ``input``, ``none`` or a file; ``None`` leaves it to the timeline, as with
     ``codec`` and ``crf``. ``enlarge`` is how many times as wide and high as the rendered frames
@@ -56,7 +56,7 @@ class RenderRequest(BaseModel):
 
     @property
     def manifest_path(self) -> Path:
-        """The manifest lies beside the result, ``.json`` behind its whole name."""
+        """The manifest lies beside the result, with ``.json`` appended to its name."""
         return name_beside(self.output, ".json")
 
     @property
@@ -70,10 +70,10 @@ class RenderRequest(BaseModel):
 
 
 def refuse_conflicts(request: RenderRequest, force: bool) -> None:
-    """Look before hours of work whether a result would replace another, or its own input.
+    """Check before hours of work that a result replaces no other, and not its own input.
 
-    Raises: ConflictError; ConfigError when the result would replace what it is made from;
-        WriteError when there is no folder for it.
+    Raises: ConflictError; ConfigError when the result would replace its own source; WriteError when
+    its folder does not exist.
     """
     result = result_path(request.output)
     steering = map(request.file_path, request.options.steering_files)

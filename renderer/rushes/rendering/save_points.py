@@ -1,4 +1,4 @@
-"""Save points: all that a render needs to go on after its process died, in a folder.
+"""Save points: all that a render needs to continue after its process died, in a folder.
 
 A save point is two files, tensors and JSON, in a folder of its own that appears complete. The last
 two are kept; one that is damaged, or whose segments are, falls back to the one before.
@@ -32,8 +32,8 @@ from rushes.rendering.machine_kind import MachineKind
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 2
-# From a version to the next, for what older processes have saved: a new part of the stream's state
-# gets here what a render without it has.
+# Upgrades of what older processes saved: a new part of the stream's state gets the value of a
+# render without it.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: lambda values: {**values, "kinds": []},  # nobody knows
 }
@@ -59,7 +59,7 @@ class SavePoint:
 
 @dataclass(frozen=True)
 class SavePolicy:
-    """How often to save: every so many chunks or seconds, but never more than a share of the time.
+    """How often to save: every so many chunks or seconds, within a share of the time.
 
     Units: ``max_share`` is the cost of saving over all time, 0 to 1.
     """
@@ -134,7 +134,7 @@ class SavePoints:
             try:
                 return self._read(folder)
             except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-                logger.warning("save point %s is of no use: %s", folder.name, error)
+                logger.warning("save point %s cannot be used: %s", folder.name, error)
         return None
 
     def _write(self, point: SavePoint, tensors: dict[str, torch.Tensor], begin: float) -> None:

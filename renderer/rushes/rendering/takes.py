@@ -21,7 +21,7 @@ from rushes.timeline.plan.render_plan import RenderPlan
 
 @dataclass(frozen=True)
 class Take:
-    """A plan with its request; ``timeline_sha256`` is the hash of a timeline that is in no file."""
+    """A plan with its request; ``timeline_sha256`` is the hash of a timeline without a file."""
 
     plan: RenderPlan
     request: RenderRequest

@@ -1,1 +1,1 @@
-"""From a timeline and what is wanted of it to plans and requests."""
+"""Makes plans and requests from a timeline and options."""

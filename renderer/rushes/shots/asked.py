@@ -1,4 +1,4 @@
-"""From what is asked for to planned shots: the timeline read, its preset chosen, takes planned."""
+"""From options to planned shots: reads the timeline, chooses a preset, plans the takes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def make_shots(
 
 
 def pipeline_of(document: TimelineDocument, options: PlanValues) -> str | None:
-    """Return the pipeline that was asked for, else the timeline's own."""
+    """Return the pipeline of the options, else the timeline's own."""
     return options.get("pipeline") or document.timeline.settings.pipeline_id
 
 

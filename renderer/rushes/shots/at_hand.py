@@ -1,4 +1,4 @@
-"""The files that a plan names, looked at before anything is rendered: there, and of use."""
+"""Checks before a render that the files of a plan exist and can be used."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def check_files(
 ) -> tuple[str, ...]:
     """Refuse a plan whose files are not here or cannot be used; return warnings.
 
-    LoRAs are judged from their headers, by the sizes of the preset's network; with ``only_this``
-    off, one that fits another shipped preset is a warning. ``given`` are the files that the user
-    named, not the document.
+    LoRAs are checked by their headers against the sizes of the preset's network; unless
+    ``only_this``, one that fits another shipped preset is a warning. ``given`` are the files that
+    the user named, not the document.
     Raises: MissingFileError that names all given files that are not there; InputError for others
         that are not, and for those that hold no picture; AdapterError with a line for each LoRA
         that cannot be applied.
@@ -39,7 +39,7 @@ def check_files(
 def _look_at_pictures(
     plan: RenderPlan, folder: Path, given: Collection[str], deinterlace: Deinterlace
 ) -> tuple[str, ...]:
-    """Look at what steers a plan; return what is done to its pictures."""
+    """Check the files that steer a plan; return how their pictures are converted."""
     missing = [name for name in plan.steering_files if not (folder / name).exists()]
     if missing:
         fault = MissingFileError if set(missing) <= set(given) else InputError
@@ -67,7 +67,7 @@ def _judge_loras(
         except AdapterError as error:
             fitting = _fitting_preset(path, plan)
             cure = "" if fitting is None else f", or --preset {fitting.name}, which it fits"
-            # One for small random networks is a trial of whoever names their preset elsewhere.
+            # Those with small random networks are for trials, and named explicitly.
             is_trial = fitting is not None and fitting.random_weights_seed is not None
             (warnings if is_trial and not only_this else faults).append(f"{error}{cure}")
     if faults:

@@ -1,4 +1,4 @@
-"""Everything that is to say against a timeline: of its fields, and of the plan made from it."""
+"""All problems of a timeline: of its fields, and of the plan made from it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def find_problems(
     video: Path | None = None,
     lora_folders: Sequence[Path] = (),
 ) -> list[Problem]:
-    """Return errors, warnings and notes; planning finds what no field alone shows.
+    """Return errors, warnings and notes; planning finds those that no field alone shows.
 
-    It is planned for the preset that was chosen, else for that of the file's pipeline. ``file``
+    The plan is for the chosen preset, else for that of the file's pipeline. ``file``
     is where the timeline lies, ``video`` its input, else the one that it names.
     """
     if loaded.timeline is None:
@@ -50,12 +50,12 @@ def find_problems(
 
 
 def preset_for(timeline: Timeline, pipeline: str | None = None) -> Preset:
-    """Return the preset that would make the pictures if its weights were here."""
+    """Return the preset that would render a timeline if its weights were here."""
     return load_preset(preset_of(pipeline or timeline.settings.pipeline_id))
 
 
 def propose(timeline: Timeline, profile: str) -> str | None:
-    """Return one line that proposes another profile than the one chosen, where a file is old."""
+    """Return one line that proposes another profile for an old file."""
     return propose_profile(timeline, profile)
 
 

@@ -60,7 +60,7 @@ def open_examples(names: Sequence[str] = ()) -> list[Example]:
 def copy_examples(examples: Sequence[Example], folder: Path, *, force: bool = False) -> list[Path]:
     """Copy examples and their clips into a folder, which is made, and return the copies.
 
-    A file that is there and the same stays.
+    Equal files that exist are kept.
     Raises: ConflictError when another file has the name, unless ``force``; WriteError.
     """
     sources = [file for each in examples for file in (each.file, each.clip) if file is not None]

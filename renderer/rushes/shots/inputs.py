@@ -1,4 +1,4 @@
-"""The input video of a render: which one it is, and what a plan has to know of it."""
+"""The input video of a render, and what a plan has to know about it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def named_input(
 
 
 def refuse_odd_name(file: Path) -> None:
-    """Refuse a file that neither a manifest nor a job could name.
+    """Refuse a file whose name cannot be written into a manifest or a job.
 
     Raises: ConfigError.
     """
@@ -45,7 +45,7 @@ def with_input(
 ) -> tuple[PlanOptions, tuple[str, ...]]:
     """Return options that know rate and length of the input video, or else of the control video.
 
-    What is done to the input's pictures beside decoding comes with them, for the plan's warnings.
+    Also returns how the input's pictures are converted, for the plan's warnings.
     ``folder`` is where the timeline lies.
     Raises: MissingFileError, InputError; ConfigError for a name that no file should have.
     """

@@ -1,4 +1,4 @@
-"""What a timeline, and what is made of it, is called."""
+"""The names of timelines and their results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rushes.video.names import name_take
 def name_output(
     output: Path | None, timeline: Path, plan: RenderPlan, *, is_one_of_many: bool = False
 ) -> Path:
-    """Name a result: as asked, else as the timeline says, else like the timeline file.
+    """Name a result: as given, else by the timeline, else like the timeline file.
 
     Raises: ConfigError when what was asked for is not a name.
     """

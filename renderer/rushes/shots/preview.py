@@ -1,4 +1,4 @@
-"""A plan that is to be looked at: it is made although no input was given."""
+"""A plan to look at, which is made even without an input."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def look_at(
     *,
     only_this: bool = False,
 ) -> tuple[str, ...]:
-    """Refuse a plan that cannot be rendered although all weights were here; return remarks.
+    """Refuse a plan that could not be rendered even with all weights here; return remarks.
 
     Raises: what ``check_files`` and ``check_result`` raise.
     """

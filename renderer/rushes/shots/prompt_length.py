@@ -1,4 +1,4 @@
-"""Prompts that are longer than the text encoder takes: which words it does not see."""
+"""Prompts that are longer than the text encoder reads, and the words that it does not see."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ def warn_of_cut_prompts(
 ) -> tuple[str, ...]:
     """Return a warning for each prompt whose end is not seen.
 
-    The tokenizer of the preset counts; where it is not here, each word counts as one token, which
-    is the least.
+    The preset's tokenizer counts; without it, each word counts as one token, the least possible.
     """
     limit = preset.dit.text_len
     texts = dict.fromkeys(prompt.text for each in plan.prompts.values() for prompt in each)

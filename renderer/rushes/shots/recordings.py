@@ -1,6 +1,6 @@
-"""Films that were published with their timelines: which files made them, and how to play these.
+"""Films that were published with their timelines: the files that made them, and how to play these.
 
-Hashes only: the files are another project's, under a licence that does not let us ship them.
+Only hashes: the files belong to another project, whose licence does not allow to ship them here.
 
 Source: scope @ 68b0f956 and its history. That the three films were made from the clip is an
 inference: it was Scope's default input when their timelines were committed, at their size, and is
@@ -18,7 +18,7 @@ from rushes.timeline.era import OLD_PROFILE
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file of another project: what it is called there, where it is, and how to tell it."""
+    """A file of another project: its name there, its place, and its hash."""
 
     name: str
     address: str

@@ -1,4 +1,4 @@
-"""What is here to make a published film again, and how far the result can be equal."""
+"""What is here to render a published film again, and how close the result can be."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that decides the pictures: what is here of it, and whether it is the original."""
+    """One thing that decides the pictures: what is here, and whether it is the original."""
 
     topic: str
     is_original: bool
@@ -48,15 +48,15 @@ def find_timeline(name: str, folder: Path) -> Path:
 
 
 def find_clip(folder: Path) -> Path | None:
-    """Return the published clip if it is in a folder, whatever it is called of its two names."""
+    """Return the published clip if it is in a folder, under either of its two names."""
     candidates = [folder / name for name in CLIP_NAMES]
     return next((path for path in candidates if path.is_file() and _is(path, CLIP)), None)
 
 
 def compare(shot: Shot, preset: Preset, origins: dict[str, str]) -> list[Finding]:
-    """Return what a render has in common with the published film, and what not.
+    """Return what a render shares with the published film, and what differs.
 
-    ``origins`` say where the weight files come from, by part, as far as that is known.
+    ``origins`` has the source of the weight files by part, as far as known.
     """
     plan, request = shot.plan, shot.request
     return [
@@ -84,7 +84,7 @@ def compare(shot: Shot, preset: Preset, origins: dict[str, str]) -> list[Finding
     ]
 
 
-# What no recipe brings back, for whoever compares.
+# What cannot be reproduced, for those who compare.
 LIMITS = (
     "the published films are live recordings, whose frames came when the GPU was ready",
     "another GPU, or another version of PyTorch, rounds bfloat16 in another order",

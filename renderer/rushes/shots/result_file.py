@@ -1,4 +1,4 @@
-"""The file that a plan becomes and its sound, judged before anything is rendered."""
+"""Checks the result file of a plan and its sound before anything is rendered."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def check_result(
     crf: int | None = None,
     enlarge: int = 1,
 ) -> None:
-    """Refuse a plan whose sound is not at hand, or which no file of that name can hold.
+    """Refuse a plan whose sound is missing, or that no file of that name can hold.
 
-    ``folder`` is where the timeline lies; what is given wins over what the plan says. Hardware is
-    not looked at: the result may be made on another machine.
+    ``folder`` is where the timeline lies; arguments override the plan. Hardware is not checked,
+    since the result may be made on another machine.
     Raises: InputError for the sound, MissingFileError where it was given; ConfigError and
         ShapeError for the file.
     """

@@ -1,4 +1,4 @@
-"""One result that is asked for: a timeline, planned, and the request that it answers."""
+"""One result to make: a planned timeline, and its request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rushes.timeline.plan.render_plan import RenderPlan
 
 @dataclass(frozen=True)
 class Shot:
-    """What is to be rendered, which take of its timeline it is, and where LoRA files may lie.
+    """What to render, which take of its timeline it is, and where LoRA files may lie.
 
     ``kept_at`` is the file that holds the timeline, if that is not where ``request`` says that it
     lies: a document in memory lies in the current folder, but is not there.
@@ -80,7 +80,7 @@ def plan_shots(
 def _look_at(
     plan: RenderPlan, request: RenderRequest, preset: Preset, lora_folders: tuple[Path, ...]
 ) -> tuple[str, ...]:
-    """Refuse a plan whose files are not here or of no use; return what is to be said of it."""
+    """Refuse a plan whose files are missing or unusable; return remarks about it."""
     folder = request.timeline.parent
     if request.audio not in (None, "input", "none"):
         refuse_odd_name(Path(request.audio))
@@ -100,7 +100,7 @@ def _look_at(
 
 
 def refuse_contradictions(request: RenderRequest, plan: RenderPlan) -> None:
-    """Refuse an input video that would not be looked at, and files that are not there.
+    """Refuse an input video that would not be used, and files that do not exist.
 
     Raises: ConfigError; MissingFileError.
     """

@@ -20,7 +20,7 @@ from rushes.timeline.read.load import LoadedTimeline, load_timeline, parse_timel
 
 @dataclass(frozen=True)
 class TimelineDocument:
-    """A timeline that was read without a fault, and the document that it was read from.
+    """A timeline without errors, and the document that it was read from.
 
     ``problems`` are warnings and notes. Files that the timeline names lie relative to the folder
     of ``file``; a document in memory has a name in the current folder, where no file is made.
@@ -50,10 +50,10 @@ def read_source(
     pipeline: str | None = None,
     preset: Preset | None = None,
 ) -> LoadedTimeline:
-    """Read a source if it was not yet; the options are those of ``read.load.load_timeline``.
+    """Read a source unless it was read before; the options are those of ``load_timeline``.
 
-    Raises: MissingFileError when there is no such file; TimelineError when the document holds
-        what JSON cannot.
+    Raises: MissingFileError when there is no such file; TimelineError when the document cannot be
+    JSON.
     """
     if isinstance(source, TimelineDocument):
         return LoadedTimeline(source.timeline, source.problems, str(source.file))
@@ -108,7 +108,7 @@ def open_source(
 
 
 def file_of(source: Source) -> Path:
-    """Return where a timeline lies, or would if it were in a file: the files it names are there."""
+    """Return where a timeline lies, or would lie as a file; the files that it names are there."""
     if isinstance(source, TimelineDocument):
         return source.file
     return Path("timeline.json") if isinstance(source, Mapping) else Path(source)

@@ -16,9 +16,9 @@ Number = Fraction | float | str  # 24, 23.976 or "30000/1001"
 
 
 class PlanValues(TypedDict, total=False):
-    """What decides the chunks; what is left out is for the timeline or the profile to say.
+    """What decides the chunks; defaults come from the timeline or the profile.
 
-    Files are seen from the current folder. Units: frames a second, seconds, pixels.
+    Files are relative to the current folder. Units: frames a second, seconds, pixels.
     """
 
     profile: str
@@ -63,7 +63,7 @@ class PictureValues(TypedDict, total=False):
 
 
 class ResultValues(PictureValues, total=False):
-    """The same, and what file the pictures become: fields of ``RenderRequest``."""
+    """The same, and the result file: fields of ``RenderRequest``."""
 
     codec: str | None
     crf: int | None

@@ -35,10 +35,10 @@ _ENCODED_BITS = 192_000  # a second
 
 @dataclass(frozen=True)
 class AudioSource:
-    """A file's sound, and the second of the file that the result's first frame is heard with.
+    """A file's sound, and the second of it at which the result's first frame is shown.
 
-    Seconds count from the file's first picture, if it has pictures; a negative start lets the sound
-    set in later than the pictures.
+    Seconds count from the file's first picture, if it has pictures; with a negative start the sound
+    begins later than the pictures.
     """
 
     path: Path
@@ -46,7 +46,7 @@ class AudioSource:
 
 
 def holds_sound(path: Path) -> bool:
-    """Tell whether a file has sound that can be carried over.
+    """Say whether a file has sound that can be copied.
 
     Raises: MissingFileError, InputError: see `open_input`.
     """
@@ -57,8 +57,8 @@ def holds_sound(path: Path) -> bool:
 class AudioTrack:
     """The sound of a result, written along with the pictures.
 
-    It is cut to whole packets (some 20 ms): none is heard before the first frame or ends after the
-    last. It ends where its source does, also when the pictures loop.
+    It is cut to whole packets (about 20 ms): none begins before the first frame or ends after the
+    last. It ends with its source, even if the pictures loop.
 
     Raises: MissingFileError, InputError: see `open_input`.
     """

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 MAX_TILES = 60
-PICTURE_WIDTH = 256  # pixels, as all of these
+PICTURE_WIDTH = 256  # pixels, like all of these
 
 _MARGIN, _GUTTER, _GAP = 32, 28, 4
 _LABEL_HEIGHT, _HEADING_HEIGHT, _LINE_HEIGHT, _CAPTION_LINES = 22, 30, 22, 3
@@ -62,10 +62,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class _Sizes:
-    """How large a tile and its parts are."""
+    """The sizes of a tile and its parts."""
 
     picture: tuple[int, int]  # width and height
-    columns: int  # pictures beside each other
+    columns: int  # pictures side by side
     rows: int  # 2 with the input above the result, else 1
 
     @classmethod
@@ -170,7 +170,7 @@ def clean_caption(text: str) -> str:
 
 
 def _wrap(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    """Break a text into at most three lines, between words where it can, and mark what is left."""
+    """Break a text into at most three lines, between words if possible, and mark the omission."""
     lines: list[str] = []
     while text and len(lines) < _CAPTION_LINES:
         mark = "…" if len(lines) == _CAPTION_LINES - 1 else ""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class FrameHash:
-    """SHA-256 over frames as they come; how they are grouped makes no difference."""
+    """SHA-256 over frames in order; how they are grouped makes no difference."""
 
     def __init__(self) -> None:
         self._hash = rehashes.PySha256()
@@ -28,15 +28,12 @@ class FrameHash:
         return str(self._hash.finalize())
 
     def state(self) -> str:
-        """Return where the hash stands, in hexadecimal, for ``resumed``."""
+        """Return the state of the hash, in hexadecimal, for ``resumed``."""
         return bytes(self._hash.serialize()).hex()
 
     @classmethod
     def resumed(cls, state: str) -> Self:
-        """Go on from where another hash stood.
-
-        Raises: ValueError when the state is none.
-        """
+        """Continue from the state of another hash. Raises: ValueError when it is not a state."""
         frame_hash = cls()
         frame_hash._hash = rehashes.PySha256.deserialize(bytes.fromhex(state))
         return frame_hash

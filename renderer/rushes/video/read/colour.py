@@ -1,4 +1,4 @@
-"""How a video's numbers stand for light: transfer functions and primaries that are not BT.709's.
+"""How a video's numbers encode light: transfer functions and primaries other than BT.709's.
 
 Source: ITU-T H.273 (code points), BT.601, BT.2020, SMPTE EG 432-1 (primaries)
 """
@@ -27,14 +27,14 @@ PRIMARIES = {  # name and x, y of red, green, blue; white is D65 but for DCI-P3
 
 @dataclass(frozen=True)
 class Colour:
-    """How a video's numbers stand for light, where that is not as in BT.709."""
+    """How a video's numbers encode light, if not as in BT.709."""
 
     transfer: int
     primaries: int
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Colour | None:
-        """Return what is to be converted of a frame; None where it is BT.709 or says nothing."""
+        """Return what must be converted of a frame; None if it is BT.709 or untagged."""
         transfer, primaries = int(frame.color_trc), int(frame.color_primaries)
         transfer = transfer if transfer in _TRANSFERS else 1
         primaries = primaries if primaries in PRIMARIES else 1
@@ -51,7 +51,7 @@ class Colour:
 
 
 def unknown_transfer(frame: av.VideoFrame) -> int | None:
-    """Return the code of a transfer function that is told and not known here."""
+    """Return the code of a transfer function that is tagged but not known here."""
     code = int(frame.color_trc)
     known = _LIKE_BT709 | _TRANSFERS.keys() | _UNSAID | {4, 5, 11, 13}  # gammas near 2.4; sRGB
     return None if code in known else code

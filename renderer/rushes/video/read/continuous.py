@@ -1,4 +1,4 @@
-"""Time stamps that start anew or jump are taken as going on: takes appended, recordings cut."""
+"""Makes time stamps that restart or jump continuous: appended takes, cut recordings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyStream = TypeVar("AnyStream", bound=Stream)
 # Streams for broadcast, whose clocks may jump; a pause in other containers is meant.
 _MAY_JUMP = {"mpegts", "mpeg", "flv", "rtp"}
 LONGEST_PAUSE = Fraction(3)  # seconds
-_MOST_TICKS = 2**56  # stamps of damaged files may be anything
+_MOST_TICKS = 2**56  # time stamps of damaged files may be anything
 
 
 def may_jump(container_name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Interlaced frames made whole by FFmpeg's bwdif: one frame out for each one in."""
+"""Deinterlaces with FFmpeg's bwdif: one frame out for each one in."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _OPTIONS = "mode=send_frame:parity=auto:deint=interlaced"
 
 
 def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """Yield the pictures without combs; their time stamps stay.
+    """Yield deinterlaced pictures with their time stamps.
 
-    The filter looks at the frames before and after each one.
+    The filter uses the frames before and after each one.
     Raises: av.FFmpegError.
     """
     graph: Graph | None = None

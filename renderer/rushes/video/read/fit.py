@@ -1,4 +1,4 @@
-"""How pictures of one shape are made to fit into another, and what else is done to an input."""
+"""How pictures are fitted to a size, and other choices about an input."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 @dataclass(frozen=True)
 class FileStamp:
-    """What tells whether a file is still the one that was opened."""
+    """Tells whether a file is still the one that was opened."""
 
     num_bytes: int
     mtime_ns: int
@@ -119,7 +119,7 @@ def open_input(path: Path) -> InputContainer:
 
 
 def find_pictures(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream, the best of several, passing over cover pictures.
+    """Return the video stream, the best of several, without cover pictures.
 
     Raises: InputError when there is none, no decoder for it, or its pictures are too large.
     """
@@ -196,7 +196,7 @@ def _decoding_context(stream: VideoStream) -> VideoCodecContext:
         assert isinstance(with_alpha, VideoCodecContext)
         with_alpha.extradata = context.extradata
         context = with_alpha
-    if not context.is_open:  # else it goes on after a seek
+    if not context.is_open:  # else decoding continues after a seek
         context.thread_type = av.codec.context.ThreadType.AUTO
         context.thread_count = _DECODING_THREADS
         context.options = {"max_pixels": str(MOST_PIXELS)}

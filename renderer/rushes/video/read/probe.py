@@ -1,4 +1,4 @@
-"""What a video is: its size, rate, length and timing, found by decoding a few frames only."""
+"""Size, rate, length and timing of a video, found by decoding only a few frames."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ class VideoInfo:
     codec: str
     pixel_format: str
     rotation: int  # degrees clockwise, already in width and height
-    display_matrix: DisplayMatrix  # of the first frame; it holds for all
+    display_matrix: DisplayMatrix  # of the first frame; it is used for all
     sample_aspect: Fraction  # width of a shown pixel over its height
     is_variable_rate: bool
     has_timestamps: bool
     start_seconds: Fraction  # the container's time of the first frame
-    num_takes: int = 1  # appended byte by byte, as far as they are told apart
-    jumps: tuple[Fraction, ...] = ()  # seconds at which its time stamps start anew or jump
+    num_takes: int = 1  # appended byte by byte, as far as they can be distinguished
+    jumps: tuple[Fraction, ...] = ()  # seconds at which its time stamps restart or jump
     colour: Colour | None = None  # of the first frame, where it is not that of BT.709
     unknown_transfer: int | None = None
     is_interlaced: bool = False
 
     def remarks(self, deinterlace: Deinterlace = "auto") -> tuple[str, ...]:
-        """Return what is done to the pictures beside decoding, for who looks at a plan."""
+        """Return how the pictures are converted beside decoding, for the readers of a plan."""
         found = []
         if self.colour is not None:
             found.append(str(self.colour))
         if self.unknown_transfer is not None:
             code = self.unknown_transfer
-            found.append(f"transfer function {code} (H.273) is not known; taken for BT.709")
+            found.append(f"transfer function {code} (H.273) is not known; treated as BT.709")
         if self.is_interlaced:
             done = "deinterlaced" if deinterlace == "auto" else "left as it is, as asked"
             found.append(f"interlaced: {done}")
@@ -75,7 +75,7 @@ class VideoInfo:
         if self.jumps:
             first = f"{float(self.jumps[0]):.2f} s"
             more = f" and {len(self.jumps) - 1} more times" * (len(self.jumps) > 1)
-            found.append(f"time stamps jump at {first}{more}; taken as going on there")
+            found.append(f"time stamps jump at {first}{more}; treated as continuous there")
         return tuple(f"{self.path}: {remark}" for remark in found)
 
     def one_to_one(self) -> VideoInfo:
@@ -144,7 +144,7 @@ def _rotation(matrix: DisplayMatrix) -> int:
 def _first_frames(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> list[av.VideoFrame]:
-    """Decode the first frame, and a few more where they can be."""
+    """Decode the first frame, and a few more if possible."""
     frames: list[av.VideoFrame] = []
     try:
         for frame in islice(decode_pictures(container, stream), _FRAMES_LOOKED_AT):

@@ -1,4 +1,4 @@
-"""Read an input video at the output's frame rate and size, forward, from any frame on."""
+"""Reads an input video at the output's frame rate and size, forward, from any frame on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from rushes.video.read.probe import probe_video
 
 AtEnd = Literal["loop", "hold", "stop"]
 
-# Farther ahead than this the index of the file is faster than decoding what lies between.
+# Further ahead than this, seeking is faster than decoding the frames between.
 _SEEK_AHEAD = Fraction(10)
 
 
@@ -68,7 +68,7 @@ class VideoReader:
 
     @property
     def num_frames(self) -> int | None:
-        """How many output frames there are; None where the clip loops or its last frame holds."""
+        """The number of output frames; None if the clip loops or its last frame is held."""
         if self._at_end != "stop":
             return None
         return self._clip.num_frames_at(self._fps, start_seconds=self._start_seconds)

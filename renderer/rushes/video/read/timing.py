@@ -1,4 +1,4 @@
-"""Learn how a video's frames lie in time, and whether all of them are there, from its packets."""
+"""Finds the timing of a video's frames, and whether the file is complete, from its packets."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def scan_timing(container: InputContainer, stream: VideoStream, path: Path) -> T
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return the end in seconds that the header promises, 0 if it promises none."""
+    """Return the end in seconds according to the header, 0 if it has none."""
     if container.format.name not in _STATE_DURATION:
         return Fraction(0)
     if stream.duration is not None and stream.time_base is not None:
@@ -76,7 +76,7 @@ def _stated_end(container: InputContainer, stream: VideoStream) -> Fraction:
 
 
 class _Ending:
-    """Where the last packets end, and whether the very last one is a torn one."""
+    """The end of the last packets, and whether the very last one is incomplete."""
 
     def __init__(self) -> None:
         self.seconds = Fraction(0)
@@ -143,7 +143,7 @@ class _Pictures:
             measured = self.num_frames / seconds if seconds > 0 else self._stream.guessed_rate
             fps = self._stream.average_rate or measured or _DEFAULT_RATE
         if not is_variable:
-            # A last frame that is held, as GIFs like to do, lengthens the clip; rounding does not.
+            # A held last frame, common in GIFs, lengthens the clip; rounding does not.
             held = self._last_ticks * self._time_base - 1 / fps
             seconds = self.num_frames / fps + (held if held > 1 / (2 * fps) else 0)
         elif not self._last_ticks:

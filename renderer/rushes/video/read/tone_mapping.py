@@ -1,4 +1,4 @@
-"""Pictures of other transfer functions and primaries, brought to those of BT.709.
+"""Converts pictures with other transfer functions and primaries to BT.709.
 
 FFmpeg's scaler converts these too, but keeps HLG's colours in another way than zimg, players and
 what people compare with, and the builds that PyAV ships have no zscale; so it is done here.
@@ -20,9 +20,9 @@ from rushes.video.read.colour import HLG, LINEAR, PQ, PRIMARIES, Colour
 _BT709 = (0.640, 0.330, 0.300, 0.600, 0.150, 0.060)
 _D65 = (0.3127, 0.3290)
 
-_WHITE = 203.0  # cd/m2 of what is white in SDR
+_WHITE = 203.0  # cd/m2 of SDR white
 _HLG_PEAK, _PQ_PEAK = 1000.0, 10_000.0
-_MASTERED_PEAK = 1000.0  # cd/m2 that films of PQ are usually mastered for
+_MASTERED_PEAK = 1000.0  # cd/m2, the usual mastering peak of PQ films
 _HLG_GAMMA = 1.2
 # The curve of displays (IEC 61966-2-1): its straight start keeps what is rounded near black small.
 _TOE, _SLOPE, _SCALE, _EXPONENT = 0.0031308, 12.92, 1.055, 2.4
@@ -78,7 +78,7 @@ def _light(transfer: int) -> torch.Tensor:
 
 
 def _rolled_off(light: torch.Tensor, peak: float) -> torch.Tensor:
-    """Bring what is brighter than the knee below 1; hues stay, as all channels are scaled alike."""
+    """Compress what is brighter than the knee below 1; all channels alike, so hues are kept."""
     brightest = light.amax(-1, keepdim=True)
     above = ((brightest - _KNEE) / (1 - _KNEE)).clamp_min(0)
     most = (peak - _KNEE) / (1 - _KNEE)

@@ -33,14 +33,14 @@ LOSSLESS = Encoder("png", "rgb24", {"compression_level": "1"})
 class _Codec:
     encoder: Encoder
     extensions: tuple[str, ...]
-    crf: int | None = None  # at the default the eye finds no difference to the frames
+    crf: int | None = None  # visually lossless at the default
     max_crf: int = 0
     hardware: str | None = None
 
 
 _CODECS = {
     "h264": _Codec(
-        # Without it one encoding in a hundred had other bytes (seen with AVX-512); costs nothing.
+        # Without it one encoding in a hundred had different bytes (seen with AVX-512).
         Encoder("libx264", options={"x264-params": "cpu-independent=1"}),
         (".mp4", ".mkv", ".mov"),
         crf=18,

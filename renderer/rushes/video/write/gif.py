@@ -74,7 +74,7 @@ class _Gif:
         self._container.close()
 
     def cancel(self) -> None:
-        """Let go of the file, whatever state it is in."""
+        """Release the file, whatever its state."""
         with contextlib.suppress(av.FFmpegError, OSError):
             self._container.close()
 

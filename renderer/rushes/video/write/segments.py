@@ -1,8 +1,8 @@
 """Pictures as a row of short files that can be joined without encoding them again.
 
 Each file holds the same number of frames, encoded by an encoder of its own: nothing in it refers to
-another. So a render that was killed goes on where a file ends, or from the frames of the file that
-was not complete, and its result has the same bytes as if nothing had happened.
+another. So a render that was killed continues where a file ends, or from the frames of the
+incomplete file, and its result has the same bytes as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rushes.video.write.container import open_container
 from rushes.video.write.encoder import FrameEncoder
 
 SEGMENT_FRAMES = 64
-# QuickTime files keep time exactly and hold every codec of ours but VP9 and AV1, MP4 files those.
+# QuickTime files keep time exactly, but cannot hold VP9 and AV1; those go into MP4 files.
 _EXTENSIONS = {"libvpx-vp9": ".mp4", "libsvtav1": ".mp4", "av1_nvenc": ".mp4"}
 
 
@@ -63,7 +63,7 @@ class SegmentWriter:
             self._seal()
 
     def cancel(self) -> None:
-        """Let go of the file that is not complete."""
+        """Release the incomplete file."""
         if self._open is not None:
             self._open.cancel()
             self._open = None
@@ -86,7 +86,7 @@ class SegmentWriter:
 
 
 class _Segment:
-    """One file in the making."""
+    """A file that is being written."""
 
     def __init__(
         self, path: Path, encoder: Encoder, *, fps: Fraction, width: int, height: int
@@ -120,7 +120,7 @@ class SegmentCopy:
         with _opened(template) as container:
             source = container.streams.video[0]
             self._stream = output.add_stream_from_template(source, opaque=True)
-        # Zeros let the container choose its own name for the codec.
+        # With zeros the container chooses its own name for the codec.
         self._stream.codec_context.codec_tag = tag or "\0\0\0\0"
         self.num_frames = 0
 

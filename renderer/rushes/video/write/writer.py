@@ -81,7 +81,7 @@ class VideoWriter:
         self.num_frames += len(frames)
 
     def complete(self) -> None:
-        """Make the result whole, all but its name; nothing can be written to it afterwards.
+        """Complete the result except for its name; nothing can be written to it afterwards.
 
         Raises: VideoError when it cannot be written or holds no frame.
         """
@@ -96,7 +96,7 @@ class VideoWriter:
     def close(self) -> None:
         """Complete the result and publish it; does nothing the second time.
 
-        Raises: VideoError as `complete`, and when it cannot get its name.
+        Raises: VideoError as `complete`, and when it cannot be renamed.
         """
         if not self._is_open:
             return
@@ -126,7 +126,7 @@ class VideoWriter:
         return self._segments.pending
 
     def resume(self, segments: Sequence[Path], pending: NDArray[np.uint8]) -> None:
-        """Go on behind complete segments and the frames that followed them.
+        """Continue after complete segments and the frames that followed them.
 
         Shapes:
             pending: [T, H, W, 3]
@@ -278,7 +278,7 @@ def _make_hidden_folder(target: Path, pending: PendingOutput) -> Path:
 
 @contextmanager
 def _reporting(path: Path, undo: Callable[[], None]) -> Iterator[None]:
-    """Undo on any exception; say in one line what FFmpeg or the system complain about."""
+    """Undo on any exception; report in one line what FFmpeg or the system complain about."""
     try:
         with written_as(path):
             yield

@@ -70,7 +70,7 @@ def test_takes_appended_byte_by_byte_all_play(tmp_path: Path) -> None:
     assert (info.num_frames, float(info.duration)) == (50, 2)
     greys = greys_of(path)
     assert (greys[24] < 60, greys[25] > 180, len(greys)) == (True, True, 50)
-    assert "time stamps jump at 1.00 s; taken as going on there" in info.remarks()[0]
+    assert "time stamps jump at 1.00 s; treated as continuous there" in info.remarks()[0]
 
 
 @pytest.mark.parametrize("seconds", [100.0, -0.5, -20.0])
