@@ -19,11 +19,13 @@ from references.scope_caller import (
     SharedStreamEncoder,
     stretched,
 )
+from rushes.drivers.clean_pass import CleanPass
 from rushes.drivers.variants import DriverOptions
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
 from rushes.models.vace import VaceBranch
 from rushes.stream.conditioning import Conditioning
+from rushes.stream.denoise import CLEAN_TIMESTEP
 from rushes.stream.noise_controller import (
     FixedNoiseScale,
     NoiseController,
@@ -99,11 +101,14 @@ class Replay:
         self.stream.control_encoder = self.control  # type: ignore[assignment]  # never saved
         self.scale = DEFAULT_SCALE
         self.passes: list[tuple[Tensor, Tensor, Tensor]] = []  # latents, timesteps, flow
-        self.dit.register_forward_hook(
-            lambda _module, inputs, flow: self.passes.append(
-                (inputs[0], timesteps_of(inputs[1], inputs[0]), flow)
-            )
-        )
+        self.dit.register_forward_hook(self._note_pass)
+
+    def _note_pass(self, _: Any, inputs: tuple[Any, ...], flow: Tensor) -> None:
+        """Keep what denoising steps do; rows that only leave the chunk before's keys are not it."""
+        num_clean = inputs[6] if len(inputs) > 6 else 0
+        if len(flow):
+            timesteps = timesteps_of(inputs[1], inputs[0])[num_clean:]
+            self.passes.append((inputs[0][num_clean:], timesteps, flow))
 
     def call(self, index: int) -> tuple[Chunk, dict[str, Tensor]]:
         recorded = self.case.calls[index]
@@ -157,11 +162,12 @@ class Replay:
         return self.scale
 
     def outputs(self, rendered: Tensor) -> Iterator[tuple[str, Tensor]]:
-        for step, (latents, timesteps, flow) in enumerate(self.passes[:-1]):
+        for step, (latents, timesteps, flow) in enumerate(self.passes):
             sigma = self.schedule.sigma(timesteps)
             yield f"x0.{step}", flow_to_clean(latents, flow, sigma)
         yield "latents_noisy", self.passes[0][0]
-        yield "latents", self.passes[-1][0]
+        assert self.driver._pending is not None
+        yield "latents", self.driver._pending.clean
         assert self.prompts.embedding is not None
         yield "conditioning", self.prompts.embedding
         yield "frames_u8", rendered
@@ -173,7 +179,13 @@ class Replay:
         yield "frames", self.recorder.frames
 
     def timesteps(self) -> list[float]:
-        return [timesteps.flatten()[0].item() for _, timesteps, _ in self.passes]
+        denoising = [timesteps.flatten()[0].item() for _, timesteps, _ in self.passes]
+        return [*denoising, CLEAN_TIMESTEP]
+
+    @property
+    def driver(self) -> CleanPass:
+        assert isinstance(self.stream.driver, CleanPass)
+        return self.stream.driver
 
 
 def column_masks(
@@ -240,7 +252,8 @@ def assert_decisions(replay: Replay, chunk: Chunk, call: dict[str, Any]) -> None
 
 
 def assert_final_cache(case: Case, replay: Replay) -> None:
-    cache = replay.stream.driver.kv_cache
+    replay.driver.settle()
+    cache = replay.driver.kv_cache
     assert isinstance(cache, RollingKVCache)
     tokens = cache.frame_tokens
     if not any(name.startswith("outputs.final.") for name in case.tensors):

@@ -69,7 +69,7 @@ class ChunkCount:
             few + (many - few) * times for few, many in zip(self.passes, more.passes, strict=True)
         )
         ops = {name: few + (more.ops[name] - few) * times for name, few in self.ops.items()}
-        return ChunkCount(stages, tuple(passes), self.block, ops)
+        return ChunkCount(stages, tuple(passes), more.block, ops)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe data."""
@@ -122,7 +122,7 @@ def _count(preset: Preset, plan: RenderPlan, num_blocks: int) -> ChunkCount:
     )
     counter = OpCounter()
     passes = _watch(counter, [dit])
-    blocks = _watch(counter, list(dit.blocks))
+    blocks = _watch(counter, list(dit.blocks)[1:])  # the first also prepares the rotation
     chunks = _rendered(models, preset, plan, _CountingClock(counter))
     for _ in plan.chunks[:-1]:
         next(chunks)

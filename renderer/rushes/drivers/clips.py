@@ -63,6 +63,9 @@ class Clips:
     def flush(self) -> Iterator[Tensor]:
         return iter(())
 
+    def settle(self) -> None:
+        pass
+
     def remember(self, pixels: Tensor) -> None:
         self._tail.remember(pixels)
 

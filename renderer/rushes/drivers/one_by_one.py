@@ -45,6 +45,9 @@ class OneByOne:
     def flush(self) -> Iterator[Tensor]:
         return iter(())
 
+    def settle(self) -> None:
+        pass
+
     def remember(self, pixels: Tensor) -> None:
         pass
 

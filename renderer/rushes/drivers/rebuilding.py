@@ -76,6 +76,9 @@ class Rebuilding:
     def flush(self) -> Iterator[Tensor]:
         return iter(())
 
+    def settle(self) -> None:
+        pass
+
     def remember(self, pixels: Tensor) -> None:
         self._tail.remember(pixels)
 

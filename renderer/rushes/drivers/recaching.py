@@ -89,6 +89,9 @@ class Recaching:
     def flush(self) -> Iterator[Tensor]:
         return iter(())
 
+    def settle(self) -> None:
+        pass
+
     def remember(self, pixels: Tensor) -> None:
         pass
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from rushes.drivers.one_by_one import OneByOne
 from rushes.errors import ConfigError
 from rushes.models.caches.kv_cache import RowCache
 from rushes.models.caches.snapshot import Snapshot
-from rushes.models.dit import PromptKeys
+from rushes.models.dit import PromptKeys, join_prompts
 from rushes.models.rope import RotaryEmbedding
 from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.device_classes import DeviceClass
@@ -82,6 +82,9 @@ class StepBatch:
             if clean is not None:
                 yield clean
 
+    def settle(self) -> None:
+        pass
+
     def remember(self, pixels: Tensor) -> None:
         pass
 
@@ -125,7 +128,7 @@ class StepBatch:
         prompts = [row.prompt for row in self.rows]
         known = self._joined
         if known is None or any(a is not b for a, b in zip(known[0], prompts, strict=True)):
-            self._joined = known = (prompts, joined(prompts))
+            self._joined = known = (prompts, join_prompts(prompts))
         return known[1]
 
     def snapshot(self) -> Snapshot:
@@ -162,18 +165,3 @@ class StepBatch:
             prompt=self._prompt_keys(tensors["embedding"]),
             is_blank=values["is_blank"],
         )
-
-
-def joined(prompts: Sequence[PromptKeys]) -> PromptKeys:
-    """Put the prompts of several rows into one batch.
-
-    Shapes:
-        prompts: k and v [1, P, N, D]
-        returns: k and v [B, P, N, D]
-    """
-    by_block = zip(*(prompt.blocks for prompt in prompts), strict=True)
-    return PromptKeys(
-        tuple(
-            (torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in by_block
-        )
-    )

@@ -130,6 +130,9 @@ class StepWindow:
         num_frames, _, height, width = latents.shape[1:]
         return self._rotary.factors([start], num_frames, height // PATCH, width // PATCH)
 
+    def settle(self) -> None:
+        pass
+
     def remember(self, pixels: Tensor) -> None:
         pass
 

@@ -24,7 +24,7 @@ from rushes.models.caches.ring_cache import RingKVCache
 from rushes.models.caches.sink_window import SinkWindowCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.step_window import StepWindowCache
-from rushes.models.dit import PromptKeys
+from rushes.models.dit import CausalDit, PromptKeys
 from rushes.models.rope import KeyRotation
 from rushes.presets.kinds import Variant
 from rushes.stream.denoise import Denoiser
@@ -66,8 +66,11 @@ Factory = Callable[[DriverParts, DriverOptions], Driver]
 
 
 def _rolling(parts: DriverParts, options: DriverOptions) -> Driver:
-    rolling = _rolling_cache(parts, options)
-    return CleanPass(_denoiser(parts, rolling), rolling, parts.rotary, parts.clock)
+    # Rows of several takes have a network of their own, whose passes are joined elsewhere.
+    spare = options.chunk_frames if isinstance(parts.dit, CausalDit) else 0
+    rolling = RollingKVCache(_sizes(parts, options), sinks=options.sinks, spare=spare)
+    denoiser = _denoiser(parts, rolling)
+    return CleanPass(denoiser, rolling, parts.rotary, parts.clock, _prompt_keys(parts))
 
 
 def _ring(parts: DriverParts, options: DriverOptions) -> Driver:

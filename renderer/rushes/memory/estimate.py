@@ -95,6 +95,8 @@ def estimate_memory(
     dit, text = preset.dit, preset.text_encoder
     frame_tokens = width * height // TOKEN_PIXELS**2
     longest = takes * _longest_pass(preset, rows)
+    if _pairs_chunks(preset, rows, takes):
+        longest = max(longest, 2 * preset.chunk.latent_frames)
     tokens = longest * frame_tokens
     layers = dit.num_layers + (dit.num_vace_blocks if with_vace else 0)
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
@@ -102,7 +104,8 @@ def estimate_memory(
     default_text = num_linear + 2 * (text.vocab_size * text.dim)
     vae = _vae_values(preset, vae_type, width * height)
     bank = preset.memory.bank_frames + 1 if preset.cache == "bank" else 0
-    window_tokens = (rows * preset.chunk.window + bank) * frame_tokens
+    spare = preset.chunk.latent_frames if _pairs_chunks(preset, rows, takes) else 0
+    window_tokens = (rows * preset.chunk.window + bank + spare) * frame_tokens
     prompts = 1 if rows == 1 else 2 * rows  # also joined into a batch
     return MemoryEstimate(
         dit=_dit_bytes(dit, value_bytes, quantise),
@@ -118,6 +121,11 @@ def estimate_memory(
         * dit.text_len
         * (4 * text.ffn_dim * value_bytes + 2 * text.num_heads * dit.text_len * 4),
     )
+
+
+def _pairs_chunks(preset: Preset, rows: int, takes: int) -> bool:
+    """Say whether a clean pass and the first step of the next chunk are one pass."""
+    return preset.cache == "rolling" and rows == takes == 1
 
 
 def _longest_pass(preset: Preset, rows: int) -> int:

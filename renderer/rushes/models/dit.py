@@ -9,7 +9,7 @@ scope: src/scope/core/pipelines/streamdiffusionv2/modules/{causal_model,model}.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -347,3 +347,25 @@ def whole_length(rows: Tensor, length: int) -> Tensor:
         return rows
     last = rows[:, -1:]
     return torch.cat((rows, last.expand(-1, missing, *last.shape[2:])), dim=1)
+
+
+def join_prompts(prompts: Sequence[PromptKeys]) -> PromptKeys:
+    """Put the prompts of several rows into one batch; nothing is copied when all have the same.
+
+    Shapes:
+        prompts: k and v [1, P, N, D]
+        returns: k and v [B, P, N, D]
+    """
+    first, count = prompts[0], len(prompts)
+    if all(prompt is first for prompt in prompts) and first.blocks[0][0].shape[0] == 1:
+        return PromptKeys(
+            tuple(
+                (k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in first.blocks
+            )
+        )
+    by_block = zip(*(prompt.blocks for prompt in prompts), strict=True)
+    return PromptKeys(
+        tuple(
+            (torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in by_block
+        )
+    )

@@ -26,6 +26,10 @@ class RotaryFactors:
     cos: Tensor
     sin: Tensor
 
+    def row(self, index: int) -> RotaryFactors:
+        """Return the factors of one row."""
+        return RotaryFactors(self.cos[index : index + 1], self.sin[index : index + 1])
+
     @cached_property
     def turns(self) -> Tensor:
         """The same as complex numbers."""

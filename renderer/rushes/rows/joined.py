@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache, SeenByRow
-from rushes.models.dit import Control, PromptKeys
+from rushes.models.dit import Control
 from rushes.models.rope import RotaryFactors
 
 
@@ -50,26 +50,4 @@ def join_rotary(factors: Sequence[RotaryFactors]) -> RotaryFactors:
     """Put the factors of single rows into those of a batch."""
     return RotaryFactors(
         torch.cat([each.cos for each in factors]), torch.cat([each.sin for each in factors])
-    )
-
-
-def join_prompts(prompts: Sequence[PromptKeys]) -> PromptKeys:
-    """Put the prompts of several rows into one batch; nothing is copied when all have the same.
-
-    Shapes:
-        prompts: k and v [1, P, N, D]
-        returns: k and v [B, P, N, D]
-    """
-    first, count = prompts[0], len(prompts)
-    if all(prompt is first for prompt in prompts) and first.blocks[0][0].shape[0] == 1:
-        return PromptKeys(
-            tuple(
-                (k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in first.blocks
-            )
-        )
-    by_block = zip(*(prompt.blocks for prompt in prompts), strict=True)
-    return PromptKeys(
-        tuple(
-            (torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in by_block
-        )
     )

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.dit import CausalDit, Control, PromptKeys
+from rushes.models.dit import CausalDit, Control, PromptKeys, join_prompts
 from rushes.models.rope import RotaryFactors
-from rushes.rows.joined import JoinedCaches, JoinedControls, join_prompts, join_rotary
+from rushes.rows.joined import JoinedCaches, JoinedControls, join_rotary
 from rushes.rows.shared_prompts import SharedPrompts
 
 

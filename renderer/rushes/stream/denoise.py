@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from rushes.stream.schedule import FlowSchedule, clean_of
 from rushes.stream.step_table import StepTable, Timesteps
 
 CLEAN_TIMESTEP = 0
+
+Part = TypeVar("Part")
 
 
 class Network(Protocol):
@@ -31,6 +34,14 @@ class Network(Protocol):
         control: Control | None = None,
         num_clean: int = 0,
     ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Pair(Generic[Part]):
+    """Something for two rows, the chunk before and the new one, and for the new one alone."""
+
+    both: Part
+    new: Part
 
 
 class Denoiser:
@@ -68,7 +79,51 @@ class Denoiser:
             returns: [B, T, C, H, W]
         """
         clean = self.predict_clean(latents, timesteps[:1], rotary, prompt, control)
-        for timestep in timesteps[1:]:
+        return self._go_on(clean, timesteps[1:], draw_noise, rotary, prompt, control)
+
+    def denoise_behind(
+        self,
+        before: Tensor,
+        latents: Tensor,
+        timesteps: Sequence[float],
+        draw_noise: Callable[[], Tensor],
+        rotary: Pair[RotaryFactors],
+        prompt: Pair[PromptKeys],
+        end_pair: Callable[[], None],
+    ) -> Tensor:
+        """Denoise as ``denoise``; the first step also leaves the clean keys of the chunk before.
+
+        ``end_pair`` is called before passes that are over this chunk alone.
+
+        Shapes:
+            before, latents, returns: [1, T, C, H, W]
+        """
+        first = float(timesteps[0])
+        step = self._steps.of(((float(CLEAN_TIMESTEP),), (first,)), latents)
+        flow = self._dit(
+            torch.cat((before, latents)),
+            step.modulation,
+            rotary.both,
+            self._kv_cache,
+            prompt.both,
+            None,
+            1,
+        )
+        end_pair()
+        clean = clean_of(latents, flow, self._steps.sigma(first))
+        return self._go_on(clean, timesteps[1:], draw_noise, rotary.new, prompt.new)
+
+    def _go_on(
+        self,
+        clean: Tensor,
+        timesteps: Sequence[float],
+        draw_noise: Callable[[], Tensor],
+        rotary: RotaryFactors,
+        prompt: PromptKeys,
+        control: Control | None = None,
+    ) -> Tensor:
+        """Take the steps after the first."""
+        for timestep in timesteps:
             noisy = self.renoise(clean, timestep, draw_noise())
             clean = self.predict_clean(noisy, [timestep], rotary, prompt, control)
         return clean

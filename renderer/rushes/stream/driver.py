@@ -41,6 +41,10 @@ class Driver(Protocol):
         """Finish the chunks that are under way; a new stream or nothing follows."""
         ...
 
+    def settle(self) -> None:
+        """Finish what the last chunk still asks of the network, which is about to change."""
+        ...
+
     def remember(self, pixels: Tensor) -> None:
         """Look at the frames that were decoded of the chunk that was finished last.
 

@@ -331,6 +331,8 @@ class Stream:
         """Set them, and say whether one changed: then the prompt's keys are no longer right."""
         if self.adapted_layers is None or not chunk.lora_scales:
             return False
+        if self.adapted_layers.strengths != chunk.lora_scales:
+            self.driver.settle()
         changed = self.adapted_layers.set_strengths(chunk.lora_scales)
         if changed:
             self._steps.forget()

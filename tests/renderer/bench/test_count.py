@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def measured(case: str) -> dict[str, Any]:
     [case if case in SHORT else pytest.param(case, marks=pytest.mark.long) for case in CASES],
 )
 def test_a_chunk_costs_no_more_than_recorded(case: str) -> None:
-    """``python tests/renderer/bench/test_count.py`` writes the figures of now into the record."""
+    """``python tests/renderer/bench/test_count.py [CASE ...]`` records the figures of now."""
     found, recorded = measured(case), RECORDED[case]
     grown = {
         name: (recorded[name], value)
@@ -77,10 +78,10 @@ def test_a_cache_that_reads_numbers_from_the_device_is_refused() -> None:
 
 
 def main() -> None:
-    figures = {}
-    for case in CASES:
+    figures = dict(RECORDED)
+    for case in sys.argv[1:] or CASES:
         figures[case] = measured(case)
-        print(case, figures[case])
+        print(case, figures[case], flush=True)
     Path(__file__).with_name("counts.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 

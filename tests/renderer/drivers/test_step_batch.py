@@ -13,9 +13,9 @@ from torch import Tensor
 from references.ranked_batch import as_ranked
 from renders.streams import clip, inputs_of, models, open_stream, plan
 from renders.tiny_models import normal, tiny_dit
-from rushes.drivers.step_batch import StepBatch, joined
+from rushes.drivers.step_batch import StepBatch
 from rushes.drivers.variants import DriverOptions
-from rushes.models.dit import PromptKeys
+from rushes.models.dit import PromptKeys, join_prompts
 from rushes.stream.noise_controller import NoiseController, SmoothedNoiseController
 from rushes.stream.stream import Stream
 from rushes.timeline.plan.render_plan import Chunk
@@ -154,7 +154,7 @@ def test_a_changed_prompt_reaches_rows_with_its_chunk_only() -> None:
 
 def test_prompts_of_rows_are_joined_in_order() -> None:
     first, second = (PromptKeys(((normal(1, 2, 1, 3, seed=s),) * 2,)) for s in (1, 2))
-    ((k, _v),) = joined([first, second]).blocks
+    ((k, _v),) = join_prompts([first, second]).blocks
     assert torch.equal(k, torch.cat([first.blocks[0][0], second.blocks[0][0]]))
 
 

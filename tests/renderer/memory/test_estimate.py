@@ -83,10 +83,10 @@ def test_the_text_encoder_counts_as_in_its_fp8_file() -> None:
 @pytest.mark.parametrize(
     ("preset", "size", "mebibytes"),
     [
-        (SMALL, (832, 480), 1645),
-        (SMALL, (512, 512), 1080),
-        (LARGE, (832, 480), 7313),
-        (LARGE, (512, 512), 4800),
+        (SMALL, (832, 480), 1919),
+        (SMALL, (512, 512), 1260),
+        (LARGE, (832, 480), 8531),
+        (LARGE, (512, 512), 5600),
     ],
 )
 def test_the_kv_cache_has_the_known_size(
@@ -107,11 +107,12 @@ def test_the_kv_cache_has_the_known_size(
             device="meta",
         ),
         sinks=3,
+        spare=1,
     )
-    assert found.kv_cache == cache.frames.numel() * 2
+    assert found.kv_cache == cache.frames.numel() // 6 * 7 * 2
 
 
-@pytest.mark.parametrize("rows", [1, 2, 4])
+@pytest.mark.parametrize("rows", [2, 4])
 def test_rows_of_a_stream_batch_have_a_window_each(rows: int) -> None:
     sizes = SlotSizes(
         num_blocks=30,

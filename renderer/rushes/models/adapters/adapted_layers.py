@@ -68,6 +68,11 @@ class AdaptedLayers:
         self._originals.clear()
         self._plain_originals.clear()
 
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """The strength of every LoRA, as last set."""
+        return tuple(self._strengths)
+
     @torch.no_grad()
     def set_strengths(self, strengths: tuple[float, ...]) -> bool:
         """Set the strength of every LoRA that is not merged; say whether one changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -96,17 +96,24 @@ class RollingKVCache(PlacesValues):
     and the clean pass) then overwrites the same slots. All slots are decided here on the host, so
     shapes and addresses are the same for every chunk once the window is full.
 
+    With ``spare`` slots in front of the window, which hold the frames that went last, two chunks
+    of that length may be passed over at once (``begin_pair``): the clean one before, which sees
+    those, and a new one, which does not.
+
     Source: scope: src/scope/core/pipelines/streamdiffusionv2/modules/causal_model.py
     """
 
     rotates_keys = False
 
-    def __init__(self, sizes: SlotSizes, *, sinks: int) -> None:
+    def __init__(self, sizes: SlotSizes, *, sinks: int, spare: int = 0) -> None:
+        self.spare = spare
         self.window = sizes.window
         self.sinks = sinks
         self.frame_tokens = sizes.frame_tokens
         # [blocks, keys and values, rows, frames, tokens, heads, head width]
-        self.frames = sizes.zeros()
+        self._memory = replace(sizes, window=spare + sizes.window).zeros()
+        self.frames = self._memory[:, :, :, spare:]
+        self._is_pair = False
         self.positions: list[int] = []  # of the frame in each filled slot
         self.chunk_frames = 0
 
@@ -115,6 +122,32 @@ class RollingKVCache(PlacesValues):
         self.frames.zero_()
         self.positions.clear()
         self.chunk_frames = 0
+        self._is_pair = False
+
+    def can_pair(self, num_frames: int) -> bool:
+        """Say whether the chunk before and a new one may be passed over at once.
+
+        The window must be full, and what the new chunk pushes out be older than the one before.
+        """
+        is_full = len(self.positions) == self.window
+        fits = num_frames == self.spare == self.chunk_frames
+        return is_full and fits and self.window - self.sinks >= 2 * num_frames
+
+    def begin_pair(self, start_frame: int, num_frames: int) -> int:
+        """Make room for a chunk; the next pass has two rows, that of the chunk before and its own.
+
+        What the chunk before sees lies in one piece, and so does what the new one sees.
+        """
+        assert self.can_pair(num_frames)
+        leaving = self.frames[:, :, :, self.sinks : self.sinks + num_frames]
+        self._memory[:, :, :, :num_frames] = leaving
+        self.begin_chunk(start_frame, num_frames)
+        self._is_pair = True
+        return start_frame
+
+    def end_pair(self) -> None:
+        """Say that the passes that follow are over the new chunk alone."""
+        self._is_pair = False
 
     def begin_chunk(self, start_frame: int, num_frames: int) -> int:
         """Make room for a chunk at the window's end; the oldest frames behind the sinks go.
@@ -139,23 +172,47 @@ class RollingKVCache(PlacesValues):
     def snapshot(self) -> Snapshot:
         """Return the filled slots and what is in them."""
         filled = self.frames[:, :, :, : len(self.positions)]
-        return Snapshot({"frames": filled}, {"positions": list(self.positions)})
+        values = {"positions": list(self.positions), "chunk_frames": self.chunk_frames}
+        return Snapshot({"frames": filled}, values)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot of a cache of the same sizes."""
         self.reset()
         self.positions = list(snapshot.values["positions"])
+        self.chunk_frames = snapshot.values["chunk_frames"]
         self.frames[:, :, :, : len(self.positions)] = snapshot.tensors["frames"]
 
     def value_slot(self, block: int) -> Tensor:
-        end = len(self.positions)
-        return self.frames[block, 1, 0, end - self.chunk_frames : end].flatten(0, 1).flatten(1)
+        return self._written(block)[1].flatten(0, 1).flatten(1)
 
     def write(self, block: int, k: Tensor, v: Tensor | None) -> tuple[Tensor, Tensor]:
-        end = len(self.positions)
-        begin = end - self.chunk_frames
-        keys, values = self.frames[block].unbind(0)  # [B, frames, tokens, N, D]
-        keys[:, begin:end] = k.unflatten(1, (self.chunk_frames, -1))
+        keys, values = self._written(block)
+        keys.copy_(k.reshape(keys.shape))
         if v is not None:
-            values[:, begin:end] = v.unflatten(1, (self.chunk_frames, -1))
-        return keys[:, :end].flatten(1, 2), values[:, :end].flatten(1, 2)
+            values.copy_(v.reshape(values.shape))
+        if self._is_pair:
+            keys, values = self._memory[block, :, 0]
+            return self._overlapping(keys), self._overlapping(values)
+        keys, values = self.frames[block, :, :, : len(self.positions)].flatten(2, 3)
+        return keys, values
+
+    def _written(self, block: int) -> Tensor:
+        """Return the slots that the pass writes: [2, frames, tokens, N, D]."""
+        end = self.spare + len(self.positions)
+        count = self.chunk_frames * (2 if self._is_pair else 1)
+        return self._memory[block, :, 0, end - count : end]
+
+    def _overlapping(self, slots: Tensor) -> Tensor:
+        """Show each row of a pair its own window, without a copy.
+
+        Shapes:
+            slots: [spare + window, tokens, N, D]
+            returns: [2, window * tokens, N, D]
+        """
+        _, tokens, heads, width = slots.shape
+        frame = tokens * heads * width
+        return slots.as_strided(
+            (2, self.window * tokens, heads, width),
+            (self.spare * frame, heads * width, width, 1),
+            slots.storage_offset(),
+        )
