@@ -1,37 +1,86 @@
-"""Change the code in small ways and see whether the tests notice: ``make mutate``.
+"""Change the rules in small ways and see whether the tests notice: ``make mutate``.
 
     python tools/mutate.py                         # 300 changes, spread over all rules below
     python tools/mutate.py --count 40 --only philox
+    python tools/mutate.py --minutes 60 --output benchmarks/results/mutants.json
 
 Every change is one of: a comparison turned to its neighbour, ``and`` for ``or``, a number plus one,
-plus for minus, a condition negated. A change that no test of its module notices survives and is
-listed. The module is written back afterwards, also after Ctrl-C; work on a clean checkout.
+plus for minus, a condition negated; in Python and in the Lua scripts of the broker. A change that
+no test of its module notices survives and is listed. All happens in a copy of the checkout.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
+import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LONGEST_SECONDS = 300  # of the tests of one change; a hang counts as noticed
+_STREAM, _PLAN = "renderer/rushes/stream/", "renderer/rushes/timeline/plan/"
+_CACHES, _BROKER = "renderer/rushes/models/caches/", "queue/rushes_queue/broker/"
+_OF_PLAN = ("tests/renderer/timeline/plan",)
+_OF_CACHES = ("tests/renderer/models/caches",)
 # Modules that decide something, and the tests that hold them.
-RULES = {
-    "renderer/rushes/noise/philox.py": "tests/renderer/noise",
-    "renderer/rushes/stream/noise_controller.py": "tests/renderer/stream/test_noise_controller.py",
-    "renderer/rushes/stream/schedule.py": "tests/renderer/stream/test_schedule.py",
-    "renderer/rushes/stream/blending.py": "tests/renderer/stream/test_blending.py",
-    "renderer/rushes/timeline/era.py": "tests/renderer/timeline/test_era.py",
-    "renderer/rushes/timeline/plan/prompt_changes.py": "tests/renderer/timeline/plan",
-    "renderer/rushes/timeline/plan/planner.py": "tests/renderer/timeline/plan",
-    "renderer/rushes/timeline/plan/lengths.py": "tests/renderer/timeline/plan",
-    "renderer/rushes/metrics/published_warp.py": "tests/renderer/metrics/test_published_warp.py",
-    "queue/rushes_queue/jobs/plan_document.py": "tests/queue/jobs/test_plan_document.py",
+RULES: dict[str, tuple[str, ...]] = {
+    "renderer/rushes/noise/philox.py": ("tests/renderer/noise",),
+    "renderer/rushes/noise/chunk_noise.py": ("tests/renderer/noise",),
+    **{
+        f"{_STREAM}{name}.py": (f"tests/renderer/stream/test_{name}.py",)
+        for name in (
+            *("noise_controller", "schedule", "blending", "conditioning", "clip_noise"),
+            *("denoise", "pixels", "control", "stream"),
+        )
+    },
+    **{
+        f"{_CACHES}{name}.py": _OF_CACHES
+        for name in (
+            *("kv_cache", "ring_cache", "queue_cache", "slots", "window", "sink_window"),
+            *("frame_bank", "ema_sink", "rebuilt_cache", "step_window", "feature_cache"),
+        )
+    },
+    "renderer/rushes/models/rope.py": ("tests/renderer/models/test_rope.py",),
+    "renderer/rushes/models/dit.py": ("tests/renderer/models/test_dit.py",),
+    "renderer/rushes/drivers/clips.py": ("tests/renderer/drivers/test_slow_streams.py",),
+    "renderer/rushes/drivers/tail.py": ("tests/renderer/drivers/test_slow_streams.py",),
+    "renderer/rushes/drivers/rebuilding.py": ("tests/renderer/drivers/test_slow_streams.py",),
+    "renderer/rushes/drivers/recaching.py": ("tests/renderer/drivers/test_slow_streams.py",),
+    "renderer/rushes/timeline/era.py": ("tests/renderer/timeline/test_era.py",),
+    **{
+        f"{_PLAN}{name}.py": _OF_PLAN
+        for name in (
+            *("planner", "lengths", "prompt_changes", "spans", "profiles", "job_settings"),
+            *("lora_strengths", "plan_warnings"),
+        )
+    },
+    "renderer/rushes/metrics/published_warp.py": ("tests/renderer/metrics/test_published_warp.py",),
+    **{
+        f"queue/rushes_queue/jobs/{name}.py": (f"tests/queue/jobs/test_{name}.py",)
+        for name in ("plan_document", "limits", "failures", "record", "states", "queue_names")
+    },
+    **{
+        f"{_BROKER}{name}.py": (f"tests/queue/broker/test_{name}.py",)
+        for name in ("leases", "attempt_ends", "waiting", "live_workers", "event_log", "totals")
+    },
+    **{
+        f"{_BROKER}lua/{name}.lua": ("tests/queue/broker",)
+        for name in (
+            *("claim", "renew", "finish", "fail", "lose", "losses", "reap", "release"),
+            *("retry", "resume", "settle", "submit", "set_priority"),
+        )
+    },
 }
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -46,42 +95,155 @@ _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.NotIn: ast.In,
 }
 _SUMS: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add}
+_LUA: tuple[
+    tuple[re.Pattern[str], dict[str, str]], ...
+] = (  # what is looked for, what stands there instead
+    (re.compile(r" (<=|>=|==|~=|<|>) "), {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}),
+    (re.compile(r" (and|or) "), {"and": "or", "or": "and"}),
+    (re.compile(r" ([+-]) (?=[\w(])"), {"+": "-", "-": "+"}),
+    (re.compile(r"(?<=if )(?=[^\n]* then)()"), {"": "not "}),
+    (re.compile(r"(?<=[\s(,-])(\d+)(?=[\s),])"), {}),
+)
 
 
-def changes(tree: ast.Module) -> Iterator[tuple[int, str, ast.AST]]:
-    """Yield every change: its line, what it is, and the module with it; one at a time."""
+@dataclass(frozen=True)
+class Mutant:
+    """A module with one change in it."""
+
+    module: str
+    line: int
+    what: str
+    source: str
+
+
+def python_mutants(module: str, source: str) -> Iterator[Mutant]:
+    tree = ast.parse(source)
+    for line, what in changes(tree):
+        yield Mutant(module, line, what, ast.unparse(ast.fix_missing_locations(tree)))
+
+
+def changes(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Make every change, one at a time; yield its line and what it is while it stands."""
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 0)
         match node:
             case ast.Compare(ops=[op]) if type(op) in _COMPARISONS:
                 node.ops = [_COMPARISONS[type(op)]()]
-                yield line, f"{type(op).__name__} -> {type(node.ops[0]).__name__}", tree
+                yield line, f"{type(op).__name__} -> {type(node.ops[0]).__name__}"
                 node.ops = [op]
             case ast.BoolOp(op=op):
                 node.op = ast.Or() if isinstance(op, ast.And) else ast.And()
-                yield line, f"{type(op).__name__} -> {type(node.op).__name__}", tree
+                yield line, f"{type(op).__name__} -> {type(node.op).__name__}"
                 node.op = op
             case ast.BinOp(op=op) if type(op) in _SUMS:
                 node.op = _SUMS[type(op)]()
-                yield line, f"{type(op).__name__} -> {type(node.op).__name__}", tree
+                yield line, f"{type(op).__name__} -> {type(node.op).__name__}"
                 node.op = op
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 node.value = value + 1
-                yield line, f"{value} -> {node.value}", tree
+                yield line, f"{value} -> {node.value}"
                 node.value = value
             case ast.If(test=test) | ast.IfExp(test=test):
                 node.test = ast.UnaryOp(ast.Not(), test)
-                yield line, "condition negated", tree
+                yield line, "condition negated"
                 node.test = test
 
 
-def is_noticed(tests: str) -> bool:
-    """Run tests; a hang counts as noticed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
+def lua_mutants(module: str, source: str) -> Iterator[Mutant]:
+    lines = source.split("\n")
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith(("--", "#!")):
+            continue
+        code = line.partition(" -- ")[0]
+        for pattern, others in _LUA:
+            for found in pattern.finditer(code):
+                was = found.group(1)
+                now = {"==": "~=", "~=": "=="}.get(was) or others.get(was)
+                if was.isdigit():
+                    now = str(int(was) + 1)
+                if now is None:
+                    continue
+                changed = code[: found.start(1)] + now + line[found.end(1) :]
+                source = "\n".join([*lines[:number], changed, *lines[number + 1 :]])
+                yield Mutant(module, number + 1, f"{was or 'if'} -> {now.strip()}", source)
+
+
+def all_mutants(only: str) -> list[Mutant]:
+    found: list[Mutant] = []
+    for module in RULES:
+        if only in module:
+            source = (ROOT / module).read_text(encoding="utf-8")
+            make = lua_mutants if module.endswith(".lua") else python_mutants
+            found += make(module, source)
+    return found
+
+
+def copy_of_checkout(folder: Path) -> None:
+    """Copy what git knows of; an install elsewhere gives way to the copy's own folders."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def is_noticed(folder: Path, tests: tuple[str, ...]) -> bool:
+    """Run tests in a child that has the large libraries already; a hang counts as noticed."""
+    pid = os.fork()
+    if pid == 0:
+        _run_tests(folder, tests)
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            _kill_group(pid)
+            return status != 0
+        time.sleep(0.05)
+    _kill_group(pid)
+    os.waitpid(pid, 0)
+    return True
+
+
+def _run_tests(folder: Path, tests: tuple[str, ...]) -> None:
+    import pytest
+
+    code = 1
     try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300).returncode != 0
-    except subprocess.TimeoutExpired:
-        return True
+        os.setsid()
+        os.chdir(folder)
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(nowhere, descriptor)
+        sources = [str(folder / name) for name in ("renderer", "queue", "training")]
+        os.environ["PYTHONPATH"] = os.pathsep.join(sources)
+        sys.dont_write_bytecode = True
+        sys.path[:0] = sources
+        quiet = ("-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist")
+        known = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # what is preloaded
+        code = int(pytest.main([*quiet, *known, *tests]))
+    finally:
+        os._exit(code)
+
+
+def _kill_group(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def preload() -> None:
+    """Import what takes long, so that no child has to; nothing of ours is imported here."""
+    import hypothesis
+    import pydantic
+    import pytest
+    import redis
+    import torch
+    import transformers
+
+    torch.set_num_threads(1)
+    del hypothesis, pydantic, pytest, redis, transformers
 
 
 def main() -> None:
@@ -89,33 +251,49 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--only", default="", help="modules whose path has this in it")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=1e6, help="begin no change after that")
+    parser.add_argument("--output", type=Path, help="a JSON file for the result")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that modules are written back
-    found = []
-    for module, tests in RULES.items():
-        if args.only in module:
-            source = (ROOT / module).read_text(encoding="utf-8")
-            found += [
-                (module, tests, line, what, ast.unparse(ast.fix_missing_locations(changed)))
-                for line, what, changed in changes(ast.parse(source))
-            ]
+    found = all_mutants(args.only)
     chosen = random.Random(args.seed).sample(found, min(args.count, len(found)))
-    for tests in dict.fromkeys(tests for _, tests, *_ in chosen):
-        if is_noticed(tests):
-            sys.exit(f"{tests} fails on the code as it is")
-    survivors = []
-    for module, tests, line, what, changed in chosen:
-        path = ROOT / module
-        before = path.read_bytes()
-        try:
-            path.write_text(changed, encoding="utf-8")
-            if not is_noticed(tests):
-                survivors.append(f"{module}:{line} {what}")
-                print(survivors[-1], flush=True)
-        finally:
+    end = time.monotonic() + 60 * args.minutes
+    preload()
+    tried, survivors = 0, []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        folder = Path(name)
+        copy_of_checkout(folder)
+        for tests in dict.fromkeys(RULES[mutant.module] for mutant in chosen):
+            if is_noticed(folder, tests):
+                sys.exit(f"{' '.join(tests)} fails on the code as it is")
+        for mutant in chosen:
+            if time.monotonic() > end:
+                break
+            path = folder / mutant.module
+            before = path.read_bytes()
+            path.write_text(mutant.source, encoding="utf-8")
+            tried += 1
+            if not is_noticed(folder, RULES[mutant.module]):
+                survivors.append(mutant)
+                print(f"{mutant.module}:{mutant.line} {mutant.what}", flush=True)
             path.write_bytes(before)
-    killed = len(chosen) - len(survivors)
-    print(f"{killed} of {len(chosen)} changes noticed ({killed / max(1, len(chosen)):.0%})")
+            if args.output:
+                write_result(args.output, args.seed, len(found), tried, survivors)
+    killed = tried - len(survivors)
+    print(f"{killed} of {tried} changes noticed ({killed / max(1, tried):.0%})")
+
+
+def write_result(
+    output: Path, seed: int, possible: int, tried: int, survivors: list[Mutant]
+) -> None:
+    listed = [{k: v for k, v in asdict(each).items() if k != "source"} for each in survivors]
+    result = {
+        "seed": seed,
+        "possible": possible,
+        "tried": tried,
+        "noticed": tried - len(survivors),
+        "survivors": listed,
+    }
+    output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def portable_plan(plan: RenderPlan) -> RenderPlan:
             replace(
                 chunk,
                 steering=_with_names(chunk.steering, names),
-                given_image=chunk.given_image and names[chunk.given_image],
+                given_file=chunk.given_file and names[chunk.given_file],
             )
             for chunk in plan.chunks
         ),
@@ -78,7 +78,7 @@ def steering_names(plan: Mapping[str, Any]) -> set[str]:
     Plans of version 1 show no images.
     """
     names = {plan["control"]["video"], plan["control"]["mask"]}
-    names |= {chunk.get("given_image") for chunk in plan["chunks"]}
+    names |= {chunk.get("given_file") for chunk in plan["chunks"]}
     for steering in filter(None, (chunk["steering"] for chunk in plan["chunks"])):
         names |= {*steering["references"], steering["first_frame"], steering["last_frame"]}
     return names - {None}

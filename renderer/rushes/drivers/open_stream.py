@@ -81,7 +81,7 @@ def clip_spans(chunks: Sequence[Chunk], clip: ClipSpec | None) -> dict[int, Clip
     spans: dict[int, ClipSpan] = {}
     for start, end in pairwise([*starts, len(chunks)]):
         first = chunks[start]
-        is_given = first.is_carried_over or first.given_image is not None
+        is_given = first.is_carried_over or first.given_file is not None
         given = first.num_latent_frames if is_given else 0
         if clip is None:
             num_frames = sum(chunk.num_latent_frames for chunk in chunks[start:end])

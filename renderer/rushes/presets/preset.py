@@ -73,7 +73,7 @@ class ClipSpec(_Data):
 
     A clip after the first begins with the last ``overlap`` latent frames of the one before.
     ``extends_itself``: the authors do not offer longer videos; this project does. ``draws_given``:
-    noise is drawn for frames that are given, too. ``shows_image``: a clip may begin with an image.
+    noise is drawn for frames that are given, too.
     Units: latent frames.
     """
 
@@ -81,7 +81,6 @@ class ClipSpec(_Data):
     overlap: int = Field(default=3, ge=1)
     extends_itself: bool = True
     draws_given: bool = False
-    shows_image: bool = False
 
     @property
     def overlap_frames(self) -> int:

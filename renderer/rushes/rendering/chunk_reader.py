@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rushes.errors import InputError
 from rushes.rendering.request import RenderRequest
 from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan, Steering
@@ -57,9 +58,9 @@ class ChunkReader:
         """Read the inputs of a chunk."""
         frames = self._frames(self._input, chunk)
         steering = chunk.steering
-        if chunk.given_image is not None:
-            image = self._images[chunk.given_image].unsqueeze(0)
-            return ChunkSource(ChunkInputs(given=image), image.numpy())
+        if chunk.given_file is not None:
+            given = self._given_frames(chunk.given_file, chunk.num_frames)
+            return ChunkSource(ChunkInputs(given=given), given.numpy())
         if steering is None:
             return ChunkSource(ChunkInputs(video=_tensor(frames)), frames)
         shown, control, masks = frames, None, None
@@ -131,14 +132,32 @@ class ChunkReader:
         )
         return stack.enter_context(reader)
 
+    def _given_frames(self, name: str, count: int) -> Tensor:
+        """Return the first frames of a file that are shown as they are, [T, H, W, 3].
+
+        Raises: InputError when it has fewer.
+        """
+        if count == 1:
+            return self._images[name].unsqueeze(0)
+        frames = self._first_frames(name, count, self._plan.fps, "stop")
+        if len(frames) < count:
+            raise InputError(
+                f"{name}: has {len(frames)} frames at {float(self._plan.fps):g} a second, and the "
+                f"render begins with {count} of them; give a longer video"
+            )
+        return frames
+
     def _read_image(self, name: str) -> Tensor:
         """Return an image that covers the size, [H, W, 3]."""
+        return self._first_frames(name, 1, Fraction(1), "hold")[0]
+
+    def _first_frames(self, name: str, count: int, fps: Fraction, at_end: AtEnd) -> Tensor:
         path = self._request.file_path(name)
         height, width = self._plan.height, self._plan.width
         with VideoReader(
-            path, fps=Fraction(1), height=height, width=width, fit="crop", at_end="hold"
+            path, fps=fps, height=height, width=width, fit="crop", at_end=at_end
         ) as reader:
-            return torch.from_numpy(reader.read(0, 1)[0])
+            return torch.from_numpy(reader.read(0, count))
 
 
 def _tensor(frames: Frames | None) -> Tensor | None:

@@ -51,8 +51,20 @@ def _look_at_pictures(
     for name in plan.steering_files:
         from rushes.video.read.probe import probe_video  # late: it loads av
 
-        remarks += probe_video(folder / name).remarks(deinterlace)
+        info = probe_video(folder / name)
+        remarks += info.remarks(deinterlace)
+        _refuse_short(plan, name, info.num_frames_at(plan.fps))
     return tuple(remarks)
+
+
+def _refuse_short(plan: RenderPlan, name: str, num_frames: int) -> None:
+    """Raises: InputError when a file has fewer frames than the render begins with."""
+    wanted = plan.chunks[0].num_frames
+    if name == plan.chunks[0].given_file and num_frames < wanted != 1:  # an image has no length
+        raise InputError(
+            f"{name}: has {num_frames} frames at {float(plan.fps):g} a second, and the render "
+            f"begins with {wanted} of them; give a longer video"
+        )
 
 
 def _judge_loras(

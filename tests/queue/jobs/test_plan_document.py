@@ -237,5 +237,5 @@ def test_the_plan_of_every_preset_is_one_that_a_worker_takes(preset: str) -> Non
 
 def test_an_image_that_is_shown_travels_by_its_bare_name() -> None:
     plan = portable_plan(family_plan("causal-forcing-framewise", first_frame="stills/boat.png"))
-    assert plan.chunks[0].given_image == "boat.png"
+    assert plan.chunks[0].given_file == "boat.png"
     assert steering_names(plan.to_dict()) == {"boat.png"}

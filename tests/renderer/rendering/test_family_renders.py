@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from checkout import ROOT
-from renders.shots import block, timeline, write_timeline
+from renders.shots import block, moving, timeline, write_clip, write_timeline
+from rushes.errors import InputError
 from rushes.files.folders import Folders
 from rushes.presets.default import preset_of
 from rushes.presets.preset import TINY, load_preset, preset_names
@@ -74,6 +76,25 @@ def test_its_tiny_form_renders_and_goes_on_from_a_save_point(name: str, tmp_path
     again = render(pipeline_of(name + TINY, tmp_path / "cache"), plan, request, work=work)
     assert again["frames_sha256"] == whole["frames_sha256"]
     assert again["resumed_at_chunk"] > 0
+
+
+def test_a_clip_of_chunks_begins_with_the_frames_of_a_video(tmp_path: Path) -> None:
+    pipeline = pipeline_of("self-forcing" + TINY, tmp_path / "cache")
+    file = write_timeline(tmp_path / "shot.json", SHOT)
+    clips = [write_clip(tmp_path / f"{n}.mp4", moving(n), fps=Fraction(16)) for n in (9, 8)]
+    beginnings: list[dict[str, Any]] = [{"first_frame": str(clips[0])}, {}]
+    begun, plain = (
+        render_file(pipeline, file, tmp_path / "out" / "a.mkv", mode="text", duration=2, **given)
+        for given in beginnings
+    )
+    assert (begun["num_frames"], begun["frames_sha256"] != plain["frames_sha256"]) == (32, True)
+    assert begun["plan"]["chunks"][0]["given_file"] == str(clips[0])
+    with pytest.raises(
+        InputError, match="has 8 frames at 16 a second, and the render begins with 9"
+    ):
+        render_file(
+            pipeline, file, tmp_path / "out" / "b.mkv", mode="text", first_frame=str(clips[1])
+        )
 
 
 def published() -> list[Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from renders.shots import timeline, write_clip, write_timeline
+import rushes
+from renders.shots import moving, timeline, write_clip, write_timeline
 from rushes.errors import InputError, MissingFileError
 from rushes.presets.preset import Preset
 from rushes.shots.preview import preview_plan
@@ -33,3 +36,17 @@ def test_a_plan_is_made_without_an_input_that_nobody_names(tmp_path: Path, prese
     plan, video = preview_plan(load_timeline(file).require(), file, preset, PlanOptions())
     assert plan.takes_input
     assert video is None
+
+
+@pytest.mark.parametrize(("num_frames", "is_enough"), [(9, True), (8, False)])
+def test_a_video_that_a_clip_begins_with_is_long_enough(
+    tmp_path: Path, num_frames: int, is_enough: bool
+) -> None:
+    clip = write_clip(tmp_path / "start.mp4", moving(num_frames), fps=Fraction(16))
+    shot = write_timeline(tmp_path / "shot.json", timeline())
+    options: dict[str, Any] = {"preset": "self-forcing-tiny", "mode": "text", "first_frame": clip}
+    if is_enough:
+        assert rushes.plan(shot, **options).chunks[0].num_frames == 9
+        return
+    with pytest.raises(InputError, match="has 8 frames at 16 a second, and the render begins"):
+        rushes.plan(shot, **options)

@@ -260,7 +260,9 @@ class PlanFlags:
     ] = None
     first_frame: Annotated[
         Path | None,
-        typer.Option(rich_help_panel=STEERING, help="Image that it begins with."),
+        typer.Option(
+            rich_help_panel=STEERING, help="Image that it begins with; for some models a video."
+        ),
     ] = None
     last_frame: Annotated[
         Path | None,

@@ -18,7 +18,7 @@ from rushes.timeline.plan.plan_warnings import warn_of_plan
 from rushes.timeline.plan.prompt_changes import Change, PromptChanges
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.timeline.plan.spans import Span, active_spans
-from rushes.timeline.plan.steering import first_image, steer
+from rushes.timeline.plan.steering import given_beginning, steer
 from rushes.timeline.problems import Problem, Problems
 from rushes.timeline.steps import TOKEN_PIXELS
 
@@ -126,7 +126,7 @@ class _Walk:
         self.chunk, self.clip = preset.chunk, preset.clip
         self.positions_grow = preset.positions_grow
         self.keeps_seed = preset.draws_whole_clips
-        self.image = first_image(timeline, options, preset)
+        self.beginning = given_beginning(timeline, options, preset)
         self.first_steps = job.first_steps
         self.on_prompt_change = options.on_prompt_change or job.profile.on_prompt_change
         self.presets_policy = preset.play.on_prompt_change
@@ -164,13 +164,13 @@ class _Walk:
             is_reset = (
                 wants_reset or is_carried_over or index == 0 or self._is_position_used_up(position)
             )
-            given_image = self.image if index == 0 else None
-            num_made = self._num_made(is_reset, is_carried_over, given_image)
+            given_file = self.beginning if index == 0 else None
+            num_made = self._num_made(is_reset, is_carried_over, given_file)
             if profile.whole_chunks_only and frame + num_made > num_frames:
                 return
             if is_reset:
                 position = since_reset = 0
-                self.num_given = (num_made + 3) // 4 if is_carried_over or given_image else 0
+                self.num_given = (num_made + 3) // 4 if is_carried_over or given_file else 0
             num_latent_frames = (num_made + 3) // 4
             num_shown = num_made
             if frame + num_made < num_frames and self._is_clip_over(position + num_latent_frames):
@@ -191,7 +191,7 @@ class _Walk:
                 denoising_steps=(*self._steps_at(position), *self.last_steps),
                 keeps_first_step=is_reset and profile.keeps_first_step,
                 is_carried_over=is_carried_over,
-                given_image=given_image,
+                given_file=given_file,
             )
             frame += num_shown
             index += 1
@@ -203,12 +203,12 @@ class _Walk:
             if profile.rewind_position is not None and position >= profile.rewind_position:
                 position = self.chunk.window - 1
 
-    def _num_made(self, is_reset: bool, is_carried_over: bool, image: str | None) -> int:
+    def _num_made(self, is_reset: bool, is_carried_over: bool, given: str | None) -> int:
         """Return how many frames a chunk makes, including given ones."""
         if is_carried_over and self.clip is not None:
             return self.clip.overlap_frames
-        if image is not None:
-            return 1
+        if given is not None:
+            return 4 * (self.chunk.latent_frames - 1) + 1
         return self.chunk.num_frames(self.job.mode, is_first=is_reset)
 
     def _is_clip_over(self, position: int) -> bool:

@@ -46,8 +46,8 @@ class Chunk:
     first one follows the noise scale when the chunk is made, unless ``keeps_first_step``.
     ``lora_scales`` are those of all LoRAs of the plan; empty where no strength ever changes. A
     chunk that ``is_carried_over`` is not generated but taken from the end of the clip before, and
-    shows its last frames; the chunk before it shows fewer frames than it makes. ``given_image`` is
-    the file of an image that a chunk shows instead.
+    shows its last frames; the chunk before it shows fewer frames than it makes. ``given_file`` is
+    the image, or the video, whose first frames a chunk shows instead.
     """
 
     index: int
@@ -66,7 +66,7 @@ class Chunk:
     lora_scales: tuple[float, ...] = ()
     steering: Steering | None = None
     is_carried_over: bool = False
-    given_image: str | None = None
+    given_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class RenderPlan:
             if chunk.steering is not None
         ]
         files = [self.control.video, self.control.mask, *(file for some in images for file in some)]
-        files += [chunk.given_image for chunk in self.chunks]
+        files += [chunk.given_file for chunk in self.chunks]
         return tuple(dict.fromkeys(file for file in files if file is not None))
 
     @property

@@ -9,6 +9,7 @@ from rushes.errors import ConfigError
 from rushes.presets.preset import Preset
 from rushes.timeline.document import Images, PromptBlock, Timeline
 from rushes.timeline.keyframes import ScheduledValue
+from rushes.timeline.names import is_video_name
 from rushes.timeline.plan.job_settings import JobSettings
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.plan_warnings import block_path
@@ -32,7 +33,7 @@ def steer(
     Raises: ConfigError with a line for each thing that cannot be met.
     """
     images = list(_images_by_chunk(chunks, timeline, options))
-    if chunks[0].given_image is not None:
+    if chunks[0].given_file is not None:
         images[0] = replace(images[0], first_frame=None)
     has_frames = job.has_control_video or any(i.first_frame or i.last_frame for i in images)
     scales = _Scales(timeline, options, job)
@@ -48,12 +49,18 @@ def steer(
     return steered
 
 
-def first_image(timeline: Timeline, options: PlanOptions, preset: Preset) -> str | None:
-    """Return the image that a render begins with, if the model itself can show one."""
-    if preset.clip is None or not preset.clip.shows_image:
-        return None
+def given_beginning(timeline: Timeline, options: PlanOptions, preset: Preset) -> str | None:
+    """Return the file with which a render begins, if the model itself can show it.
+
+    A model of clips that makes one latent frame at a time begins with an image; the others with the
+    first frames of a video, as many as a whole chunk. An image steers those through VACE.
+    Source: sf: pipeline/causal_inference.py (initial_latent)
+    """
     first = min(timeline.blocks, key=lambda block: block.start)
-    return options.first_frame or first.images.first_frame
+    name = options.first_frame or first.images.first_frame
+    if preset.clip is None or name is None:
+        return None
+    return name if preset.chunk.latent_frames == 1 or is_video_name(name) else None
 
 
 def _images_by_chunk(

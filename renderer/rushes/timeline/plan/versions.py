@@ -44,7 +44,7 @@ ADDED: tuple[Added, ...] = (
     Added(2, "request.plan", "noise", None),
     Added(2, "request.plan", "noise_device", None),
     Added(2, "request.plan", "normalise_latents", None),
-    Added(2, "plan.chunks", "given_image", None),
+    Added(2, "plan.chunks", "given_file", None),
     Added(2, "plan", "context_bias", None),
     Added(2, "request.plan", "empty_bank", False),
     Added(2, "plan", "positions", None),

@@ -87,15 +87,27 @@ def test_the_first_chunk_that_is_made_has_steps_of_its_own() -> None:
 
 def test_a_clip_begins_with_an_image() -> None:
     plan = plan_of("causal-forcing-framewise", 2, first_frame="boat.png")
-    assert plan.chunks[0].given_image == "boat.png"
+    assert plan.chunks[0].given_file == "boat.png"
     assert plan.steering_files == ("boat.png",)
     assert not plan.is_steered
     assert grid(plan)[:2] == [(1, 1, 0, False), (4, 1, 1, False)]
 
 
+@pytest.mark.parametrize(("name", "drawn"), [("self-forcing", (3, 18)), ("causvid", (0, 21))])
+def test_a_clip_of_chunks_begins_with_as_many_frames_of_a_video(
+    name: str, drawn: tuple[int, int]
+) -> None:
+    """sf: initial_latent has whole chunks, and needs no noise; causvid draws and drops it."""
+    plan = plan_of(name, 2, first_frame="boat.mp4")
+    assert plan.chunks[0].given_file == "boat.mp4"
+    assert not plan.is_steered
+    assert grid(plan)[:2] == [(9, 3, 0, False), (12, 3, 3, False)]
+    assert clip_spans(plan.chunks, load_preset(name).clip) == {0: ClipSpan(*drawn)}
+
+
 def test_an_image_steers_a_model_that_shows_none() -> None:
     plan = plan_of("self-forcing", 2, first_frame="boat.png")
-    assert plan.chunks[0].given_image is None
+    assert plan.chunks[0].given_file is None
     assert plan.is_steered
     with pytest.raises(ConfigError, match="VACE"):
         plan_of("causal-forcing-long", 2, first_frame="boat.png")
