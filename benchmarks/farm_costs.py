@@ -45,7 +45,7 @@ from rushes_queue.worker.worker import Worker
 
 if TYPE_CHECKING:
     from rushes.rendering.loop import Report
-    from rushes.rendering.render import Work
+    from rushes.rendering.work import Work
 
 SLEEP_SECONDS = 0.001
 LONGER_SLEEP_SECONDS = 0.1  # for what a second worker brings

@@ -12,6 +12,9 @@ from farm.running import RunningFarm
 from farm.timelines import write_shot
 from rushes_queue.jobs.states import State
 
+# The supervisor is to outlive who starts it.
+pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)

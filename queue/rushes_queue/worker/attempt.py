@@ -171,8 +171,8 @@ class AttemptRun:
         folder: AttemptFolder,
     ) -> dict[str, Any]:
         from rushes.rendering.loop import StopRender
-        from rushes.rendering.render import Work
         from rushes.rendering.save_points import SavePolicy
+        from rushes.rendering.work import Work
 
         def report(progress: Progress) -> None:
             self._last = progress

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.rendering.fitted import FittedRenderer
     from rushes.rendering.loop import Report
-    from rushes.rendering.render import Work
     from rushes.rendering.request import RenderRequest
+    from rushes.rendering.work import Work
 
 logger = logging.getLogger(__name__)
 

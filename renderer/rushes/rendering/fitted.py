@@ -14,9 +14,10 @@ from rushes.memory.out_of_memory import retry_smaller
 from rushes.presets.preset import Preset
 from rushes.rendering.loop import Report
 from rushes.rendering.pipeline import Pipeline, load_pipeline
-from rushes.rendering.render import Work, render
+from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
 from rushes.rendering.takes import Take, render_takes
+from rushes.rendering.work import KeptWork, Work
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.weights.device import (
     choose_device,
@@ -54,7 +55,7 @@ class FittedRenderer:
         *,
         force: bool = False,
         report: Report = lambda progress: None,
-        work: Work | None = None,
+        work: Work | KeptWork | None = None,
         timeline_sha256: str | None = None,
     ) -> dict[str, Any]:
         """Render as ``render.render``; once more, smaller, if the GPU's memory runs out.
@@ -79,14 +80,20 @@ class FittedRenderer:
         return manifest
 
     def render_takes(
-        self, takes: Sequence[Take], *, force: bool = False, report: Report = lambda progress: None
+        self,
+        takes: Sequence[Take],
+        *,
+        force: bool = False,
+        report: Report = lambda progress: None,
+        work: KeptWork | None = None,
     ) -> list[dict[str, Any]]:
         """Render takes as rows of one batch, as ``takes.render_takes``; smaller if memory ends."""
         plan = takes[0].plan
 
         def attempt(memory_plan: MemoryPlan, warnings: tuple[str, ...]) -> list[dict[str, Any]]:
             pipeline = self._loaded(plan, memory_plan)
-            return render_takes(pipeline, takes, force=force, report=report, warnings=warnings)
+            how: dict[str, Any] = {"force": force, "report": report, "warnings": warnings}
+            return render_takes(pipeline, takes, work=work, **how)
 
         manifests = self._attempt(plan, attempt, takes=len(takes))
         if len(takes) == 1:  # rows of one batch share their time

@@ -53,6 +53,7 @@ def build_manifest(
         "frames_sha256": frames_sha256,
         "sha256": {**sources_sha256, "weights": pipeline.weights_sha256},
         "request": request.to_dict(),
+        "lora_folders": list(map(str, pipeline.folders.loras)) if plan.loras else [],
         **_computation(pipeline, plan),
         "versions": versions(),
         "timings": {stage: round(value, 4) for stage, value in seconds.items()},

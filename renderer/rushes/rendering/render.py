@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +26,10 @@ from rushes.rendering.request import (
     refuse_missing,
     refuse_too_large,
 )
-from rushes.rendering.save_points import SavePoints, SavePolicy
+from rushes.rendering.save_points import SavePoints
+from rushes.rendering.work import KeptWork, Work
 from rushes.stream.stage_clock import StageClock
+from rushes.stream.stream import Stream
 from rushes.timeline.document import Audio
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.plan.versions import oldest_form
@@ -43,18 +43,6 @@ from rushes.weights.lora_files import unused_keys
 PICTURE_VERSION: Final = "0.2.0"
 
 
-@dataclass(frozen=True)
-class Work:
-    """The folder of a render that may continue in another process: call ``render`` with it again.
-
-    ``on_saved`` is called, in a thread of its own, with the folder of each new save point.
-    """
-
-    folder: Path
-    policy: SavePolicy
-    on_saved: Callable[[Path], None] = lambda folder: None
-
-
 def render(
     pipeline: Pipeline,
     plan: RenderPlan,
@@ -62,7 +50,7 @@ def render(
     *,
     force: bool = False,
     report: Report = lambda progress: None,
-    work: Work | None = None,
+    work: Work | KeptWork | None = None,
     warnings: tuple[str, ...] = (),
     timeline_sha256: str | None = None,
 ) -> dict[str, Any]:
@@ -85,6 +73,10 @@ def render(
         sources_sha256 = hash_sources(plan, request)
         # now, since the file may be edited later
         timeline_sha256 = timeline_sha256 or sha256_of(request.timeline)
+        audio_sha256 = hash_audio(plan, request, sources_sha256)
+        identity = identity_of(pipeline, plan, request, sources_sha256, audio_sha256)
+        if isinstance(work, KeptWork):
+            work = stack.enter_context(work.open(identity))
         staging: Path | None = None
         if work is not None:
             folder = work.folder
@@ -99,16 +91,9 @@ def render(
         kind = machine_kind(pipeline.models.device, uses_cpu=pipeline.uses_cpu)
         first_chunk, saver, points = 0, None, None
         if work is not None:
-            identity = identity_of(pipeline, plan, request, sources_sha256)
-            points = SavePoints(
-                work.folder / "saves", segments_folder, identity, kind, work.on_saved
-            )
+            points = SavePoints(folder / "saves", segments_folder, identity, kind, work.on_saved)
             stack.callback(points.close)
-            point = points.latest()
-            if point is not None:
-                stream.restore(point.stream)
-                output.resume(point)
-                first_chunk = point.next_chunk
+            first_chunk = _take_up(points, stream, output)
             saver = Saver(points, work.policy, stream, first_chunk)
         run_loop(stream, plan, reader, output, saver, clock, report, first_chunk)
         unused = unused_keys(pipeline.loras, adapted_layers)
@@ -116,7 +101,11 @@ def render(
             pipeline,
             plan,
             request,
-            sources_sha256={"timeline": timeline_sha256, **sources_sha256},
+            sources_sha256={
+                "timeline": timeline_sha256,
+                **sources_sha256,
+                **({"audio": audio_sha256} if audio_sha256 else {}),
+            },
             frames_sha256=output.frame_hash.hexdigest(),
             seconds=clock.seconds() | {"total": time.time() - begin},
             first_chunk=first_chunk,
@@ -128,6 +117,16 @@ def render(
         )
         _publish(request, manifest, writer, output.contact_frames, staging)
     return manifest
+
+
+def _take_up(points: SavePoints, stream: Stream, output: Output) -> int:
+    """Go on from the latest save point; return the chunk with which to begin."""
+    point = points.latest()
+    if point is None:
+        return 0
+    stream.restore(point.stream)
+    output.resume(point)
+    return point.next_chunk
 
 
 def check(plan: RenderPlan, request: RenderRequest, *, force: bool = False) -> None:
@@ -152,15 +151,17 @@ def hash_sources(plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
 
 
 def identity_of(
-    pipeline: Pipeline, plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
+    pipeline: Pipeline,
+    plan: RenderPlan,
+    request: RenderRequest,
+    sources_sha256: dict[str, Any],
+    audio_sha256: str | None,
 ) -> str:
     """Return a hash of everything that decides the bytes of a result; an upgrade keeps it."""
     apart = frozenset(("timeline", "input", "output", "device", "threads", "audio"))
-    audio = _choose_audio(plan, request)
     parts = {
         **oldest_form({"plan": plan.to_dict(), "request": request.to_dict(exclude=apart)}),
-        "audio": audio
-        and (sources_sha256["input"] if audio.path == request.input else sha256_of(audio.path)),
+        "audio": audio_sha256,
         "kind": request.output.suffix.lower(),
         "sources": sources_sha256,
         "weights": pipeline.weights_sha256,
@@ -169,6 +170,16 @@ def identity_of(
         "version": PICTURE_VERSION,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def hash_audio(
+    plan: RenderPlan, request: RenderRequest, sources_sha256: dict[str, Any]
+) -> str | None:
+    """Return the hash of the file whose sound goes with the result."""
+    audio = _choose_audio(plan, request)
+    if audio is None:
+        return None
+    return sources_sha256["input"] if audio.path == request.input else sha256_of(audio.path)
 
 
 def _publish(

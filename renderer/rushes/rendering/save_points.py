@@ -186,7 +186,14 @@ class SavePoints:
         )
 
     def _folders(self) -> Sequence[Path]:
-        return [path for path in self._folder.iterdir() if path.name.isdecimal()]
+        return [self._folder / f"{chunk:09}" for chunk in saved_chunks(self._folder)]
+
+
+def saved_chunks(folder: Path) -> list[int]:
+    """Return the chunks before which save points in a folder stand, in order."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
 
 
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:

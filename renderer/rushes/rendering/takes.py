@@ -11,9 +11,11 @@ from typing import Any, cast
 from rushes.errors import ConfigError
 from rushes.models.dit import CausalDit
 from rushes.rendering.loop import Progress, StopRender
+from rushes.rendering.machine_kind import computing_threads
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.render import check, render
 from rushes.rendering.request import RenderRequest
+from rushes.rendering.work import KeptWork
 from rushes.rows.row_batch import RowBatch, RowNetwork
 from rushes.rows.shared_encoder import SharedEncoder
 from rushes.timeline.plan.render_plan import RenderPlan
@@ -61,13 +63,15 @@ def render_takes(
     force: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
     warnings: tuple[str, ...] = (),
+    work: KeptWork | None = None,
 ) -> list[dict[str, Any]]:
     """Render takes that differ in their seeds only; return the manifest of each, in order.
 
     They share each pass of the network, the encoder's work and the keys of prompts. A sum over
     more rows is rounded differently, so that a frame may differ by a level from the same take
     rendered alone; the manifest says how many rows there were. ``report`` is called as for the
-    first take. All files appear when all takes are done but their own.
+    first take. All files appear when all takes are done but their own. ``work`` is for a take that
+    is alone; of several nothing is saved.
 
     Raises: as ``render``; ConfigError where LoRA strengths change on the way.
     """
@@ -75,7 +79,7 @@ def render_takes(
     for take in takes:
         check(take.plan, take.request, force=force)
     if len(takes) == 1:
-        return [_render(pipeline, takes[0], force, report, warnings)]
+        return [_render(pipeline, takes[0], force, report, warnings, work)]
     if len({chunk.lora_scales for chunk in plan.chunks}) > 1:
         raise ConfigError(
             "LoRA strengths of this timeline change on the way, which rows of one batch cannot "
@@ -84,7 +88,8 @@ def render_takes(
     pipeline = pipeline.for_plan(plan, takes[0].request.timeline.parent)
     pipeline.prompt_embeddings(plan.prompt_texts)  # once, before the rows ask for them
     batch, encoder = RowBatch(pipeline.models.dit), SharedEncoder(pipeline.models.vae)
-    with ExitStack() as stack:
+    threads = computing_threads(takes[0].request.threads, pipeline.models.device)
+    with threads, ExitStack() as stack:
         layers = stack.enter_context(pipeline.with_loras())
 
         def one(take: Take, row: ExitStack, network: RowNetwork) -> Callable[..., dict[str, Any]]:
@@ -115,12 +120,14 @@ def _render(
     force: bool,
     report: Callable[[Progress], None],
     warnings: tuple[str, ...],
+    work: KeptWork | None = None,
 ) -> dict[str, Any]:
     return render(
         *(pipeline, take.plan, take.request),
         force=force,
         report=report,
         warnings=warnings,
+        work=work,
         timeline_sha256=take.timeline_sha256,
     )
 

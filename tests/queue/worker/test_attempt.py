@@ -16,8 +16,8 @@ from farm.commands import Farm
 from farm.documents import TIMELINE
 from rushes.errors import InputError, MemoryShortError
 from rushes.rendering.loop import Progress, StopRender
-from rushes.rendering.render import Work
 from rushes.rendering.request import RenderRequest
+from rushes.rendering.work import Work
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.record import JobRecord

@@ -18,9 +18,9 @@ from rushes.files.folders import Folders
 from rushes.presets.preset import TINY, load_preset, preset_names
 from rushes.rendering.fitted import FittedRenderer
 from rushes.rendering.loop import Progress, StopRender
-from rushes.rendering.render import Work
 from rushes.rendering.request import RenderRequest
 from rushes.rendering.save_points import SavePolicy
+from rushes.rendering.work import Work
 from rushes.timeline.plan.options import make_options
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.read.load import load_timeline

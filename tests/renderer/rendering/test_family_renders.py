@@ -19,9 +19,10 @@ from rushes.presets.default import preset_of
 from rushes.presets.preset import TINY, load_preset, preset_names
 from rushes.rendering.loop import Progress, StopRender
 from rushes.rendering.pipeline import Pipeline, load_pipeline
-from rushes.rendering.render import Work, render
+from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
 from rushes.rendering.save_points import SavePolicy
+from rushes.rendering.work import Work
 from rushes.timeline.plan.options import make_options
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.read.load import load_timeline

@@ -17,9 +17,10 @@ from renders.shots import block, timeline, write_clip, write_timeline
 from rushes.errors import WriteError
 from rushes.rendering.loop import Progress, StopRender
 from rushes.rendering.pipeline import Pipeline
-from rushes.rendering.render import Work, render
+from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
 from rushes.rendering.save_points import SCHEMA_VERSION, SavePolicy
+from rushes.rendering.work import Work
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

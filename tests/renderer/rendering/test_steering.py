@@ -20,8 +20,9 @@ from rushes.files.hashes import sha256_of
 from rushes.presets.preset import load_preset
 from rushes.rendering.chunk_reader import GREY, ChunkReader
 from rushes.rendering.loop import Progress, StopRender
-from rushes.rendering.render import Work, render
+from rushes.rendering.render import render
 from rushes.rendering.save_points import SavePolicy
+from rushes.rendering.work import Work
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan, Steering

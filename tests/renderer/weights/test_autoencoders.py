@@ -20,8 +20,9 @@ from rushes.presets.kinds import VAE_TYPES, VaeType
 from rushes.presets.preset import load_preset
 from rushes.rendering.loop import Progress, StopRender
 from rushes.rendering.pipeline import Pipeline, load_pipeline
-from rushes.rendering.render import Work, render
+from rushes.rendering.render import render
 from rushes.rendering.save_points import SavePolicy
+from rushes.rendering.work import Work
 from rushes.weights.autoencoders import load_autoencoder
 from rushes.weights.networks import find_weights
 

@@ -17,8 +17,9 @@ from renders.studio import Studio
 from rushes.errors import CheckpointError, MissingFileError
 from rushes.files.hashes import sha256_of
 from rushes.rendering.loop import Progress, StopRender
-from rushes.rendering.render import Work, render
+from rushes.rendering.render import render
 from rushes.rendering.save_points import SavePolicy
+from rushes.rendering.work import Work
 
 
 @pytest.fixture

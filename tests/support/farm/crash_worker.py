@@ -21,8 +21,8 @@ from redis import Redis
 
 from rushes.files.folders import Folders
 from rushes.rendering.loop import Progress, Report
-from rushes.rendering.render import Work
 from rushes.rendering.request import RenderRequest
+from rushes.rendering.work import Work
 from rushes_queue.broker.attempt_ends import AttemptEnds
 from rushes_queue.broker.leases import Leases
 from rushes_queue.broker.replies import Change

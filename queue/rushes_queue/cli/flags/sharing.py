@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from rushes.presets.preset import Preset
     from rushes.rendering.loop import Report
     from rushes.rendering.takes import Take
+    from rushes.rendering.work import KeptWork
     from rushes.shots.shot import Shot
 
-    RenderTakes = Callable[[list[Take], Report], list[dict[str, Any]]]
+    RenderTakes = Callable[[list[Take], Report, KeptWork | None], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class SharingFlags:
         if len(given) > 1:
             raise typer.BadParameter(f"{' and '.join(given)} exclude each other")
 
+    @property
+    def can_save(self) -> bool:
+        """Whether a render can be saved on the way: one that shares its work cannot."""
+        return self == SharingFlags()
+
     def together(self, shots: list[Shot]) -> Iterator[list[Shot]]:
         """Cut shots into groups that are rendered at the same time: takes of one timeline."""
         for _, takes in groupby(shots, key=lambda shot: shot.timeline_file):
@@ -79,7 +85,9 @@ class SharingFlags:
         from rushes.rendering.fitted import open_renderer
 
         renderer = open_renderer(preset, folders, device, dtype)
-        return lambda takes, report: renderer.render_takes(takes, force=force, report=report)
+        return lambda takes, report, work: renderer.render_takes(
+            takes, force=force, report=report, work=work
+        )
 
     def _by_processes(self, preset: Preset, folders: Folders, force: bool) -> RenderTakes:
         from rushes.rendering.processes.shared_render import render_ranks, render_sections
@@ -87,6 +95,6 @@ class SharingFlags:
         share, count = (
             (render_ranks, self.gpus) if self.gpus > 1 else (render_sections, self.processes)
         )
-        return lambda takes, report: [
+        return lambda takes, report, work: [
             share(preset, folders, take, count, force=force, report=report) for take in takes
         ]

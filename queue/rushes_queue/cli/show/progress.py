@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -31,18 +30,13 @@ class _PromptColumn(ProgressColumn):
 
 
 class ProgressDisplay:
-    """Shows the progress of one render on stderr; call it with each report.
+    """Shows the progress of one render on stderr; call it with each report."""
 
-    ``raise_if_asked`` is called with each, so that an interrupted render ends.
-    """
-
-    def __init__(self, raise_if_asked: Callable[[], None]) -> None:
-        self._raise_if_asked = raise_if_asked
+    def __init__(self) -> None:
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._last_line = (time.monotonic(), 0.0)  # when, and at which share
-        self.latest: RenderProgress | None = None
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -68,8 +62,6 @@ class ProgressDisplay:
             self._bar.stop()
 
     def __call__(self, progress: RenderProgress) -> None:
-        self.latest = progress
-        self._raise_if_asked()
         speed = shown_speed(progress.frames_per_second, progress.seconds_left)
         prompt = shortened(printable(progress.prompt), _PROMPT_WIDTH)
         if self._bar is not None:

@@ -13,7 +13,7 @@ from rushes_queue.cli.flags.sharing import SharingFlags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
-from rushes_queue.cli.timelines.render import render_all
+from rushes_queue.cli.timelines.results import render_all
 
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
@@ -70,7 +70,7 @@ def reproduce(
     refuse_conflicts(shot.request, force)
     refuse_contradictions(shot.request, shot.plan)
     warn_of([shot.plan])
-    render_all(preset, folders, shots, sharing, force, as_json)
+    render_all(preset, folders, shots, sharing, force=force, as_json=as_json)
 
 
 def weight_origins(preset: Preset, folders: Folders) -> dict[str, str]:

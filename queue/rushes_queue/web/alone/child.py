@@ -82,8 +82,8 @@ class ChildRenderer:
         self, document: JobDocument, request: Any, folder: AttemptFolder, asked: Asked
     ) -> dict[str, Any]:
         from rushes.rendering.loop import StopRender
-        from rushes.rendering.render import Work
         from rushes.rendering.save_points import SavePolicy
+        from rushes.rendering.work import Work
 
         saved = SavedWork(self._storage, asked.job, asked.attempt, folder.work)
         if (chunk := saved.restore(asked.oldest_fence)) is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rushes.rendering.loop import Progress, StopRender
+from rushes.rendering.loop import Progress
 from rushes_queue.cli.show.progress import ProgressDisplay, where
 
 Capture = pytest.CaptureFixture[str]
@@ -28,23 +28,17 @@ def at(chunk: int, prompt: str = "a cat") -> Progress:
     )
 
 
-def nothing() -> None:
-    pass
-
-
 def test_a_place_is_in_chunks_and_frames() -> None:
     assert where(at(3)) == "chunk 3/100, frame 13/401"
 
 
 def test_without_a_terminal_a_line_comes_for_each_tenth(capsys: Capture) -> None:
-    with ProgressDisplay(nothing) as display:
+    with ProgressDisplay() as display:
         for chunk in range(1, 101):
             display(at(chunk))
     lines = capsys.readouterr().err.splitlines()
     assert 9 <= len(lines) <= 10
     assert lines[0] == "chunk 10/100, frame 41/401, 8.0 fps, 1:15 left: a cat"
-    assert display.latest is not None
-    assert display.latest.chunk == 100
 
 
 def test_a_slow_render_has_a_line_each_half_minute(
@@ -52,14 +46,14 @@ def test_a_slow_render_has_a_line_each_half_minute(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    with ProgressDisplay(nothing) as display:
+    with ProgressDisplay() as display:
         for clock[0] in (10.0, 29.0, 31.0, 60.0, 62.0):
             display(at(1))
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
 def test_a_prompt_is_short_and_harmless(capsys: Capture) -> None:
-    with ProgressDisplay(nothing) as display:
+    with ProgressDisplay() as display:
         display(at(50, prompt="\x1b[2J" + "x" * 200))
     line = capsys.readouterr().err.rstrip("\n")
     assert line.isprintable()
@@ -67,17 +61,8 @@ def test_a_prompt_is_short_and_harmless(capsys: Capture) -> None:
     assert len(line) < 120
 
 
-def test_a_render_ends_where_it_is_told_to() -> None:
-    def stop() -> None:
-        raise StopRender("Ctrl-C", save=True)
-
-    with ProgressDisplay(stop) as display, pytest.raises(StopRender, match="Ctrl-C"):
-        display(at(1))
-    assert display.latest is not None
-
-
 def test_a_terminal_gets_a_bar_and_no_lines(capsys: Capture) -> None:
-    display = ProgressDisplay(nothing)
+    display = ProgressDisplay()
     text = io.StringIO()
     display._console = Console(file=text, force_terminal=True, width=160)
     with display:
@@ -89,7 +74,7 @@ def test_a_terminal_gets_a_bar_and_no_lines(capsys: Capture) -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 140])
 def test_place_and_speed_are_whole_on_every_terminal(width: int) -> None:
-    display = ProgressDisplay(nothing)
+    display = ProgressDisplay()
     text = io.StringIO()
     display._console = Console(file=text, force_terminal=True, color_system=None, width=width)
     with display:

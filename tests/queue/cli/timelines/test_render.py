@@ -14,14 +14,13 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from checkout import ROOT
+from renders.command import RUSHES, Finished, Rushes, rendering
 from renders.shots import (
     block,
     moving,
@@ -33,43 +32,8 @@ from renders.shots import (
     write_timeline,
 )
 from renders.warm_rushes import WarmRushes
-from rushes_queue.cli.timelines.render import interruptible
 
-RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
 LONG_SECONDS = 60  # of a result; far longer to render than a signal takes to arrive
-
-Finished = subprocess.CompletedProcess[str]
-
-
-@dataclass(frozen=True)
-class Rushes:
-    """The command, with folders of its own for weights and cache."""
-
-    environment: dict[str, str]
-
-    def start(self, *arguments: object, **how: Any) -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(
-            [*RUSHES, *map(str, arguments)], env=self.environment, **(pipes | how)
-        )
-
-    def run(self, *arguments: object, **how: Any) -> Finished:
-        process = self.start(*arguments, **how)
-        stdout, stderr = process.communicate(timeout=120)
-        return Finished(process.args, process.returncode, stdout, stderr)
-
-
-@pytest.fixture(scope="module")
-def rushes(tmp_path_factory: pytest.TempPathFactory) -> Rushes:
-    """A command whose random weights and prompt embeddings have been made already."""
-    home = tmp_path_factory.mktemp("home")
-    folders = {"RUSHES_CACHE_DIR": str(home / "cache"), "RUSHES_MODELS_DIR": str(home / "models")}
-    sources = os.pathsep.join(str(ROOT / name) for name in ("renderer", "queue"))
-    command = Rushes(os.environ | folders | {"PYTHONPATH": sources, "OMP_NUM_THREADS": "1"})
-    shot = write_timeline(home / "shot.json", timeline())
-    result = command.run("render", shot, "--output", home / "first.mp4")
-    assert result.returncode == 0, result.stderr
-    return command
 
 
 @pytest.fixture(scope="module")
@@ -387,28 +351,6 @@ def read_terminal(terminal: int) -> str:
 # --- renders that end early ----------------------------------------------------------------------
 
 
-def default_signals() -> None:
-    """In the child: take Ctrl-C even where the tests themselves run in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def rendering(rushes: Rushes, folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A long render of ``shot.json``, some chunks of which are done."""
-    process = rushes.start(
-        "render", "shot.json", *arguments, cwd=folder, preexec_fn=default_signals
-    )
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if line.startswith("chunk"):
-                break
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_render_cleanly(name: str, rushes: Rushes, tmp_path: Path) -> None:
     write_timeline(tmp_path / "shot.json", timeline(block("a boat", 0, LONG_SECONDS)))
@@ -422,19 +364,6 @@ def test_a_signal_ends_a_render_cleanly(name: str, rushes: Rushes, tmp_path: Pat
     assert f"/{LONG_SECONDS * 16};" in last
     assert "Traceback" not in stderr
     assert files(tmp_path) == ["shot.json"]
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_that_was_dropped_is_raised_again() -> None:
-    class Destroyed:
-        def __del__(self) -> None:
-            signal.raise_signal(signal.SIGTERM)
-
-    with interruptible() as raise_if_asked:
-        raise_if_asked()
-        Destroyed()
-        with pytest.raises(KeyboardInterrupt):
-            raise_if_asked()
 
 
 def test_an_input_that_is_deleted_halfway_ends_the_render(rushes: Rushes, tmp_path: Path) -> None:
