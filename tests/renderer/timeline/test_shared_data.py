@@ -71,7 +71,7 @@ ACCEPTED = {
     "timeline-memflow-detective.json": Answer((BIAS,), num_frames=179),
     "timeline-reward-forcing-ink.json": Answer((BIAS,), starts=longer_cuts(0, 10), num_frames=261),
     "timeline-reward-forcing-melt.json": Answer((BIAS,), starts=longer_cuts(0, 8), num_frames=253),
-    "0.31bias.json": Answer(("settings.negativeAttentionBias: ",), num_frames=160),
+    "0.31bias.json": Answer(num_frames=160),
     "edge/gap.json": Answer(
         notes=("gap 4 s … 6.5 s, the prompts of block 0 hold",), starts=cuts((0, 0), (26, 105))
     ),

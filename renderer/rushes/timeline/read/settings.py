@@ -52,7 +52,7 @@ def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoic
     """
     name = fields.text("pipelineId")
     has_bias = choice.has_bias(name)
-    settings = _read_common(fields, camel, has_bias)
+    settings = _with_older_bias(_read_common(fields, camel, has_bias), fields, has_bias)
     if name is not None:
         choice.check(fields.path_of("pipelineId"), name, fields.problems)
     resolution = fields.object("resolution")
@@ -63,7 +63,6 @@ def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoic
         settings = replace(settings, quantization="fp8_e4m3fn")
     merge_mode: MergeMode = fields.choice("loraMergeStrategy", MERGE_MODES) or "permanent_merge"
     loras = read_timeline_loras(fields, "loras", merge_mode, nearby.lora_folders)
-    _note_bias(fields, "negativeAttentionBias")  # of a branch of scope that was never merged
     for key in ("preprocessorIds", "postprocessorIds"):
         for processor in fields.array(key) or ():
             refuse_processor(fields, key, processor, is_behind=key.startswith("post"))
@@ -157,6 +156,18 @@ def _read_seed(fields: Fields, key: str) -> int | None:
         message = f"{seed} cannot have passed through a browser intact; check its last digits"
         fields.problems.note(fields.path_of(key), message, seed)
     return seed
+
+
+def _with_older_bias(settings: Settings, fields: Fields, has_bias: bool) -> Settings:
+    """Read the name of the bias in a branch of scope that was never merged."""
+    key = "negativeAttentionBias"
+    if not has_bias:
+        _note_bias(fields, key)
+        return settings
+    bias = fields.number(key, 0.01, 1)
+    if bias is None or settings.attention_bias is not None:
+        return settings
+    return replace(settings, attention_bias=float(bias))
 
 
 def _note_bias(fields: Fields, key: str) -> None:

@@ -277,8 +277,9 @@ class TestSettings:
         with pytest.raises(TimelineError, match="another architecture, not a Wan model"):
             load(document(pipelineId="ltx2")).require()
 
-    def test_the_bias_of_a_model_that_has_one_is_read(self) -> None:
-        loaded = load(document(pipelineId="krea-realtime-video", kvCacheAttentionBias=0.4))
+    @pytest.mark.parametrize("key", ["kvCacheAttentionBias", "negativeAttentionBias"])
+    def test_the_bias_of_a_model_that_has_one_is_read(self, key: str) -> None:
+        loaded = load(document(pipelineId="krea-realtime-video", **{key: 0.4}))
         assert not found(loaded, "warning")
         assert loaded.require().settings.attention_bias == 0.4
 
