@@ -114,7 +114,6 @@ export class SubmitDialog {
     const chosen = this.input.value;
     put(this.input, h("option", { value: "" }, "That of the timeline"),
       this.others.filter(isVideo).map((file) => h("option", { value: file.name, selected: file.name === chosen }, file.name)));
-    this.send.disabled = !this.timeline;
   }
 
   #leaveOut(file) {
@@ -123,14 +122,19 @@ export class SubmitDialog {
     put(this.problems);
     this.#show();
     if (this.timeline) this.#check();
+    else this.send.disabled = true;
   }
 
+  /** Check what there is; only what is sound can be submitted. */
   async #check() {
+    this.send.disabled = true;
     put(this.problems, h("li", {}, "checking …"));
+    const round = (this.round = (this.round ?? 0) + 1);
     const report = await attempt(async () => {
       this.sent = await sendFiles(this.timeline, this.others);
       return (await post("check", this.sent))[0];
     });
+    if (round !== this.round) return; // other files came meanwhile, and are checked
     put(this.problems, (report?.problems ?? []).map((problem) => h("li", { class: problem.severity },
       problem.path ? h("span", { class: "mono" }, problem.path, ": ") : null, problem.message)));
     this.send.disabled = !report?.ok;
