@@ -113,6 +113,13 @@ def test_input_and_result_play_in_step_and_the_strip_follows(
     page.get_by_role("button", name="Pause").click()
 
 
+def test_a_result_is_measured_and_its_curves_are_shown(studio: Any, page: Page, done: str) -> None:
+    open_job(page, studio, done)
+    page.get_by_role("button", name="Measure").click()
+    expect(page.locator("timeline-strip .names")).to_contain_text("PSNR")
+    expect(page.locator("timeline-strip .curve")).to_have_count(6)
+
+
 def test_wipe_and_loupe_work_with_pointer_and_keys(studio: Any, page: Page, done: str) -> None:
     open_job(page, studio, done)
     wait_for_js(page, "document.querySelector('video-pair')?.result?.readyState >= 2")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import platform
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
+from rushes.errors import RushesError
 from rushes.files.folders import Folders
 from rushes_queue.errors import JobError
 from rushes_queue.jobs.record import Attempt, FailureKind, JobFailure, JobRecord
@@ -19,7 +22,10 @@ from rushes_queue.web.alone.child import WORKER
 from rushes_queue.web.alone.messages import Asked, Order, Told
 from rushes_queue.web.alone.records import OwnRecords, now_ms
 
+logger = logging.getLogger(__name__)
+
 _SECONDS_TO_END = 5.0
+_SECONDS_AFTER_FAULT = 2.0  # of the storage
 
 
 class OwnRenders:
@@ -73,8 +79,12 @@ class OwnRenders:
             if self._is_closed:
                 return
             record = self._records.best()
-            if record is not None:
-                self._render(record)
+            try:
+                if record is not None:
+                    self._render(record)
+            except RushesError:
+                logger.exception("the job cannot be rendered now")
+                time.sleep(_SECONDS_AFTER_FAULT)
 
     def _render(self, record: JobRecord) -> None:
         job, number = record.id, record.attempts + 1

@@ -1,4 +1,4 @@
-"""``compare``: results side by side, in their manifests and in figures."""
+"""``compare`` and ``eval``: results beside each other and against their input, in figures."""
 
 from __future__ import annotations
 
@@ -34,3 +34,10 @@ def compare(
         for name in ("videos", "without_manifest")
     }
     return Answer(services, compared | named)
+
+
+@router.get("/eval/{job}")
+def evaluate(services: WithServices, job: str) -> Answer:
+    """Measure a result against its input: means, and the value of every frame."""
+    found = services.backend.status(job).record.id
+    return Answer(services, services.measures.get(found))

@@ -59,9 +59,12 @@ def input_file(services: WithServices, job: str) -> Response:
 
 @router.get("/document/{job}")
 def document(services: WithServices, job: str) -> Answer:
-    """Tell what a job makes: its plan and its request, with the names and hashes of its files."""
+    """Tell what a job makes: its plan and its request, with the names and hashes of its files.
+
+    Who is told of its end is left out: such addresses may hold secrets.
+    """
     made = services.backend.document(services.backend.status(job).record.id)
-    return Answer(services, made.model_dump(mode="json"))
+    return Answer(services, made.model_dump(mode="json", exclude={"notify"}))
 
 
 @router.get("/timeline/{job}")

@@ -14,6 +14,7 @@ from rushes_queue.web.safety.hidden_places import HiddenPlaces
 from rushes_queue.web.state.backend import Backend
 from rushes_queue.web.state.feed import Feed
 from rushes_queue.web.state.frames import Frames
+from rushes_queue.web.state.measures import Measures
 from rushes_queue.web.state.results import Results
 from rushes_queue.web.state.thumbnails import Thumbnails
 from rushes_queue.web.state.uploads import Uploads
@@ -33,6 +34,7 @@ class Services:
     feed: Feed
     frames: Frames
     results: Results
+    measures: Measures
     thumbnails: Thumbnails
     uploads: Uploads
     hidden: HiddenPlaces
@@ -62,6 +64,7 @@ class Services:
             feed=Feed(backend),
             frames=frames,
             results=results,
+            measures=Measures(backend, results, kept / "measures"),
             thumbnails=Thumbnails(results, frames, kept / "thumbnails"),
             uploads=Uploads(kept / "uploads", most_upload),
             hidden=HiddenPlaces([folders.models, folders.cache, *hidden], kept / "requests"),

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import threading
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
 from contextlib import suppress
 
@@ -102,14 +101,8 @@ class Feed:
                 self._thread.start()
 
     def _run(self) -> None:
-        looker = _Looker(self._backend)
-        is_there = True
-        while True:
-            with self._lock:
-                listeners = tuple(self._listeners)
-                if not listeners or self._is_closed:
-                    self._thread = None
-                    return
+        looker, is_there = _Looker(self._backend), True
+        while listeners := self._listeners_now():
             try:
                 news = looker.look()
                 if not is_there:
@@ -118,11 +111,22 @@ class Feed:
             except RushesError:
                 news = {BROKER: _text({"kind": BROKER, "is_there": False})} if is_there else {}
                 is_there = False
+            except Exception:
+                logger.exception("changes of jobs cannot be read")
+                news = {}
             for job, text in news.items():
                 for listener in listeners:
                     listener.put(job, text)
             self._wake.wait(max(_SECONDS_BETWEEN_LOOKS, looker.num_live / _JOBS_PER_SECOND))
             self._wake.clear()
+
+    def _listeners_now(self) -> tuple[Listener, ...]:
+        """Return who listens; where nobody does, the thread is to end."""
+        with self._lock:
+            listeners = () if self._is_closed else tuple(self._listeners)
+            if not listeners:
+                self._thread = None
+            return listeners
 
 
 class _Looker:
@@ -134,7 +138,6 @@ class _Looker:
         self._live: set[str] = set()
         self._ended: dict[str, None] = {}  # in the order in which they are asked
         self._is_first = True
-        self.seconds = 0.0  # that the last look took
 
     @property
     def num_live(self) -> int:
@@ -145,7 +148,6 @@ class _Looker:
 
         Raises: BrokerError.
         """
-        begin = time.perf_counter()
         known = self._live | self._ended.keys()
         ids = set(self._backend.ids())
         gone = known - ids
@@ -158,7 +160,6 @@ class _Looker:
             self._live.discard(job)
             self._ended.pop(job, None)
             news[job] = _text({"kind": GONE, "id": job})
-        self.seconds = time.perf_counter() - begin
         return news
 
     def _note(self, records: Iterable[JobRecord], in_turn: Iterable[str]) -> list[JobRecord]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
 
+from rushes_queue.broker.preview import NoFrameError
 from rushes_queue.web.state.backend import Backend
+from rushes_queue.web.state.keyed_locks import KeyedLocks
 
 SECONDS_BETWEEN_FRAMES = 0.25
 _MOST_JOBS = 64
@@ -15,11 +17,16 @@ _MOST_JOBS = 64
 
 @dataclass(frozen=True)
 class LiveFrame:
-    """A JPEG and what tells it from others."""
+    """A JPEG and what tells it from others, or why there is none."""
 
-    jpeg: bytes
-    tag: str
     asked_at: float
+    jpeg: bytes = b""
+    tag: str = ""
+    fault: NoFrameError | None = None
+
+    def is_for(self, begin: float) -> bool:
+        """Say whether it answers who began to wait then; a fault counts for those alone."""
+        return self.asked_at > (begin if self.fault else begin - SECONDS_BETWEEN_FRAMES)
 
 
 class Frames:
@@ -27,27 +34,33 @@ class Frames:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._frames: dict[str, LiveFrame] = {}
+        self._locks = KeyedLocks()
+        self._frames: OrderedDict[str, LiveFrame] = OrderedDict()
 
     def get(self, job: str, timeout_seconds: float) -> LiveFrame:
         """Return the last frame, not older than a quarter of a second.
 
-        Raises: JobConflictError when the job does not run; NoFrameError when none comes in time.
+        Raises: JobConflictError when the job does not run; NoFrameError when none comes in time,
+            for all who waited meanwhile.
         """
-        with self._lock:
-            lock = self._locks.setdefault(job, threading.Lock())
-            while len(self._locks) > _MOST_JOBS:
-                oldest = next(iter(self._locks))
-                del self._locks[oldest]
-                self._frames.pop(oldest, None)
-        with lock:
+        begin = time.monotonic()
+        with self._locks.of(job):
             frame = self._frames.get(job)
-            if frame and time.monotonic() - frame.asked_at < SECONDS_BETWEEN_FRAMES:
-                return frame
+            if frame is None or not frame.is_for(begin):
+                frame = self._ask(job, timeout_seconds)
+                self._keep(job, frame)
+        if frame.fault is not None:
+            raise frame.fault
+        return frame
+
+    def _ask(self, job: str, timeout_seconds: float) -> LiveFrame:
+        try:
             jpeg = self._backend.preview(job, timeout_seconds=timeout_seconds)
-            tag = hashlib.sha256(jpeg).hexdigest()[:16]
-            frame = LiveFrame(jpeg, tag, time.monotonic())
-            self._frames[job] = frame
-            return frame
+        except NoFrameError as error:
+            return LiveFrame(time.monotonic(), fault=error)
+        return LiveFrame(time.monotonic(), jpeg, hashlib.sha256(jpeg).hexdigest()[:16])
+
+    def _keep(self, job: str, frame: LiveFrame) -> None:
+        self._frames[job] = frame
+        while len(self._frames) > _MOST_JOBS:
+            self._frames.popitem(last=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from rushes.errors import MissingFileError
 from rushes_queue.client.answers import FetchedJob
 from rushes_queue.web.state.backend import Backend
+from rushes_queue.web.state.keyed_locks import KeyedLocks
 
 _MOST_BYTES = 8 * 2**30
 _SPARED_SECONDS = 3600.0  # since somebody asked for it
@@ -21,7 +21,7 @@ class Results:
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._backend, self._folder = backend, folder
-        self._lock = threading.Lock()
+        self._locks = KeyedLocks()
         self._fetched: dict[str, FetchedJob] = {}  # which were checked, so that seeking is quick
         self._inputs: dict[str, Path] = {}
 
@@ -30,7 +30,7 @@ class Results:
 
         Raises: JobConflictError when it is not done; StorageError.
         """
-        with self._lock:  # one after the other: the same job is asked for by several requests
+        with self._locks.of(job):  # the same is asked for by several requests at once
             fetched = self._fetched.get(job)
             if fetched is not None and all(path.is_file() for path in fetched.files):
                 return fetched
@@ -60,7 +60,7 @@ class Results:
         document = self._backend.document(job)
         if document.input is None:
             raise MissingFileError(f"job {job}: has no input video")
-        with self._lock:
+        with self._locks.of(document.input.sha256):
             known = self._inputs.get(document.input.sha256)
             if known is None or not known.is_file():
                 known = self._backend.stored_file(document.input, self._folder / "inputs")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from farm.commands import Farm
-from renders.shots import moving, write_clip
+from renders.shots import moving, timeline, write_clip, write_timeline
 from web.serving import Serving
 
 
@@ -31,3 +31,18 @@ def test_two_results_are_compared_as_the_command_does(farm: Farm, web: Serving) 
     assert answer == printed | {"videos": addresses}
     assert {"seed"} <= {each["field"] for each in answer["differences"]}
     assert web.get("compare", job=jobs[:1]).status_code == 400
+
+
+def test_a_result_is_measured_as_the_command_does(farm: Farm, web: Serving) -> None:
+    clip = write_clip(farm.folder / "clip.mp4", moving(9))
+    document = timeline(mode="video", ext={"inputs": [{"uri": "clip.mp4"}]})
+    sent = web.sent(write_timeline(farm.folder / "shot.json", document), clip)
+    (job,) = web.post("submit", sent | {"preset": "tiny", "priority": "high"}).json()["jobs"]
+    result = write_clip(farm.folder / "result.mp4", moving(9, 3))
+    output = f"results/x/{job['id']}.mp4"
+    names = {output: result.read_bytes(), f"{output}.json": b"{}", f"{output}.png": b""}
+    assert web.get(f"eval/{job['id']}").status_code == 409
+    farm.publish(farm.claim(), output, names)
+    printed = farm.json("eval", result, "--reference", clip)
+    assert web.json(f"eval/{job['id']}") == printed
+    assert web.json(f"eval/{job['id']}") == printed

@@ -16,7 +16,7 @@ NOT_SERVED = {
     **dict.fromkeys(("prune", "reconcile"), "for whoever looks after the farm"),
     **dict.fromkeys(("doctor", "config"), "about one machine"),
     **dict.fromkeys(
-        ("render", "convert", "eval", "reproduce", "examples"), "works on files of one machine"
+        ("render", "convert", "reproduce", "examples"), "works on files of one machine"
     ),
 }
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -63,9 +65,9 @@ def test_what_could_run_in_a_page_is_a_download(farm: Farm, web: Serving) -> Non
 
 
 def test_document_and_timeline_are_as_submitted(farm: Farm, web: Serving) -> None:
-    job = farm.submit()
+    job = farm.submit(notify=("http://example.org/secret",))
     document = web.json(f"document/{job}")
-    assert document == farm.document(job).model_dump(mode="json")
+    assert document == farm.document(job).model_dump(mode="json", exclude={"notify"})
     assert web.get(f"input/{job}").status_code == 404
 
 
@@ -101,3 +103,13 @@ def test_a_result_that_is_no_video_has_none(farm: Farm, web: Serving) -> None:
     answer = web.get(f"thumbnail/{farm.done()}")
     assert answer.status_code == 422
     assert str(farm.folder) not in answer.text
+
+
+def test_those_who_wait_for_a_frame_wait_at_the_same_time(farm: Farm, web: Serving) -> None:
+    job = farm.submit()
+    farm.claim()
+    begin = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: web.get(f"preview/{job}", timeout=1), range(8)))
+    assert {answer.status_code for answer in answers} == {504}
+    assert time.monotonic() - begin < 8

@@ -7,6 +7,7 @@ import { follow } from "../feed.js";
 import { h, icon, put, setText } from "../dom.js";
 import { renderAgain } from "./again.js";
 import { showAttempts, showFacts, showLog, treeOf } from "./facts.js";
+import { withRange } from "../strip/plan.js";
 import { hear } from "./sound.js";
 import { stills } from "./stills.js";
 import "./live.js";
@@ -80,12 +81,36 @@ async function showPlayers() {
   pair.addEventListener("timechange", (event) => (strip.time = event.detail.time));
   pair.addEventListener("unplayable", () => showPicture("format"));
   strip.addEventListener("seek", (event) => pair.seek(event.detail.time));
+  if (input) offerMeasures();
   const sound = await hear(result).catch(() => null);
   if (sound) strip.sound = sound;
   try {
     for await (const pictures of stills(result, PICTURES)) strip.pictures = pictures;
   } catch (error) {
     say(error.message, "error");
+  }
+}
+
+const SHOWN_MEASURES = { psnr: "PSNR", ssim: "SSIM", warp_error: "warp error", flicker: "flicker", drift: "drift" };
+
+/** Offer to measure the result against its input, and show the values of its frames as curves. */
+function offerMeasures() {
+  const button = h("button", { type: "button", onclick: measure }, "Measure");
+  put(strip.tools, button);
+  async function measure() {
+    button.disabled = true;
+    setText(button, "Measuring …");
+    const measured = await attempt(() => get(`eval/${job.id}`));
+    setText(button, "Measure");
+    button.disabled = false;
+    if (!measured) return;
+    button.hidden = true;
+    const { fps, num_frames: count } = made.plan;
+    strip.curves = Object.entries(SHOWN_MEASURES).filter(([name]) => measured.frames[name]?.length).map(([name, text]) => {
+      const values = measured.frames[name];
+      const first = count - values.length; // measures between frames have the first ones missing
+      return { ...withRange(text, values), at: (place) => [(place + first) / fps, (place + first + 1) / fps] };
+    });
   }
 }
 
