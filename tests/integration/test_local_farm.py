@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from rushes.errors import ConfigError, TransientError
 from rushes_queue.cli import app
 from rushes_queue.local.control import alone, bring_down, bring_up, plan_farm
 from rushes_queue.local.farm_file import FarmSpec, LocalFarm
-from rushes_queue.local.farm_store import open_store
+from rushes_queue.local.farm_store import live_workers, open_store
 from rushes_queue.local.machine_settings import read_settings
 from rushes_queue.local.process_guard import ProcessGuard, stop_all, wait_until_free
 from rushes_queue.settings.loaded import LoadedSettings
+from rushes_queue.storage.whole_files import write_private
 
 # The supervisor is to outlive who starts it.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -284,3 +285,40 @@ def test_the_storage_of_last_time_is_kept(machine: Machine) -> None:
     del machine.environment["RUSHES_STORAGE_URL"]
     machine.up()
     assert machine.spec.environment["RUSHES_STORAGE_URL"] == str(machine.folder / "storage")
+
+
+def test_a_further_machine_keeps_workers_alive_for_the_broker_of_the_first(
+    machine: Machine, tmp_path: Path
+) -> None:
+    further = Machine(tmp_path)
+    further.environment |= {
+        "RUSHES_BROKER_URL": machine.farm.broker_url(),
+        "RUSHES_STORAGE_URL": machine.environment["RUSHES_STORAGE_URL"],
+    }
+    loaded = read_settings(environment=further.environment, folder=tmp_path)
+    try:
+        with alone(further.farm):
+            spec = plan_farm(
+                *(further.farm, loaded), workers=["cpu"], elsewhere=True, worker_command=STAND_IN
+            )
+            write_private(further.farm.url_file, machine.farm.broker_url())
+            assert bring_up(further.farm, spec, further.said.append, SECONDS_TO_START)
+            assert not bring_up(further.farm, spec, further.said.append, SECONDS_TO_START)
+        assert not further.farm.server.is_taken()
+        with closing(open_store(further.farm, spec)) as store:
+            assert len(store.workers.live()) == 2
+            assert list(live_workers(further.farm, store)) == ["worker-0"]
+        shown = json.loads(run("ps", "--json", machine=further).stdout)
+        assert (shown["broker"]["state"], shown["running"]) == ("elsewhere", True)
+        assert machine.farm.broker_url().split("@")[0] not in shown["broker"]["detail"]
+
+        first = further.farm.worker(0).pid()
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        wait_for(lambda: further.farm.worker(0).pid() not in (None, first))
+        with pytest.raises(ConfigError, match="another machine's broker runs here; rushes down"):
+            further.up("cpu")
+    finally:
+        further.down(now=True)
+    assert not further.farm.is_running()
+    assert machine.farm.server.is_taken()

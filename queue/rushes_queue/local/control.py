@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import rushes
 from rushes.errors import ConfigError, TransientError
@@ -47,25 +49,35 @@ def plan_farm(
     *,
     workers: Sequence[str] | None = None,
     port: int | None = None,
+    elsewhere: bool = False,
     worker_command: Sequence[str] = WORKER_COMMAND,
 ) -> FarmSpec:
     """Decide what should run: what is asked for, else what ran last time.
 
-    Raises: ConfigError when there is no server, or the port is taken.
+    With ``elsewhere`` the workers belong to the broker of the settings, on another machine.
+    Raises: ConfigError when there is no server, the port is taken, or another farm runs here.
     """
     before = farm.spec()
+    if before is not None and before.has_broker is elsewhere and farm.is_running():
+        other = "a broker of its own" if before.has_broker else "another machine's broker"
+        raise ConfigError(f"{farm.folder}: a farm with {other} runs here; rushes down stops it")
     environment = to_variables(loaded.settings)
     del environment["RUSHES_BROKER_URL"]
     environment["RUSHES_BROKER_URL_FILE"] = str(farm.url_file)
     # By default the storage of last time: the records of jobs name documents in it.
-    for name, value in (before.environment if before else {}).items():
+    is_same_kind = before is not None and before.has_broker is not elsewhere
+    for name, value in (before.environment if before and is_same_kind else {}).items():
         setting = name.removeprefix("RUSHES_").lower()
         if name in SHARED_VARIABLES and loaded.origin(setting).kind == "default":
             environment[name] = value
+    if elsewhere:
+        place: dict[str, Any] = {"elsewhere": _fingerprint(loaded)}
+    else:
+        port = _choose_port(farm, before, port)
+        place = {"server": str(local_server.find_server()), "port": port}
     return FarmSpec(
         version=rushes.__version__,
-        server=str(local_server.find_server()),
-        port=_choose_port(farm, before, port),
+        **place,
         workers=tuple(workers if workers is not None else before.workers if before else ("cpu",)),
         worker_command=tuple(worker_command),
         environment=environment,
@@ -77,11 +89,13 @@ def bring_up(
 ) -> bool:
     """Run exactly this, and wait until the broker answers and every worker is alive.
 
+    Where the broker is elsewhere, ``farm.url_file`` leads to it already.
     Returns False when it ran already. Workers with another specification are drained first.
     ``report`` is called with each step.
     Raises: TransientError when something does not start.
     """
-    local_server.write_config(farm.folder, spec.port)
+    if spec.has_broker:
+        local_server.write_config(farm.folder, spec.port)
     write_private(farm.file, spec.model_dump_json())
     about = about_in(farm.supervisor)
     is_change = about is None or about.key != spec.version
@@ -161,6 +175,11 @@ def _choose_port(farm: LocalFarm, before: FarmSpec | None, port: int | None) -> 
     return free
 
 
+def _fingerprint(loaded: LoadedSettings) -> str:
+    url = loaded.settings.broker_url.get_secret_value()
+    return hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -183,7 +202,7 @@ def _stop_others(farm: LocalFarm, spec: FarmSpec, report: Report) -> bool:
             others.append(slot)
     about = about_in(farm.server)
     stop_all(others, [DRAIN_SECONDS, _SECONDS_AT_ONCE])
-    if about is not None and about.key != str(spec.port):
+    if about is not None and spec.has_broker and about.key != str(spec.port):
         stop_all([farm.server], [_SECONDS_AT_ONCE])
     return bool(others)
 
@@ -195,11 +214,17 @@ def _old_workers(farm: LocalFarm, spec: FarmSpec) -> set[str]:
 
 
 def _missing(farm: LocalFarm, spec: FarmSpec) -> ProcessGuard | None:
-    """Return the first process that has not started, or sent no heartbeat yet."""
+    """Return the first process that has not started, or sent no heartbeat yet.
+
+    Raises: BrokerError when another machine's broker does not answer.
+    """
     store = open_store(farm, spec)
     try:
-        live = live_workers(farm, store) if farm.server.is_taken() else None
+        is_there = farm.server.is_taken() or not spec.has_broker
+        live = live_workers(farm, store) if is_there else None
     except BrokerError:
+        if not spec.has_broker:
+            raise
         live = None
     finally:
         store.close()

@@ -26,20 +26,31 @@ SHARED_VARIABLES = (
 
 
 class FarmSpec(BaseModel):
-    """What should run; ``workers`` has the GPU of each, or ``cpu``."""
+    """What should run; ``workers`` has the GPU of each, or ``cpu``.
+
+    ``elsewhere`` is the hash of another machine's broker that the workers belong to; where it is
+    empty the farm has a broker of its own.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     version: str
-    server: str
-    port: int
+    server: str = ""
+    port: int = 0
+    elsewhere: str = ""
     workers: tuple[str, ...]
     worker_command: tuple[str, ...]
     environment: dict[str, str]
 
+    @property
+    def has_broker(self) -> bool:
+        """Whether the farm has a broker of its own."""
+        return not self.elsewhere
+
     def worker_key(self, index: int) -> str:
         """Return a key that differs between workers of different specifications."""
-        parts = [self.version, self.port, *self.command_of(index), sorted(self.environment.items())]
+        broker = self.elsewhere or self.port
+        parts = [self.version, broker, *self.command_of(index), sorted(self.environment.items())]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def command_of(self, index: int) -> list[str]:

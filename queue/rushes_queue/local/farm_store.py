@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.live_workers import LiveWorker
@@ -15,7 +16,9 @@ def live_workers(farm: LocalFarm, store: JobRecords) -> dict[str, LiveWorker]:
     Raises: BrokerError.
     """
     names = {slot.pid(): slot.name for slot in farm.workers()}
-    live = {_group_of(worker.info.pid): worker for worker in store.workers.live()}
+    here = socket.gethostname()
+    workers = [worker for worker in store.workers.live() if worker.info.host == here]
+    live = {_group_of(worker.info.pid): worker for worker in workers}
     return {names[pid]: live[pid] for pid in names if pid is not None and pid in live}
 
 

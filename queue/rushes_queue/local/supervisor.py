@@ -133,10 +133,11 @@ def _keep_all_alive(
     def process(slot: ProcessGuard) -> SupervisedProcess:
         return processes.setdefault(slot.name, SupervisedProcess(slot))
 
-    config = farm.folder / "broker.conf"
-    process(farm.server).keep_alive([spec.server, str(config)], str(spec.port), os.environ)
-    if not _answers(spec.port):
-        return
+    if spec.has_broker:
+        config = farm.folder / "broker.conf"
+        process(farm.server).keep_alive([spec.server, str(config)], str(spec.port), os.environ)
+        if not _answers(spec.port):
+            return
     environment = _worker_environment(spec)
     for index in range(len(spec.workers)):
         process(farm.worker(index)).keep_alive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from contextlib import suppress
@@ -24,7 +25,12 @@ def main() -> None:
     store = JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
     name = f"stand-in-{os.getpid()}"
     info = WorkerInfo(
-        name=name, host="here", pid=os.getpid(), version="1", max_schema=1, started_ms=0
+        name=name,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version="1",
+        max_schema=1,
+        started_ms=0,
     )
     while not is_over.wait(0.2):
         with suppress(BrokerError):  # it may be away, as for a real worker

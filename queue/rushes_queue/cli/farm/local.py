@@ -33,21 +33,42 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the broker on this machine.")
     ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Only keep workers alive here, of the farm with this broker."
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="With --broker: that farm's storage, seen from here."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Start a farm on this machine: broker, workers, and a supervisor that restarts them.
 
-    What already runs is kept. Jobs and their save points survive restarts.
+    What already runs is kept. Jobs and their save points survive restarts. With --broker this is a
+    further machine of another farm, and has no broker of its own.
     """
     from rushes_queue.local.control import alone, bring_up, plan_farm
 
-    farm, loaded = _find_farm()
+    if storage is not None and broker is None:
+        raise typer.BadParameter("--storage goes with --broker; else set RUSHES_STORAGE_URL")
+    if port is not None and broker is not None:
+        raise typer.BadParameter("--port and --broker exclude each other")
+    farm, loaded = _find_farm({"broker_url": broker, "storage_url": storage})
     wanted = None if workers is None else _choose_workers(workers)
-    _mention_other_broker(loaded)
+    if broker is not None:
+        _refuse_no_farm(loaded)
+    elif not _belongs_elsewhere(farm):
+        _mention_other_broker(loaded)
     with alone(farm):
         if wanted is None and farm.spec() is None:
             wanted = _choose_workers("gpus") if _gpus() else ["cpu"]
-        spec = plan_farm(farm, loaded, workers=wanted, port=port)
+        elsewhere = broker is not None or _belongs_elsewhere(farm)
+        spec = plan_farm(farm, loaded, workers=wanted, port=port, elsewhere=elsewhere)
+        if elsewhere:
+            _lead_to(farm, loaded)
         is_change = bring_up(farm, spec, say)
     say("the farm is up; rushes down stops it" if is_change else "the farm already runs")
     _show(farm, as_json)
@@ -84,14 +105,16 @@ def ps(
     _show(farm, as_json)
 
 
-def _find_farm() -> tuple[LocalFarm, LoadedSettings]:
+def _find_farm(
+    flags: dict[str, str | None] | None = None,
+) -> tuple[LocalFarm, LoadedSettings]:
     if os.name != "posix":
         raise ConfigError("a farm on this machine needs Linux or macOS; see docs/farm.md")
     from rushes_queue.local.farm_file import LocalFarm
     from rushes_queue.local.machine_settings import read_settings
     from rushes_queue.settings.model import LOCAL_FARM
 
-    loaded = read_settings()
+    loaded = read_settings(flags)
     return LocalFarm(loaded.settings.state_dir / LOCAL_FARM), loaded
 
 
@@ -118,6 +141,38 @@ def _gpus() -> list[str]:
     from rushes_queue.worker.gpus import list_gpus
 
     return [str(gpu.index) for gpu in list_gpus()]
+
+
+def _belongs_elsewhere(farm: LocalFarm) -> bool:
+    """Say whether the workers that run here belong to another machine's broker."""
+    spec = farm.spec()
+    return spec is not None and not spec.has_broker and farm.is_running()
+
+
+def _refuse_no_farm(loaded: LoadedSettings) -> None:
+    """Refuse a broker that does not answer, and a storage that only this machine has.
+
+    Raises: ConfigError, BrokerError.
+    """
+    from rushes_queue.broker.job_records import JobRecords
+
+    if loaded.origin("storage_url").kind == "default":
+        raise ConfigError(
+            "the storage of that farm is not known here; give --storage or RUSHES_STORAGE_URL"
+        )
+    settings = loaded.settings
+    store = JobRecords.open(settings.broker_url.get_secret_value(), settings.key_prefix)
+    try:
+        store.workers.live()
+    finally:
+        store.close()
+
+
+def _lead_to(farm: LocalFarm, loaded: LoadedSettings) -> None:
+    """Write where the broker is into a file that only its owner reads, for the workers."""
+    from rushes_queue.storage.whole_files import write_private
+
+    write_private(farm.url_file, f"{loaded.settings.broker_url.get_secret_value()}\n")
 
 
 def _mention_other_broker(loaded: LoadedSettings) -> None:
@@ -149,6 +204,7 @@ def _show(farm: LocalFarm, as_json: bool) -> None:
 
 def _describe(farm: LocalFarm) -> dict[str, Any]:
     """Return what runs, as JSON-safe data."""
+    from rushes_queue.broker.connection import hide_password
     from rushes_queue.local.farm_store import open_store
 
     spec = farm.spec()
@@ -159,7 +215,9 @@ def _describe(farm: LocalFarm) -> dict[str, Any]:
         for slot, gpu in zip(map(farm.worker, range(len(spec.workers))), spec.workers, strict=True)
     ]
     broker = _part(farm.server, f"127.0.0.1:{spec.port}")
-    if farm.server.is_taken():
+    if not spec.has_broker:
+        broker |= {"state": "elsewhere", "detail": hide_password(farm.broker_url())}
+    if farm.server.is_taken() or (farm.is_running() and not spec.has_broker):
         from rushes_queue.broker.server_facts import read_version
 
         store = open_store(farm, spec)

@@ -107,3 +107,23 @@ def test_whoever_names_another_broker_is_told(
     other = variables | {"RUSHES_BROKER_URL": "redis://desk"}
     local._mention_other_broker(read_settings(environment=other, folder=tmp_path))
     assert "RUSHES_BROKER_URL names another broker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--broker", "redis://127.0.0.1:1/0"], 3, "give --storage"),
+        (["--broker", "redis://127.0.0.1:1/0", "--storage", "HERE"], 5, "127.0.0.1:1"),
+        (["--broker", "redis://127.0.0.1:1/0", "--port", "20000"], 2, "exclude each other"),
+        (["--storage", "HERE"], 2, "goes with --broker"),
+    ],
+    ids=["no storage", "no answer", "port", "storage alone"],
+)
+def test_a_further_machine_needs_a_broker_that_answers_and_the_shared_storage(
+    variables: dict[str, str], tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    named = [str(tmp_path / "storage") if each == "HERE" else each for each in arguments]
+    result = run(variables, "up", "--workers", "1", *named)
+    assert result.exit_code == code, result.output
+    assert words in result.stderr
+    assert not list((tmp_path / "state").rglob("*.url"))
