@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-long check mutate chaos train-pocket clean
+.PHONY: demo test test-fast test-long check mutate chaos fuzz train-pocket clean
 
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "rushes needs Python 3.11 or newer; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -43,6 +43,10 @@ mutate: $(VENV)/.installed
 
 chaos: $(VENV)/.installed
 	PYTHONPATH=tests/support $(BIN)/python -m farm.chaos
+
+# Thousands of damaged documents, videos, LoRAs and weight files through the commands.
+fuzz: $(VENV)/.installed
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/support $(BIN)/python -m farm.fuzz
 
 train-pocket: $(VENV)/.installed
 	PYTHONPATH=training $(BIN)/python -m rushes_training
