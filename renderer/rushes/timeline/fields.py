@@ -124,7 +124,10 @@ class Fields:
         if not isinstance(value, dict):
             self.wrong(key, "an object")
             return None
-        return Fields(value, self.path_of(key), self.problems)
+        return self._part(value, self.path_of(key))
+
+    def _part(self, data: dict[str, Any], path: str) -> Fields:
+        return Fields(data, path, self.problems)
 
     def objects(self, key: str, *, most: int | None = None) -> list[Fields | None]:
         """Return the entries of an array of objects; ``None`` where one is something else."""
@@ -135,7 +138,7 @@ class Fields:
         value = self.data[key][index]
         path = f"{self.path_of(key)}[{index}]"
         if isinstance(value, dict):
-            return Fields(value, path, self.problems)
+            return self._part(value, path)
         self.problems.error(path, f"must be an object, is {describe(value)}", value)
         return None
 

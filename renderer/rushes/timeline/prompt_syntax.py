@@ -17,6 +17,7 @@ _CURES = (
     (r"(?<!\S)embedding:\S{1,100}", "there are no embeddings here"),
     (r"(?<!\S)--neg\b", "there are no negative prompts here"),
     (r"(?<!\S)BREAK(?!\S)", "leave it out"),
+    (r"(?<=[a-z0-9),] )AND(?= [a-z0-9(])", "write two prompts of one block instead"),
 )
 _SYNTAX = tuple((re.compile(pattern), cure) for pattern, cure in _CURES)
 

@@ -26,16 +26,17 @@ def may_steer(key: str, value: Any) -> bool:
         return False
     if words & _LORA_LIKE:
         return True
-    return bool(words & _PICTURE_LIKE) and _names_media(value)
+    return bool(words & _PICTURE_LIKE) and names_media(value)
 
 
-def _names_media(value: Any, depth: int = 0) -> bool:
+def names_media(value: Any, depth: int = 0) -> bool:
+    """Say whether a value is the name or address of pictures, or holds one."""
     match value:
         case str():
             return bool(_MEDIA.search(value.strip()[-300:] if len(value) > 300 else value.strip()))
         case list() if depth < 3:
-            return any(_names_media(item, depth + 1) for item in value[:64])
+            return any(names_media(item, depth + 1) for item in value[:64])
         case dict() if depth < 3:
-            return any(_names_media(item, depth + 1) for item in [*value.values()][:64])
+            return any(names_media(item, depth + 1) for item in [*value.values()][:64])
         case _:
             return False

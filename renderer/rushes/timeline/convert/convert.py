@@ -11,12 +11,12 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from rushes.timeline.convert.map_fields import MapFields
 from rushes.timeline.convert.parseq import is_parseq, read_parseq
 from rushes.timeline.convert.prompt_maps import (
     MapKind,
     PromptMap,
     detect_kind,
-    note_unread,
     read_animatediff,
     read_deforum,
     read_fizznodes,
@@ -95,9 +95,9 @@ def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMa
         message = f"is not a prompt map of {', '.join(READERS)}; say with --from which it is"
         problems.error("", message, document)
         return None
-    fields = Fields(document, "", problems)
+    fields = MapFields(document, "", problems)
     prompt_map = READERS[kind](fields)
-    note_unread(fields)
+    fields.report_unread()
     return prompt_map
 
 

@@ -5,12 +5,13 @@ Source: rewbs/sd-parseq: README, src/ParseqUI.tsx (prompts v2, rendered_frames)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
+from rushes.text import shortened
 from rushes.timeline.convert.prompt_maps import PromptMap, read_rate, without_negative
-from rushes.timeline.fields import Fields
+from rushes.timeline.fields import Fields, as_integer
 from rushes.timeline.plan.lengths import MOST_FRAMES
 
 _DEFAULT_FPS = 20
@@ -28,7 +29,7 @@ def read_parseq(document: Fields) -> PromptMap:
 
     Keyframes of other values are listed and left out.
     """
-    for key in ("meta", "keyframeLock", "reverseRender"):
+    for key in ("meta", "keyframeLock", "reverseRender", "managedFields", "displayedFields"):
         document.take(key)
     options = document.object("options")
     prompts = document.object("prompts")
@@ -43,9 +44,13 @@ def read_parseq(document: Fields) -> PromptMap:
     else:
         texts, starts, length = _listed(prompts)
         prefix, suffix = _common(prompts)
+        prompts.take("format")
+        if prompts.boolean("enabled") is False:
+            document.problems.warn(
+                prompts.path_of("enabled"), "is false; they are read all the same"
+            )
         document.take("rendered_frames")  # made from the above
-    frames = [fields.integer("frame", 0, MOST_FRAMES) for fields in _objects(document, "keyframes")]
-    last = max((frame for frame in frames if frame is not None), default=None)
+    last = max(_frames_of(document.array("keyframes") or ()), default=None)
     _warn_of_the_rest(document)
     if not texts and not document.problems.has_errors:
         document.problems.error("prompts", "holds no prompt")
@@ -72,8 +77,8 @@ def _fps(options: Fields | None, document: Fields) -> Fraction:
     if options is None:
         return read_rate(None, _DEFAULT_FPS, document, "options.output_fps")
     value = options.take("output_fps")
-    for key in options.unread():
-        options.take(key)
+    for key in ("input_fps", "cc_window_width", "cc_window_slide_rate", "cc_use_input"):
+        options.take(key)  # of its own page
     return read_rate(value, _DEFAULT_FPS, document, "options.output_fps")
 
 
@@ -84,6 +89,13 @@ def _listed(prompts: Fields) -> tuple[dict[int, str], dict[int, int], int | None
     ends: list[int] = []
     for index, entry in enumerate(_objects(prompts, "promptList")):
         text = entry.text("positive")
+        entry.take("name")
+        if entry.boolean("enabled") is False:
+            message = f'is false; "{shortened(text or "", 40)}" is left out'
+            entry.problems.warn(entry.path_of("enabled"), message, text)
+            text = None
+        elif not text or not text.strip():
+            entry.problems.warn(entry.path_of("positive"), "holds no words; left out")
         if entry.text("negative"):
             message = "negative prompts are not offered (no guidance); left out"
             entry.problems.warn(entry.path_of("negative"), message)
@@ -93,11 +105,12 @@ def _listed(prompts: Fields) -> tuple[dict[int, str], dict[int, int], int | None
         overlap = entry.object("overlap")
         way = overlap.integer("inFrames", 0, MOST_FRAMES) if overlap else 0
         key = start + (way or 0 if index else 0)
+        _note_overlap(overlap)
         if end is not None and not is_all:
             ends.append(end)
         if not text or not text.strip():
-            entry.problems.warn(entry.path_of("positive"), "holds no words; left out")
-        elif key in texts:
+            continue
+        if key in texts:
             message = f"begins at frame {start} like another; blends are not converted"
             entry.problems.error(entry.path, f"{message}; keep one", start)
         else:
@@ -106,10 +119,35 @@ def _listed(prompts: Fields) -> tuple[dict[int, str], dict[int, int], int | None
     return texts, starts, max(ends, default=None)
 
 
+def _note_overlap(overlap: Fields | None) -> None:
+    """Say of an overlap that it is a straight line here, and as long as the way in."""
+    if overlap is None:
+        return
+    for key in ("outFrames", "custom"):
+        overlap.take(key)
+    if overlap.take("type") not in (None, "linear"):
+        message = "becomes a linear way, as long as inFrames says"
+        overlap.problems.warn(overlap.path_of("type"), message, overlap.data["type"])
+
+
+def _frames_of(keyframes: Iterable[Any]) -> Iterator[int]:
+    for keyframe in keyframes:
+        frame = as_integer(keyframe.get("frame")) if isinstance(keyframe, dict) else None
+        if frame is not None and 0 <= frame <= MOST_FRAMES:
+            yield frame
+
+
 def _common(prompts: Fields) -> tuple[str, str]:
     common = prompts.object("commonPrompt")
     position = prompts.take("commonPromptPos") or "append"
     text = (common.text("positive") or "") if common else ""
+    if common:
+        common.take("name")
+        if text and common.boolean("allFrames") is False:
+            message = "holds at some frames only; here it holds throughout"
+            prompts.problems.warn(common.path_of("allFrames"), message)
+        for key in ("from", "to", "overlap"):
+            common.take(key)
     if common and common.text("negative"):
         message = "negative prompts are not offered (no guidance); left out"
         prompts.problems.warn(common.path_of("negative"), message)

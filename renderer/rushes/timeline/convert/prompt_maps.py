@@ -10,17 +10,17 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from rushes.presets.kinds import Method, Mode
-from rushes.text import shortened
 from rushes.timeline.convert.frame_numbers import read_frame
 from rushes.timeline.fields import Fields, as_integer
 from rushes.timeline.nearby import base_name
 from rushes.timeline.plan.lengths import MOST_FRAMES
-from rushes.timeline.problems import ITEM_LIMIT
 from rushes.timeline.read.schedules import parse_deforum
 from rushes.timeline.times import exact_rate
 
 MapKind = Literal["animatediff", "fizznodes", "deforum", "parseq", "a1111"]
 
+_DEFORUM_PROMPTS = ("prompts", "animation_prompts")  # of the web UI, and of the notebook
+_DEFORUM_NEGATIVE = ("animation_prompts_negative", "negative_prompts")
 _FRAME = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
@@ -53,7 +53,7 @@ def detect_kind(document: dict[str, Any]) -> MapKind | None:
     """Return the tool that a prompt map is from."""
     if "prompt_map" in document:
         return "animatediff"
-    if isinstance(document.get("prompts"), dict):
+    if any(isinstance(document.get(key), dict) for key in _DEFORUM_PROMPTS):
         return "deforum"
     return "fizznodes" if any(_FRAME.fullmatch(key) for key in document) else None
 
@@ -106,12 +106,17 @@ def read_deforum(document: Fields) -> PromptMap:
 
     Source: deforum-art/sd-webui-deforum: scripts/deforum_helpers/animation_key_frames.py
     """
-    prompts = document.object("prompts") or Fields({}, "prompts", document.problems)
+    named = next((key for key in _DEFORUM_PROMPTS if document.data.get(key)), "prompts")
+    prompts = document.object(named) or Fields({}, named, document.problems)
     is_video = document.take("animation_mode") == "Video Input"
     length = document.integer("max_frames", 1, MOST_FRAMES)
-    if document.take("animation_prompts_negative"):
-        message = "negative prompts are not offered (no guidance); left out"
-        document.problems.warn("animation_prompts_negative", message)
+    for key in _DEFORUM_NEGATIVE:
+        if document.take(key):
+            message = "negative prompts are not offered (no guidance); left out"
+            document.problems.warn(key, message)
+    positive = [
+        document.text(key) or "" for key in ("animation_prompts_positive", "positive_prompts")
+    ]
     width, height = (document.integer(key, 1, 100_000) for key in ("W", "H"))
     return PromptMap(
         prompts=_read_prompts(prompts, list(prompts.data), length and length - 1),
@@ -122,7 +127,9 @@ def read_deforum(document: Fields) -> PromptMap:
         mode="video" if is_video else "text",
         noise_scale=_read_strength(document, is_video),
         audio=_read_soundtrack(document),
-        prefix=document.text("animation_prompts_positive") or "",
+        prefix=", ".join(
+            dict.fromkeys(words.strip(" ,") for words in positive if words.strip(" ,"))
+        ),
         input=_read_video(document, is_video),
     )
 
@@ -219,14 +226,10 @@ def _read_strength(document: Fields, is_video: bool) -> list[tuple[int, float]]:
 def _read_soundtrack(document: Fields) -> Any:
     choice, path = document.take("add_soundtrack"), document.take("soundtrack_path")
     if choice == "File" and isinstance(path, str) and path:
-        return {"uri": path}
+        if "://" not in path:
+            return {"uri": path}
+        name = base_name(path)
+        message = f"is not fetched; save it beside the timeline as {name}"
+        document.problems.warn("soundtrack_path", message, path)
+        return {"uri": name}
     return {"None": "none", "Init Video": "input"}.get(choice) if isinstance(choice, str) else None
-
-
-def note_unread(document: Fields) -> None:
-    """List once the settings of a converted file that a timeline cannot hold."""
-    keys = document.unread()
-    if keys:
-        names = ", ".join(shortened(key, 40) for key in keys[:ITEM_LIMIT])
-        more = f" and {len(keys) - ITEM_LIMIT} more" if len(keys) > ITEM_LIMIT else ""
-        document.problems.note("", f"not converted: {names}{more}", keys)

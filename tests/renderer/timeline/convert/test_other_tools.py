@@ -155,3 +155,119 @@ def test_prompt_travel_keeps_the_words_for_all_frames() -> None:
     ext = converted.document["ext"]
     assert (ext["prefix"], ext["suffix"]) == ("1girl, meadow", "best")
     assert '"(smile:0.8)" means nothing here' in said(converted)
+
+
+# --- nothing is lost -----------------------------------------------------------------------------
+
+LEAVES_TOLD: dict[str, dict[str, Any]] = {
+    "deforum": {
+        "max_frames": 60,
+        "prompts": {"0": "a cat --neg ugly", "max_f/2": "a dog", "garbage": "a lion"},
+        "positive_prompts": "film grain",
+        "negative_prompts": "blurry",
+        "animation_prompts": {"0": "older words"},
+        "animation_mode": "Video Input",
+        "video_init_path": "https://host/clip.mp4",
+        "mask_file": "mask.png",
+        "init_image": "start.png",
+        "cn_1_vid_path": "depth.mp4",
+        "add_soundtrack": "File",
+        "soundtrack_path": "https://host/song.mp3",
+        "seed_schedule": "0:(3)",
+        "zoom": "0:(1.02)",
+    },
+    "animatediff": {
+        "prompt_map": {"0": "a cat", "16": "a dog", "x": "a lion"},
+        "prompt": ["other words"],
+        "n_prompt": ["blurry"],
+        "lora_map": {"film": 1},
+        "controlnet_map": {"input_image_dir": "poses"},
+        "output": {"fps": 8, "format": "gif", "encode_param": {"crf": 10, "preset": "slow"}},
+        "steps": 20,
+    },
+    "parseq": {
+        "meta": {"generated_by": "sd_parseq"},
+        "prompts": {
+            "promptList": [
+                {"positive": "a cat", "from": 0, "to": 9, "weight": 2},
+                {"positive": "a dog", "from": 9, "to": 30, "overlap": {"type": "custom"}},
+                {"positive": "a lion", "from": 30, "to": 40, "enabled": False},
+            ],
+            "commonPrompt": {"positive": "film", "negative": "no", "allFrames": False, "from": 3},
+        },
+        "options": {"output_fps": "20", "bpm": 140},
+        "keyframes": [{"frame": 0, "info": "start"}],
+        "timeSeries": [{"alias": "drums"}],
+        "locked": True,
+    },
+}
+# What becomes times, is named with its array, or is of the tool's own page.
+ELSEWHERE = {
+    "max_frames",
+    "from",
+    "to",
+    "frame",
+    "info",
+    "alias",
+    "input_image_dir",
+    "generated_by",
+}
+
+
+def leaves(value: Any, key: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [leaf for name, inner in value.items() for leaf in leaves(inner, name)]
+    if isinstance(value, list):
+        return [leaf for inner in value for leaf in leaves(inner, key)]
+    return [(key, value)]
+
+
+@pytest.mark.parametrize("name", LEAVES_TOLD)
+def test_every_key_is_in_the_timeline_or_is_named(name: str) -> None:
+    document = LEAVES_TOLD[name]
+    converted = convert(document)
+    told = json.dumps(converted.document) + said(converted)
+    for key, value in leaves(document):
+        if key not in ELSEWHERE:
+            assert str(value) in told or key in told, (key, value, told)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        (LEAVES_TOLD["deforum"], "not converted: animation_prompts, mask_file, init_image"),
+        (LEAVES_TOLD["deforum"], "soundtrack_path: is not fetched; save it beside the timeline"),
+        (
+            LEAVES_TOLD["animatediff"],
+            "words or pictures that are not converted: prompt, controlnet",
+        ),
+        (LEAVES_TOLD["parseq"], 'promptList[2].enabled: is false; "a lion" is left out'),
+        (LEAVES_TOLD["parseq"], "overlap.type: becomes a linear way"),
+        (LEAVES_TOLD["parseq"], "commonPrompt.allFrames: holds at some frames only"),
+    ],
+)
+def test_words_and_pictures_that_are_left_out_are_a_warning(
+    document: dict[str, Any], words: str
+) -> None:
+    warnings = [each for each in convert(document).problems if each.severity == "warning"]
+    assert words in "\n".join(map(str, warnings))
+
+
+def test_positive_words_of_the_newer_key_and_prompts_of_the_notebook_count() -> None:
+    found = convert({"animation_prompts": {"0": "a cat"}, "positive_prompts": "film"})
+    assert blocks(found) == [(0, "a cat")]
+    assert found.document["ext"]["prefix"] == "film"
+
+
+def test_what_the_web_ui_puts_behind_a_prompt_is_not_taken_for_words() -> None:
+    text = "girl\n0: a cat\n8: a dog\nbest\nNegative prompt: bad hands\nmore of it\n"
+    found = convert(f"{text}Steps: 20, Sampler: Euler, Seed: 5")
+    assert (found.document["ext"]["prefix"], found.document["ext"]["suffix"]) == ("girl", "best")
+    assert "line 5: negative prompts are not offered" in said(found)
+    assert "line 7: settings of an image are not converted" in said(found)
+
+
+@pytest.mark.parametrize("line", ["4-8: b", "-4: b", "1.5: b"])
+def test_a_line_that_begins_with_an_odd_frame_is_refused(line: str) -> None:
+    with pytest.raises(TimelineError, match="line 2: does not begin with one whole frame number"):
+        convert(f"0: a\n{line}")
