@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -57,12 +57,16 @@ class ChunkReader:
     def read(self, chunk: Chunk) -> ChunkSource:
         """Read the inputs of a chunk."""
         frames = self._frames(self._input, chunk)
-        steering = chunk.steering
-        if chunk.given_file is not None:
+        source = ChunkSource(ChunkInputs(video=_tensor(frames)), frames)
+        if chunk.steering is not None:
+            source = self._steered(chunk, chunk.steering, frames)
+        if chunk.given_file is not None:  # beside its control, of which later chunks go on
             given = self._given_frames(chunk.given_file, chunk.num_frames)
-            return ChunkSource(ChunkInputs(given=given), given.numpy())
-        if steering is None:
-            return ChunkSource(ChunkInputs(video=_tensor(frames)), frames)
+            source = ChunkSource(replace(source.inputs, given=given), given.numpy())
+        return source
+
+    def _steered(self, chunk: Chunk, steering: Steering, frames: Frames | None) -> ChunkSource:
+        """Return what VACE takes beside the input frames."""
         shown, control, masks = frames, None, None
         if self._plan.has_control_frames:
             found = frames if self._plan.input_is_control else self._frames(self._control, chunk)

@@ -118,6 +118,20 @@ def test_each_of_them_changes_the_picture(name: str, tmp_path: Path) -> None:
     assert len({manifest["frames_sha256"] for manifest in made}) == len(choices)
 
 
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [("self-forcing", "control.mp4"), ("causal-forcing-framewise", "face.png")],
+)
+def test_a_control_video_goes_on_behind_a_given_beginning(
+    name: str, beginning: str, tmp_path: Path
+) -> None:
+    room = Room(tmp_path, name)
+    given: dict[str, Any] = {"first_frame": beginning, "duration": 1.2}
+    steered = room.render(control="control.mp4", **given)
+    assert steered["plan"]["chunks"][0]["given_file"] == beginning
+    assert steered["frames_sha256"] != room.render(**given)["frames_sha256"]
+
+
 def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
     room = Room(tmp_path, LONG_MEMBER)
     with pytest.raises(ConfigError, match="has no VACE"):
