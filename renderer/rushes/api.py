@@ -46,20 +46,23 @@ def load_timeline(
     *,
     strict: bool = False,
     allow_version: bool = False,
+    allow_outside: bool = False,
     pipeline: str | None = None,
     folders: Folders | None = None,
 ) -> TimelineDocument:
     """Read a timeline or workflow: a file, or a document as ``json.load`` returns it.
 
     ``strict`` turns unknown keys and sizes that would be rounded into errors; ``allow_version``
-    accepts unknown versions; ``pipeline`` is used instead of the document's own. LoRA files are
-    looked for beside the timeline and in ``folders``, which are this machine's unless given.
+    accepts unknown versions, ``allow_outside`` files outside the document's folder; ``pipeline`` is
+    used instead of the document's own. LoRA files are looked for beside the timeline and in
+    ``folders``, which are this machine's unless given.
     Raises: TimelineError with a line for each fault; MissingFileError.
     """
     return open_source(
         source,
         strict=strict,
         allow_version=allow_version,
+        allow_outside=allow_outside,
         pipeline=pipeline,
         lora_folders=(folders or machine_folders()).loras,
     )
@@ -71,6 +74,7 @@ def check(
     preset: str | None = None,
     strict: bool = False,
     allow_version: bool = False,
+    allow_outside: bool = False,
     pipeline: str | None = None,
     folders: Folders | None = None,
 ) -> list[Problem]:
@@ -87,6 +91,7 @@ def check(
         source,
         strict=strict,
         allow_version=allow_version,
+        allow_outside=allow_outside,
         pipeline=pipeline,
         lora_folders=lora_folders,
         preset=chosen,

@@ -24,6 +24,11 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
         folder = asked.farm.folder
         Image.new("RGB", (64, 64), "red").save(folder / "here.png")
         (folder / "words.png").write_text("no picture" * 100)
+        others = tmp_path_factory.mktemp("others")
+        Image.new("RGB", (64, 64), "blue").save(others / "secret.png")
+        write_sound(others / "secret.m4a")
+        for name in ("secret.png", "secret.m4a"):
+            (folder / name).symlink_to(others / name)
         write_clip(folder / "clip.mp4")
         write_sound(folder / "sound.m4a")
         write_lora(folder / "loras" / "film.safetensors")
@@ -111,6 +116,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "sound gone": (shot(ext={"audio": {"uri": "gone.wav"}}), "gone.wav: there is no such file"),
     "no sound": (shot(ext={"audio": {"uri": "here.png"}}), "here.png: holds no sound"),
     "sound of no input": (shot(ext={"audio": "input"}), "this is text to video, without one"),
+    "sound outside": (shot(ext={"audio": {"uri": "/etc/passwd"}}), "/etc/passwd is outside the"),
+    "clip outside": (shot(ext={"inputs": [{"uri": "../clip.mp4"}]}), "clip.mp4 is outside the"),
+    "mask outside": (
+        shot(ext={"control": {"input": "clip.mp4", "mask": "/dev/zero"}}),
+        "/dev/zero is outside the",
+    ),
+    "picture behind a link": (shot(refImages=["secret.png"]), "secret.png is outside the"),
+    "sound behind a link": (shot(ext={"audio": {"uri": "secret.m4a"}}), "secret.m4a is outside"),
     "unknown codec": (shot(ext={"output": {"codec": "mpeg9"}}), "codec 'mpeg9'"),
     "codec of another file": (shot(ext={"output": {"codec": "prores"}}), "do not hold prores"),
     "crf of another codec": (shot(ext={"output": {"crf": 60}}), "crf is 60; h264 takes"),

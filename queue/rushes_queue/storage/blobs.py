@@ -61,7 +61,7 @@ def put_blob(storage: Storage, path: Path, *, again: bool = False) -> BlobRef:
         key = blob_key(sha256)
         entry = storage.entry(key)
         if again or entry is None or entry.size != ref.size:
-            storage.put_source(key, source)
+            storage.put_source(key, source, is_private=True)
             _refuse_other_size(storage, key, ref)
         elif datetime.now(UTC) - entry.modified > _FRESH:
             storage.touch(key)

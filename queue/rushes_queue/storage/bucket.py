@@ -94,7 +94,7 @@ class BucketStorage(Storage):
         self._patience_seconds = patience_seconds
         self._clients: dict[int, S3Client] = {}
 
-    def put_source(self, key: str, source: SourceFile) -> None:
+    def put_source(self, key: str, source: SourceFile, *, is_private: bool = False) -> None:
         place = self._place(key)
         transfer = _transfer(source.size)
 

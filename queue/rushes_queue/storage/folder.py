@@ -26,6 +26,7 @@ from rushes_queue.storage.storage import LARGEST_READ, Entry, Storage
 from rushes_queue.storage.whole_files import refusing_full_disk, write_whole
 
 _BLOCK = 1 << 20
+_PRIVATE_MODE = 0o640  # for the user of the farm and those of its group
 # Another process may remove an empty folder after it is made and before it is filled.
 _ATTEMPTS_TO_FILL_A_FOLDER = 20
 _ATTEMPTS_TO_EMPTY_A_FOLDER = 10  # others may write to it; NFS keeps open files
@@ -43,8 +44,13 @@ class FolderStorage(Storage):
         super().__init__(str(folder))
         self._folder = folder
 
-    def put_source(self, key: str, source: SourceFile) -> None:
-        self._put(key, lambda file: shutil.copyfileobj(source, file, _BLOCK), restart=source.rewind)
+    def put_source(self, key: str, source: SourceFile, *, is_private: bool = False) -> None:
+        def write(file: BinaryIO) -> None:
+            if is_private:
+                os.fchmod(file.fileno(), _PRIVATE_MODE)
+            shutil.copyfileobj(source, file, _BLOCK)
+
+        self._put(key, write, restart=source.rewind)
 
     def put_bytes(self, key: str, data: bytes, if_absent: bool = False) -> bool:
         return self._put(key, lambda file: _write(file, data), if_absent=if_absent)

@@ -53,7 +53,7 @@ class Storage(ABC):
             self.put_source(key, source)
 
     @abstractmethod
-    def put_source(self, key: str, source: SourceFile) -> None:
+    def put_source(self, key: str, source: SourceFile, *, is_private: bool = False) -> None:
         """Store an open file from its start."""
 
     @abstractmethod

@@ -29,9 +29,9 @@ class Counting(FolderStorage):
         self.folder = folder
         self.done: list[str] = []
 
-    def put_source(self, key: str, source: SourceFile) -> None:
+    def put_source(self, key: str, source: SourceFile, *, is_private: bool = False) -> None:
         self.done.append("put")
-        super().put_source(key, source)
+        super().put_source(key, source, is_private=is_private)
 
     def touch(self, key: str) -> None:
         self.done.append("touch")
@@ -93,7 +93,7 @@ def test_a_damaged_blob_is_mended(
 
 def test_a_storage_that_keeps_less_than_it_was_given_is_refused(clip: Path, tmp_path: Path) -> None:
     class Losing(FolderStorage):
-        def put_source(self, key: str, source: SourceFile) -> None:
+        def put_source(self, key: str, source: SourceFile, *, is_private: bool = False) -> None:
             self.put_bytes(key, source.read()[:3])
 
     with pytest.raises(DamagedBlobError, match=r"kept 3 of 6 bytes; do not use it"):
@@ -174,3 +174,10 @@ def test_content_that_is_gone_is_told_by_the_name_of_its_file(
 def test_a_reference_of_a_stranger_is_checked(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         BlobRef.model_validate({"sha256": HASH, "size": 6, "name": "clip.mp4"} | change)
+
+
+def test_only_the_owner_and_the_group_can_read_a_blob_in_a_folder(
+    clip: Path, tmp_path: Path
+) -> None:
+    put_blob(FolderStorage(tmp_path / "storage"), clip)
+    assert (tmp_path / "storage" / KEY).stat().st_mode & 0o777 == 0o640

@@ -91,6 +91,10 @@ class LoadFlags:
     allow_version: Annotated[
         bool, typer.Option("--allow-version", help="Accept versions that are unknown.")
     ] = False
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Accept files named outside the timeline's folder."),
+    ] = False
     lora_dir: Annotated[
         list[Path] | None,
         typer.Option(help="Folder with LoRA files; may be repeated. Also RUSHES_LORA_DIR."),
@@ -137,6 +141,7 @@ class LoadFlags:
             source=file.shown,
             strict=self.strict,
             allow_version=self.allow_version,
+            allow_outside=self.allow_outside,
             lora_folders=lora_folders,
             pipeline=self.pipeline,
             preset=preset,

@@ -21,6 +21,7 @@ from rushes.timeline.pipelines import PipelineChoice
 from rushes.timeline.problems import Problem, Problems, describe, short_value
 from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
 from rushes.timeline.read.lifting import Lifted, lift_texts
+from rushes.timeline.read.outside import refuse_outside
 from rushes.timeline.read.prompt_lines import CONVERT
 from rushes.timeline.read.timeline_file import read_timeline
 from rushes.timeline.read.workflow_file import FORMAT, read_workflow
@@ -64,6 +65,7 @@ def load_timeline(
     *,
     strict: bool = False,
     allow_version: bool = False,
+    allow_outside: bool = False,
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
     preset: Preset | None = None,
@@ -73,7 +75,8 @@ def load_timeline(
     """Read a file of any known kind.
 
     ``strict`` turns unknown keys and sizes that would be rounded into errors; ``allow_version``
-    accepts unknown versions; ``pipeline`` is the pipeline to use instead of the file's, ``preset``
+    accepts unknown versions; ``allow_outside`` accepts files outside the document's folder;
+    ``pipeline`` is the pipeline to use instead of the file's, ``preset``
     is the preset to render with, if it was chosen already. ``kept_at`` is where its content is, if
     not at the path; ``source`` is its name in problems.
     Raises: MissingFileError when there is no such file.
@@ -90,6 +93,7 @@ def load_timeline(
                 lifted.data,
                 strict=strict,
                 allow_version=allow_version,
+                allow_outside=allow_outside,
                 pipeline=pipeline,
                 preset=preset,
                 nearby=Nearby(
@@ -125,6 +129,7 @@ def parse_timeline(
     *,
     strict: bool = False,
     allow_version: bool = False,
+    allow_outside: bool = False,
     lora_folders: Sequence[Path] = (),
     pipeline: str | None = None,
     preset: Preset | None = None,
@@ -139,13 +144,16 @@ def parse_timeline(
     timeline = None
     document = read_json(data, problems)
     reader = _choose_reader(document, problems) if document is not MALFORMED else None
+    nearby = nearby or Nearby(lora_folders)
     if reader is not None:
         timeline = reader(
             Fields(document, "", problems),
             allow_version=allow_version,
-            nearby=nearby or Nearby(lora_folders),
+            nearby=nearby,
             choice=PipelineChoice(pipeline, preset),
         )
+        if not allow_outside:
+            refuse_outside(timeline, nearby, problems)
         problems.note_unknown_keys()
     found = tuple(problems)
     if timeline is None or problems.has_errors:
