@@ -24,7 +24,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from floor import GPUS, floor
+from rushes.bench.floor import GPUS, floor
 from rushes.models.dit import CausalDit
 from rushes.models.stream_vae import StreamVAE
 from rushes.presets.preset import Preset, load_preset

@@ -52,6 +52,7 @@ _PANELS = {
     },
     "This machine": {
         "doctor": "machine.doctor",
+        "bench": "machine.bench",
         "config": "machine.config",
         "models": "machine.models",
     },

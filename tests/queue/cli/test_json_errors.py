@@ -40,6 +40,7 @@ FAILURES = {
     "prune": (f"--older-than 1d {NO_BROKER}", 5),
     "reconcile": ("--storage ftp://x", 3),
     "doctor": ("nothing", 2),
+    "bench": ("--preset none", 3),
     "config show": ("", 3),
     "config path": ("", 3),
     "models list": ("", 3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,12 @@ from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import CausalDit
 from rushes.models.rope import RotaryEmbedding
-from rushes.models.stream_vae import StreamVAE
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset
-from rushes.weights.autoencoders import vae_config
+from rushes.weights.autoencoders import empty_autoencoder
 from rushes.weights.networks import dit_config
+
+_CHANNELS = 16  # of latents
 
 
 @dataclass(frozen=True)
@@ -39,41 +41,34 @@ GPUS = {
 }
 
 
-def floor(preset: Preset, size: str, num_steps: int, gpu: Gpu) -> dict[str, float]:
+def known_gpu(name: str) -> Gpu | None:
+    """Return the figures of a GPU by the name that its driver gives it, if they are known."""
+    plain = name.lower().replace(" ", "")
+    return next((gpu for key, gpu in GPUS.items() if key in plain), None)
+
+
+@torch.inference_mode()
+def floor(
+    preset: Preset,
+    size: str,
+    num_steps: int,
+    gpu: Gpu,
+    vae_type: VaeType = "wan",
+    num_blocks: int | None = None,
+) -> dict[str, float]:
     """Return the least milliseconds of the stages on a GPU: its arithmetic or its memory.
 
     Operations are counted on tensors without values; every pass reads all weights once.
     """
     width, height = map(int, size.split("x"))
-    latent = (height // 8, width // 8)
-    grid = (latent[0] // 2, latent[1] // 2)
-    with torch.device("meta"):
-        dit, vae = CausalDit(dit_config(preset)), StreamVAE(vae_config(preset, "wan")).to("meta")
-    config = dit.config
-    cache = RollingKVCache(
-        SlotSizes(
-            num_blocks=config.num_layers,
-            num_heads=config.num_heads,
-            head_dim=config.head_dim,
-            frame_tokens=grid[0] * grid[1],
-            window=preset.chunk.window,
-            device="meta",
-        ),
-        sinks=preset.chunk.sinks,
-    )
+    vae = empty_autoencoder(preset, vae_type)
     num_frames = preset.chunk.latent_frames
-    for start in range(0, preset.chunk.window + num_frames, num_frames):
-        cache.begin_chunk(start, num_frames)
-    prompt = dit.prompt_keys(torch.empty(1, config.text_len, config.dim, device="meta"))
-    rotary = RotaryEmbedding(config.head_dim, "meta").factors([0], num_frames, *grid)
-    latents = torch.empty(1, num_frames, config.in_dim, *latent, device="meta")
-    timesteps = torch.empty(1, num_frames, device="meta")
+    latents = torch.empty(1, num_frames, _CHANNELS, height // 8, width // 8, device="meta")
     pixels = torch.empty(1, 4 * num_frames, 3, height, width, device="meta")
     encoder_cache, decoder_cache = FeatureCache(), FeatureCache()
-    vae.encode(pixels[:, :1], encoder_cache, normalise=False)
+    vae.to("meta").encode(pixels[:, :1], encoder_cache, normalise=False)
     vae.decode(latents[:, :1], decoder_cache)
-
-    dit_pass = least_ms(gpu, dit, lambda: dit(latents, timesteps, rotary, cache, prompt))
+    dit_pass = _pass_ms(preset, latents, gpu, num_blocks)
     return {
         "encode": least_ms(
             gpu, vae.encoder, lambda: vae.encode(pixels, encoder_cache, normalise=False)
@@ -82,6 +77,30 @@ def floor(preset: Preset, size: str, num_steps: int, gpu: Gpu) -> dict[str, floa
         "clean pass": dit_pass,
         "decode": least_ms(gpu, vae.decoder, lambda: vae.decode(latents, decoder_cache)),
     }
+
+
+def _pass_ms(preset: Preset, latents: Tensor, gpu: Gpu, num_blocks: int | None) -> float:
+    """Return the least milliseconds of a pass of the network over a chunk with a full window."""
+    config = dit_config(preset)
+    config = replace(config, num_layers=num_blocks or config.num_layers)
+    num_frames, grid = latents.shape[1], (latents.shape[3] // 2, latents.shape[4] // 2)
+    with torch.device("meta"):
+        dit = CausalDit(config)
+    sizes = SlotSizes(
+        num_blocks=config.num_layers,
+        num_heads=config.num_heads,
+        head_dim=config.head_dim,
+        frame_tokens=grid[0] * grid[1],
+        window=preset.chunk.window,
+        device="meta",
+    )
+    cache = RollingKVCache(sizes, sinks=preset.chunk.sinks)
+    for start in range(0, preset.chunk.window + num_frames, num_frames):
+        cache.begin_chunk(start, num_frames)
+    prompt = dit.prompt_keys(torch.empty(1, config.text_len, config.dim, device="meta"))
+    rotary = RotaryEmbedding(config.head_dim, "meta").factors([0], num_frames, *grid)
+    timesteps = torch.empty(1, num_frames, device="meta")
+    return least_ms(gpu, dit, lambda: dit(latents, timesteps, rotary, cache, prompt))
 
 
 def least_ms(gpu: Gpu, module: nn.Module, run: Callable[[], Tensor]) -> float:
