@@ -24,7 +24,7 @@ def flower(farm: RunningFarm) -> Iterator[str]:
     port = free_port()
     with (farm.folder / "flower.log").open("wb") as log:
         process = subprocess.Popen(
-            [*RUSHES, "flower", f"--port={port}", "--inspect-timeout=10000"],
+            [*RUSHES, "flower", f"--port={port}", "--inspect-timeout=2000"],
             env=farm.environment | {"FLOWER_UNAUTHENTICATED_API": "true"},
             stdout=log,
             stderr=log,
@@ -48,13 +48,16 @@ def ask(url: str) -> Any:
 def test_flower_shows_workers_queues_and_doorbells(running: RunningFarm) -> None:
     name = f"celery@{running.start_worker().name}"
     with flower(running) as api:
+        queues: list[str] = []
 
-        def find_queues() -> list[str]:
+        def are_queues_shown() -> bool:
+            """Ask all workers, which takes Flower as long as its time-out."""
             found = ask(f"{api}/workers?refresh=1").get(name, {})
-            return [queue["name"] for queue in found.get("active_queues", [])]
+            queues[:] = [queue["name"] for queue in found.get("active_queues", [])]
+            return bool(queues)
 
-        wait_until(lambda: bool(find_queues()), (running.folder / "flower.log").read_text)
-        assert find_queues() == [f"tiny.any.{priority}" for priority in ("high", "normal", "low")]
+        wait_until(are_queues_shown, (running.folder / "flower.log").read_text)
+        assert queues == [f"tiny.any.{priority}" for priority in ("high", "normal", "low")]
 
         (job,) = running.submit(write_shot(running.folder / "shot.json"))
         running.wait([job])

@@ -12,11 +12,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 Finished = subprocess.CompletedProcess[str]
+
+# What a render imports while it runs.
+IMPORTED = (
+    *("av", "torch", "typer.rich_utils", "rich.progress"),
+    *("rushes.rendering.fitted", "rushes.rendering.render", "rushes.rendering.takes"),
+    *("rushes.shots.asked", "rushes.shots.at_hand", "rushes.shots.reproduction"),
+    *("rushes.video.read.reader", "rushes.video.write.writer", "rushes.video.contact_sheet"),
+    *("rushes.weights.networks", "rushes.weights.random_weights"),
+    *("rushes_queue.cli.timelines.render", "rushes_queue.cli.show.progress"),
+    "rushes_queue.local.machine_settings",
+)
 
 
 class WarmRushes:
@@ -58,8 +70,8 @@ class WarmRushes:
 
 def serve() -> None:
     """Fork a child for each request on stdin; answer with its exit code."""
-    import rushes_queue.cli.timelines.render  # noqa: F401
-
+    for module in IMPORTED:
+        import_module(module)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
