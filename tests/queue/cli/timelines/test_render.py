@@ -434,7 +434,7 @@ def heavy_imports(rushes: Rushes, *arguments: object, code: int = 0) -> set[str]
     [
         ("--help",),
         ("render", "--help"),
-        ("check", ROOT / "timelines" / "evolution.json"),
+        ("check", ROOT / "timelines" / "short-text.json"),
         ("plan", ROOT / "timelines" / "short-text.json"),
     ],
     ids=["help", "help of a command", "check", "plan"],
