@@ -203,6 +203,7 @@ LEAVES_TOLD: dict[str, dict[str, Any]] = {
 }
 # What becomes times, is named with its array, or is of the tool's own page.
 ELSEWHERE = {
+    *("animation_mode", "add_soundtrack"),  # which become modes
     "max_frames",
     "from",
     "to",
