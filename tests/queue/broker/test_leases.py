@@ -99,3 +99,14 @@ def test_a_job_that_a_worker_cannot_take_is_kept_from_it_longer_each_time(
         move_clock(timed, 1)
     assert timed.leases.claim(QUEUES, "new", ttl_ms=30_000) is not None
     assert timed.get(job).notes == {}
+
+
+def test_no_more_bells_ring_than_are_missing(timed: JobRecords) -> None:
+    jobs = {submit(timed, take) for take in range(4)}
+    timed.client.lpush(f"bells.{QUEUES[0]}", "a bell that waits")
+    rung = timed.leases.reap(ring_after_ms=0, bell_lists="bells.").bells
+    assert len(rung) == 3
+    assert {bell.job for bell in rung} < jobs
+    assert {bell.queue for bell in rung} == set(QUEUES)
+    timed.client.lpush(f"bells.{QUEUES[0]}", *"bcd")
+    assert timed.leases.reap(ring_after_ms=0, bell_lists="bells.").bells == ()

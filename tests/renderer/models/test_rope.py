@@ -10,7 +10,15 @@ from torch import Tensor
 
 from renders.tiny_models import normal
 from rushes.errors import ShapeError
-from rushes.models.rope import MAX_POSITION, RotaryEmbedding, axis_pairs, rotary_table, rotate
+from rushes.models.rope import (
+    MAX_POSITION,
+    RotaryEmbedding,
+    _turn_pairs,
+    axis_pairs,
+    rotary_table,
+    rotate,
+    turn,
+)
 
 HEAD_DIM = 20  # 6, 6 and 8 numbers turn with height, width and time
 Grid = tuple[int, int, int]
@@ -109,3 +117,11 @@ def test_each_axis_starts_again_at_frequency_one() -> None:
     assert frequencies[[0, 22, 43]].tolist() == [1.0, 1.0, 1.0]
     assert frequencies[21].item() == pytest.approx(10000 ** (-42 / 44), rel=1e-12)
     assert frequencies[42].item() == pytest.approx(10000 ** (-40 / 42), rel=1e-12)
+
+
+@pytest.mark.parametrize("beside", [(), (3,)], ids=["alone", "three side by side"])
+def test_where_there_are_no_complex_numbers_pairs_turn_alike(beside: tuple[int, ...]) -> None:
+    factors = ROTARY.factors([5], 2, 2, 3)
+    x = normal(1, 12, *beside, 2, HEAD_DIM)
+    by_hand = _turn_pairs(x.unflatten(-1, (-1, 2)), factors)
+    torch.testing.assert_close(by_hand, turn(x, factors), rtol=0, atol=1e-6)
