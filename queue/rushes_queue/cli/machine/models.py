@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 _COLUMNS = ("name", "state", "size", "licence", "commercial use", "repository", "what it is")
 _GIVES_WAY = (
     *(("what it is", 20), ("repository", 20), ("what it is", 0), ("repository", 0)),
-    *(("licence", 10), ("size", 0), ("commercial use", 7), ("licence", 0), ("name", 16)),
+    *(("licence", 10), ("size", 0), ("licence", 0), ("commercial use", 7), ("name", 16)),
 )
 _YES_NO = {True: "yes", False: "no", None: "unknown"}
 

@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 
 _GAP = 2
 _MARK = "…"
+_LEAST_COLUMN = 4  # characters; a column that may be left out is, before it gets narrower
 _NARROWEST = 20  # columns; narrower terminals are treated as this wide
 
 Steps = Sequence[tuple[str, int]]
@@ -67,13 +68,16 @@ def fit_columns(wanted: Mapping[str, int], width: int, gives_way: Steps) -> dict
 
     >>> fit_columns({"job": 8, "prompt": 40}, 30, [("prompt", 10)])
     {'job': 8, 'prompt': 20}
+    >>> fit_columns({"job": 8, "noise": 5}, 14, [("noise", 0)])
+    {'job': 8, 'noise': 0}
     """
     widths = dict(wanted)
     for name, least in gives_way:
         excess = table_width(widths) - width
         if excess <= 0:
             break
-        widths[name] = min(widths[name], max(widths[name] - excess, least))
+        width_left = min(widths[name], max(widths[name] - excess, least))
+        widths[name] = 0 if least == 0 and width_left < _LEAST_COLUMN else width_left
     return widths
 
 

@@ -27,8 +27,8 @@ HEADER = (
 )
 PROMPT_WIDTH = 40
 GIVES_WAY: Steps = (
-    *(("prompt", 16), ("transition", 5), ("steps", 7), ("prompt", 8), ("seed", 5), ("steps", 0)),
-    *(("noise", 0), ("seed", 0)),
+    *(("prompt", 16), ("transition", 5), ("steps", 7), ("prompt", 8)),
+    *(("noise", 0), ("steps", 0), ("seed", 0)),
 )
 
 

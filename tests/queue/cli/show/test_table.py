@@ -75,3 +75,8 @@ def test_a_paragraph_is_broken_between_words_on_a_terminal(
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 20
     assert " ".join(lines).split() == ["some", "words"] * 10
+
+
+def test_a_column_that_may_be_left_out_is_never_shown_too_narrow_to_read() -> None:
+    assert fit_columns({"job": 8, "noise": 5}, 14, [("noise", 0)])["noise"] == 0
+    assert fit_columns({"job": 8, "prompt": 9}, 15, [("prompt", 0)])["prompt"] == 5
