@@ -1,15 +1,18 @@
 """Check that a GPU computes what the CPU does, then measure it.
 
-    python benchmarks/gpu_check.py                      # 1.3B at 832x480 and 512x512, both formats
+    python benchmarks/gpu_check.py                      # 1.3B at 832x480 and 512x512, 1, 2, 4 steps
     python benchmarks/gpu_check.py --preset streamdiffusionv2-14b --formats fp8
 
 Nothing but a checkout is needed: weights are random. On the first GPU it compares, with a small and
 with a wide network, every stage of a short stream in float32 with the CPU, bfloat16 and fp8 with
 float32, each attention kernel that is installed with the plain one, and the noise that the GPU
 draws with that of ``--noise cuda``. Anything that is too far
-off ends it with exit code 1 before time is spent on figures. Then it measures each stage, the
-frames a second and the peak memory beside its estimate, and each kernel at the real sizes. The
-result is ``benchmarks/results/gpu-NAME.json``, with the GPU, all versions and the commit.
+off ends it with exit code 1 before time is spent on figures. Then it measures, for each size,
+autoencoder, number of steps and number of takes, frames a second, each stage, the share of the
+floor, and the peak memory beside its estimate; the launches of a chunk as the profiler sees them,
+and how often the host waits; and each attention kernel at the real sizes. After every line of the
+table the result is written: ``benchmarks/results/gpu-NAME.json``, with the GPU, all versions and
+the commit.
 
 A quick trial of the script itself on a CPU, with tiny shapes:
 
@@ -21,32 +24,37 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import subprocess
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from gpu_probe import probe
 from noise_check import check_noise
 from public_weights import fill
+from rushes.bench.measure import BenchOptions, measure
 from rushes.memory.estimate import estimate_memory
 from rushes.models.attention import SDPA, attend_plainly, chosen_kernel, load_kernel
+from rushes.models.autoencoder import Autoencoder
 from rushes.models.dit import CausalDit
 from rushes.models.quantise import quantise_blocks
 from rushes.models.stream_vae import StreamVAE
+from rushes.presets.kinds import VaeType
 from rushes.presets.preset import Preset, load_preset
-from rushes.rendering.manifest import peak_memory, versions
+from rushes.rendering.manifest import versions
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stream import Models
-from rushes.weights.autoencoders import vae_config
+from rushes.weights.autoencoders import empty_autoencoder
 from rushes.weights.device import choose_device, device_name
 from rushes.weights.networks import dit_config
 from short_stream import render_chunks
-from stages import commit, measure
 
 CPU = torch.device("cpu")
 FORMATS = ("bfloat16", "fp8")
@@ -59,20 +67,26 @@ _CHECKED_SIZE = (64, 64)
 
 
 def random_models(
-    preset: Preset, device: torch.device, form: str, num_blocks: int | None
+    preset: Preset,
+    device: torch.device,
+    form: str,
+    num_blocks: int | None,
+    vae_type: VaeType = "wan",
 ) -> Models:
     """Return networks with the same random weights whatever the device and the format."""
     dtype = torch.float32 if form == "float32" else torch.bfloat16
     config = dit_config(preset)
     with torch.device("meta"):
         dit = CausalDit(replace(config, num_layers=num_blocks or config.num_layers))
-        vae = StreamVAE(vae_config(preset, "wan"))
     dit = fill(dit, torch.float32)
+    vae = fill(empty_autoencoder(preset, vae_type), torch.float32).to(device, dtype)
+    if isinstance(vae, StreamVAE):
+        vae.arrange_weights()
     if form == "fp8":
         dit = quantise_blocks(dit, device, dtype)
     return Models(
         dit=dit if form == "fp8" else dit.to(device, dtype),
-        vae=fill(vae, torch.float32).to(device, dtype),
+        vae=cast("Autoencoder", vae),
         schedule=FlowSchedule(shift=preset.schedule.shift),
         normalise_encoded=preset.vae.normalise_encoded,
         device=device,
@@ -149,21 +163,48 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def measure_stages(preset: Preset, device: torch.device, form: str, args: Namespace) -> Any:
-    """Return milliseconds by stage, frames a second, and memory beside its estimate."""
+def measure_case(
+    preset: Preset, device: torch.device, form: str, options: BenchOptions, *, probes: bool
+) -> dict[str, Any]:
+    """Return the figures of one line of the table; with ``probes`` also launches and waits."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    models = random_models(preset, device, form, None)
-    by_stage, together = measure(preset, models, args)
-    width, height = map(int, args.size.split("x"))
-    estimate = estimate_memory(preset, width, height, quantise="fp8" if form == "fp8" else None)
-    return {
-        "ms_per_chunk": by_stage,
-        "ms_together": together,
-        "frames_per_second": preset.chunk.num_frames("video", is_first=False) * 1000 / together,
-        "peak_memory": peak_memory(device),
-        "estimated_memory": estimate.rendering,
-    }
+    models = random_models(preset, device, form, None, options.vae_type or "wan")
+    found = measure(preset, options, models)
+    estimate = estimate_memory(
+        preset,
+        *options.size,
+        vae_type=options.vae_type or "wan",
+        quantise="fp8" if form == "fp8" else None,
+        takes=options.takes,
+    )
+    found["estimated_memory"] = estimate.at_ease
+    if probes:
+        found["chunk"] = probe(models, preset, options)
+    return found
+
+
+def cases(args: Namespace, device: torch.device) -> Iterator[tuple[str, BenchOptions]]:
+    """Yield the lines of the table: format and options."""
+    for size in args.sizes.split(","):
+        for form in args.formats.split(","):
+            for vae_type in args.vae.split(","):
+                for steps in args.steps.split("/"):
+                    for takes in map(int, args.takes.split(",")):
+                        width, height = map(int, size.split("x"))
+                        yield (
+                            form,
+                            BenchOptions(
+                                device,
+                                torch.bfloat16,
+                                size=(width, height),
+                                steps=tuple(map(int, steps.split(","))),
+                                vae_type=vae_type,
+                                takes=takes,
+                                chunks=args.chunks,
+                                warmup=args.warmup,
+                            ),
+                        )
 
 
 def check(preset: Preset, device: torch.device) -> tuple[dict[str, Any], list[str]]:
@@ -191,13 +232,27 @@ def check(preset: Preset, device: torch.device) -> tuple[dict[str, Any], list[st
     return found, faults
 
 
+def commit() -> str:
+    """Return the short hash of the checkout's commit."""
+    result = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout.strip() or "unknown"
+
+
 def parse_arguments() -> Namespace:
     parser = argparse.ArgumentParser(description="Check a GPU against the CPU, then measure it.")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--preset", default="streamdiffusionv2-1.3b")
     parser.add_argument("--sizes", default="832x480,512x512", help="WIDTHxHEIGHT,...")
     parser.add_argument("--formats", default=",".join(FORMATS))
-    parser.add_argument("--steps", default="700,500")
+    parser.add_argument("--vae", default="wan,tae")
+    parser.add_argument("--steps", default="700/700,500/750,600,500,400", help="700/700,500/...")
+    parser.add_argument("--takes", default="1,2,4")
     parser.add_argument("--chunks", type=int, default=12, help="that are counted")
     parser.add_argument("--warmup", type=int, default=8, help="chunks before them")
     parser.add_argument("--json", type=Path, help="instead of benchmarks/results/gpu-NAME.json")
@@ -211,26 +266,33 @@ def main() -> None:
     print(json.dumps(checked, indent=1))
     if faults:
         sys.exit("\n".join(faults))
+    sizes = [tuple(map(int, size.split("x"))) for size in args.sizes.split(",")]
     figures: dict[str, Any] = {
         "device": device_name(device),
         "preset": preset.name,
-        "steps": args.steps,
         "attention": chosen_kernel(device, torch.bfloat16)[0],
+        "attention_ms": {
+            f"{width}x{height}": measure_kernels(preset, device, (width, height))
+            for width, height in sizes
+        },
         "checked": checked,
         "versions": versions(),
         "commit": commit(),
+        "table": [],
     }
-    for size in args.sizes.split(","):
-        width, height = map(int, size.split("x"))
-        figures[size] = {"attention_ms": measure_kernels(preset, device, (width, height))}
-        for form in args.formats.split(","):
-            sized = Namespace(**vars(args), size=size)
-            figures[size][form] = found = measure_stages(preset, device, form, sized)
-            print(f"{size} {form}: {found['frames_per_second']:.2f} frames a second")
     name = re.sub(r"[^a-z0-9]+", "-", device_name(device).lower()).strip("-")
     path = args.json or Path(__file__).parent / "results" / f"gpu-{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n")
+    for form, options in cases(args, device):
+        found = measure_case(preset, device, form, options, probes=options.takes == 1)
+        figures["table"].append({"format": form, **found})
+        path.write_text(json.dumps(figures, indent=1) + "\n")
+        share = found["share_of_floor"]
+        print(
+            f"{found['size']} {form} {found['vae']} {len(found['steps'])} steps "
+            f"{found['takes']} takes: {found['frames_per_second']:.2f} frames a second"
+            + (f", {share:.0%} of the floor's" if share else "")
+        )
     print(path)
 
 

@@ -1,28 +1,43 @@
-"""The benchmark of the stages runs on any machine, at a size that takes seconds."""
+"""The check of a GPU runs on any machine, in a form that takes seconds."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from checkout import ROOT
 
 
-def test_every_stage_is_measured_beside_its_floor() -> None:
+def test_the_check_of_a_gpu_runs_on_a_cpu(tmp_path: Path) -> None:
+    """What is compared is right here, and every line of the table is measured."""
     sources = os.pathsep.join(str(ROOT / name) for name in ("renderer", "queue"))
-    size = ("--size", "64x64", "--chunks", "1", "--warmup", "1")
+    short = ("--device", "cpu", "--preset", "tiny", "--sizes", "64x64", "--formats", "bfloat16")
+    lines = ("--steps", "700/700,500", "--vae", "tae", "--takes", "1,2")
+    written = tmp_path / "cpu.json"
     result = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "stages.py"), *size, "--gpu", "h100"],
+        [
+            *(sys.executable, str(ROOT / "benchmarks" / "gpu_check.py")),
+            *(*short, *lines, "--chunks", "1", "--warmup", "1", "--json", str(written)),
+        ],
         env=os.environ | {"PYTHONPATH": sources},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
     )
     assert result.returncode == 0, result.stderr
-    rows = {line[:12].strip(): line[12:].split() for line in result.stdout.splitlines()}
-    for stage in ("read", "encode", "denoise", "clean pass", "decode", "write", "together"):
-        assert float(rows[stage][0]) > 0, result.stdout
-    for stage in ("encode", "denoise", "clean pass", "decode", "together"):
-        assert float(rows[stage][1]) >= 0
-    assert "frames a second" in result.stdout
+    figures = json.loads(written.read_text())
+    assert figures["checked"]["tiny"]["float32"] == 0
+    assert figures["checked"]["tiny"]["bfloat16"] > 0
+    table = figures["table"]
+    assert [(len(line["steps"]), line["takes"]) for line in table] == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+    ]
+    assert all(line["frames_per_second"] > 0 for line in table)
+    probed = [line["chunk"] for line in table if line["takes"] == 1]
+    assert 0 < probed[0]["operations"] < probed[1]["operations"]

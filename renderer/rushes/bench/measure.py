@@ -66,8 +66,8 @@ class _Row:
     at_end: dict[str, float] = field(default_factory=dict)
 
 
-def measure(preset: Preset, options: BenchOptions) -> dict[str, Any]:
-    """Render chunks with random networks and return the figures, JSON-safe.
+def measure(preset: Preset, options: BenchOptions, models: Models | None = None) -> dict[str, Any]:
+    """Render chunks with random networks, or with these, and return the figures, JSON-safe.
 
     Frames a second are those of all takes together, from the median chunk; ``slowest`` and
     ``fastest`` are of single chunks. Reading and writing a file are measured by themselves here;
@@ -81,8 +81,10 @@ def measure(preset: Preset, options: BenchOptions) -> dict[str, Any]:
         for seed in range(options.takes)
     ]
     rows = [_Row(plan, StageClock(options.device)) for plan in plans]
-    arguments = (preset, options.device, options.dtype, vae_type, options.num_blocks)
-    _render(random_models(*arguments), preset, rows, options)
+    if models is None:
+        arguments = (preset, options.device, options.dtype, vae_type, options.num_blocks)
+        models = random_models(*arguments)
+    _render(models, preset, rows, options)
     return _figures(preset, replace(options, vae_type=vae_type), rows[0])
 
 
