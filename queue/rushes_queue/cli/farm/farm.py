@@ -10,7 +10,7 @@ import typer
 from rushes.errors import ConfigError
 from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.job_view import SHORT_ID, age, clock
 from rushes_queue.cli.show.table import Steps, print_table

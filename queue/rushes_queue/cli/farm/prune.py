@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.jobs.choosing import confirm
 from rushes_queue.cli.jobs.jobs import parse_duration
 from rushes_queue.cli.show.console import print_json, say

@@ -9,7 +9,7 @@ import typer
 from rushes.text import printable
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.states import State

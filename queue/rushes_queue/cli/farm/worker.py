@@ -14,7 +14,8 @@ import typer
 from rushes.errors import ConfigError
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
+from rushes_queue.cli.flags.folder_flags import FolderFlags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.show.console import say
 
 if TYPE_CHECKING:

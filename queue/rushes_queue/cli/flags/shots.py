@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
+from rushes_queue.cli.flags.load_flags import LoadFlags
+from rushes_queue.cli.flags.plan_flags import PlanFlags
+from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
 

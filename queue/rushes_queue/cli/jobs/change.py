@@ -9,7 +9,7 @@ import typer
 
 from rushes.errors import RushesError
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, confirm, end_with
 from rushes_queue.cli.show.console import faults_json, print_json
 from rushes_queue.jobs.public_json import SCHEMA_VERSION

@@ -11,7 +11,7 @@ import typer
 
 from rushes.text import printable
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument, end_with
 from rushes_queue.cli.show.console import faults_json, print_json, say
 from rushes_queue.cli.show.job_view import (

@@ -16,7 +16,11 @@ from rushes.errors import RushesError
 from rushes.text import printable
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.flags.folder_flags import FolderFlags
+from rushes_queue.cli.flags.load_flags import LoadFlags
+from rushes_queue.cli.flags.option_groups import takes_flags
+from rushes_queue.cli.flags.plan_flags import PlanFlags
+from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import FILES_HELP, TimelineFile, find_timelines
 from rushes_queue.cli.jobs.choosing import complete_jobs, complete_tags

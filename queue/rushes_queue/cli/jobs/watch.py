@@ -8,7 +8,7 @@ import typer
 
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.farm_flags import FarmFlags
-from rushes_queue.cli.flags.flags import takes_flags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.jobs.choosing import ChoiceFlags, JobsArgument
 from rushes_queue.cli.show.console import say
 from rushes_queue.jobs.states import FINISHED

@@ -14,7 +14,8 @@ from rushes.errors import MissingFileError
 from rushes.presets.default import REAL_PRESET
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.choices import complete_models
-from rushes_queue.cli.flags.flags import FolderFlags, takes_flags
+from rushes_queue.cli.flags.folder_flags import FolderFlags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.machine.fetch_loras import fetch_loras
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.table import print_table, table_lines

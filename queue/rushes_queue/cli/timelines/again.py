@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rushes_queue.cli.flags.flags import PlanFlags, ResultFlags
+from rushes_queue.cli.flags.plan_flags import PlanFlags
+from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.sharing import SharingFlags
 from rushes_queue.cli.flags.shots import Takes
 from rushes_queue.cli.show.console import say

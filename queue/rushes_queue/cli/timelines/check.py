@@ -12,7 +12,9 @@ import typer
 from rushes.errors import MissingFileError
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.flags.choices import complete_presets
-from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, takes_flags
+from rushes_queue.cli.flags.folder_flags import FolderFlags
+from rushes_queue.cli.flags.load_flags import LoadFlags
+from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.flags.timeline_files import FILES_HELP, find_timelines
 from rushes_queue.cli.show.console import print_json, say
 

@@ -10,7 +10,10 @@ import typer
 
 from rushes.presets.default import preset_of
 from rushes_queue.cli.flags.choices import complete_presets
-from rushes_queue.cli.flags.flags import InputFlags, LoadFlags, PlanFlags, takes_flags
+from rushes_queue.cli.flags.load_flags import LoadFlags
+from rushes_queue.cli.flags.option_groups import takes_flags
+from rushes_queue.cli.flags.plan_flags import PlanFlags
+from rushes_queue.cli.flags.result_flags import InputFlags
 from rushes_queue.cli.flags.shots import say_proposal
 from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import print_json, say

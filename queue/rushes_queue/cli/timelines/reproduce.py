@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rushes_queue.cli.flags.flags import FolderFlags, LoadFlags, PlanFlags, ResultFlags, takes_flags
+from rushes_queue.cli.flags.folder_flags import FolderFlags
+from rushes_queue.cli.flags.load_flags import LoadFlags
+from rushes_queue.cli.flags.option_groups import takes_flags
+from rushes_queue.cli.flags.plan_flags import PlanFlags
+from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.sharing import SharingFlags
 from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import TimelineFile

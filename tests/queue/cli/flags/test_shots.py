@@ -13,7 +13,9 @@ from renders.shots import block, timeline, write_timeline
 from rushes.errors import TimelineError
 from rushes.files.folders import Folders
 from rushes.timeline.plan.render_plan import RenderPlan
-from rushes_queue.cli.flags.flags import LoadFlags, PlanFlags, ResultFlags
+from rushes_queue.cli.flags.load_flags import LoadFlags
+from rushes_queue.cli.flags.plan_flags import PlanFlags
+from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.shots import Takes, default_preset, make_shots, warn_of
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 
