@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from rushes_queue.cli.flags.load_flags import LoadFlags
 from rushes_queue.cli.flags.plan_flags import PlanFlags
 from rushes_queue.cli.flags.result_flags import ResultFlags
+from rushes_queue.cli.flags.take_flags import TakeFlags
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
 
@@ -23,29 +22,6 @@ if TYPE_CHECKING:
     from rushes.timeline.plan.render_plan import RenderPlan
 
 
-@dataclass(frozen=True)
-class Takes:
-    """Which seeds to make a timeline with: one, so many, or these."""
-
-    seed: int | None = None
-    takes: int | None = None
-    seeds: str | None = None
-
-    def listed(self) -> list[int] | None:
-        """Return the seeds of the list, if there is one.
-
-        Raises: typer.BadParameter when it is not a list, or not the only option.
-        """
-        if self.seeds is None:
-            return None
-        if self.seed is not None or self.takes is not None:
-            raise typer.BadParameter("--seeds stands alone, without --seed and --takes")
-        parts = [part.strip() for part in self.seeds.split(",")]
-        if not all(part.isdecimal() and len(part) < 20 for part in parts):
-            raise typer.BadParameter(f"--seeds {self.seeds!r} is not a list of seeds; write 1,2,3")
-        return list(map(int, parts))
-
-
 def make_shots(
     timeline: TimelineFile,
     folders: Folders,
@@ -53,7 +29,7 @@ def make_shots(
     result: ResultFlags,
     loading: LoadFlags,
     *,
-    takes: Takes,
+    takes: TakeFlags,
     output: Path | None = None,
     choose: Callable[[str | None], str] | None = None,
 ) -> tuple[Preset, list[Shot]]:

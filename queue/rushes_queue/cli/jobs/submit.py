@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +20,12 @@ from rushes_queue.cli.flags.load_flags import LoadFlags
 from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.flags.plan_flags import PlanFlags
 from rushes_queue.cli.flags.result_flags import ResultFlags
-from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.flags.shots import make_shots, warn_of
+from rushes_queue.cli.flags.take_flags import TakeFlags
 from rushes_queue.cli.flags.timeline_files import FILES_HELP, TimelineFile, find_timelines
-from rushes_queue.cli.jobs.choosing import complete_jobs, complete_tags
+from rushes_queue.cli.jobs.job_flags import JobFlags
 from rushes_queue.cli.show.console import faults_json, print_json, say, say_error
 from rushes_queue.cli.show.job_view import shown_reason
-from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.jobs.record import WAITS
 from rushes_queue.jobs.states import State
 
@@ -48,37 +47,14 @@ def submit(
     planned: PlanFlags,
     result: ResultFlags,
     loading: LoadFlags,
+    takes: TakeFlags,
+    asked: JobFlags,
     places: FolderFlags,
     farm: FarmFlags,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Only its extension counts: the format of results."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Replaces every seed of the files.")] = None,
-    takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
-    priority: Annotated[Priority, typer.Option(help="high, normal or low.")] = "normal",
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A word to find the jobs by; may be repeated.", autocompletion=complete_tags
-        ),
-    ] = None,
-    after: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Wait until this job is done; may be repeated.", autocompletion=complete_jobs
-        ),
-    ] = None,
-    gpu_class: Annotated[
-        GpuClass, typer.Option(help="The smallest GPU that will do: gpu24 is one of 24 GB.")
-    ] = "any",
-    notify: Annotated[
-        list[str] | None, typer.Option(help="Web address to call at the end; may be repeated.")
-    ] = None,
-    new: Annotated[
-        bool, typer.Option("--new", help="Make a new job even of what was submitted before.")
-    ] = False,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Queue the good files even if others are bad.")
     ] = False,
@@ -94,23 +70,15 @@ def submit(
 ) -> None:
     """Check and plan timelines, store what they need, queue them, and print the jobs' ids."""
     from rushes_queue.farm.connections import FarmLinks
-    from rushes_queue.jobs.job_options import make_job_options
 
     if result.device != "auto":
         raise typer.BadParameter("--device is for rushes render; a worker computes where it runs")
     settings = farm.settings()
-    options = make_job_options(
-        priority=priority,
-        tags=tuple(tag or ()),
-        gpu_class=gpu_class,
-        notify=tuple(notify or ()),
-        nonce=secrets.token_hex(16) if new else None,
-    )
+    options = asked.options()
     links = FarmLinks.open(settings)
-    wanted = Takes(seed, takes, seeds)
     shots, faults = _make_all(
         *(find_timelines(timelines), places.folders(), planned, result, loading),
-        takes=wanted,
+        takes=takes,
         output=output,
         limits=settings.limits,
         options=options,
@@ -124,9 +92,7 @@ def submit(
             print_json(_answer([], faults))
         raise typer.Exit(max(fault.exit_code for fault in faults))
     warn_of([shot.plan for shot in shots])
-    if after:
-        found = tuple(links.store.find(job) for job in after)
-        options = make_job_options(**dict(options) | {"after": found})
+    options = asked.with_causes(options, links.store)
     jobs = _hand_in_all(links, shots, options, faults, as_json)
     _warn_of_waiting(links.store, jobs)
     if watch or fetch is not None:
@@ -176,7 +142,7 @@ def _make_all(
     result: ResultFlags,
     loading: LoadFlags,
     *,
-    takes: Takes,
+    takes: TakeFlags,
     output: Path | None,
     limits: Limits,
     options: JobOptions,

@@ -11,7 +11,7 @@ import typer
 from rushes_queue.cli.flags.plan_flags import PlanFlags
 from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.sharing import SharingFlags
-from rushes_queue.cli.flags.shots import Takes
+from rushes_queue.cli.flags.take_flags import TakeFlags
 from rushes_queue.cli.show.console import say
 from rushes_queue.cli.timelines.results import Manifest, render_all
 
@@ -64,14 +64,14 @@ def _say_whether_equal(recorded: Recorded, manifest: Manifest) -> None:
 
 
 def refuse_beside_again(
-    timeline: Path | None, planned: PlanFlags, result: ResultFlags, takes: Takes
+    timeline: Path | None, planned: PlanFlags, result: ResultFlags, takes: TakeFlags
 ) -> None:
     """Refuse what would make another result than the one of the manifest.
 
     Raises: typer.BadParameter that names it.
     """
     given = ["TIMELINE"] if timeline is not None else []
-    for flags, plain in ((planned, PlanFlags()), (result, ResultFlags()), (takes, Takes())):
+    for flags, plain in ((planned, PlanFlags()), (result, ResultFlags()), (takes, TakeFlags())):
         given += [
             f"--{each.name.replace('_', '-')}"
             for each in fields(flags)

@@ -14,7 +14,8 @@ from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.flags.plan_flags import PlanFlags
 from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.sharing import SharingFlags
-from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.flags.shots import make_shots, warn_of
+from rushes_queue.cli.flags.take_flags import TakeFlags
 from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import say
 from rushes_queue.cli.timelines.again import refuse_beside_again, render_again
@@ -29,6 +30,7 @@ def render(
     planned: PlanFlags,
     result: ResultFlags,
     loading: LoadFlags,
+    takes: TakeFlags,
     places: FolderFlags,
     sharing: SharingFlags,
     timeline: Annotated[Path | None, typer.Argument(help=FILE_HELP, show_default=False)] = None,
@@ -36,9 +38,6 @@ def render(
         Path | None,
         typer.Option("--output", "-o", help="Video to make; its extension decides the format."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None,
-    takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None,
-    seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where the same command was interrupted.")
     ] = False,
@@ -62,17 +61,16 @@ def render(
 
     sharing.check()
     folders = replace(places.folders(), loras=loading.lora_folders)
-    wanted = Takes(seed, takes, seeds)
     how: dict[str, Any] = {"force": force, "as_json": as_json, "resume": resume}
     if again is not None:
-        refuse_beside_again(timeline, planned, result, wanted)
+        refuse_beside_again(timeline, planned, result, takes)
         render_again(again, folders, planned, result, output, sharing, **how)
         return
     if timeline is None:
         raise typer.BadParameter("name a timeline or workflow file, or --again MANIFEST")
     source = find_timeline(timeline)
     preset, shots = make_shots(
-        source, folders, planned, result, loading, takes=wanted, output=output
+        source, folders, planned, result, loading, takes=takes, output=output
     )
     shots = _without_those_made(shots) if resume else shots
     for shot in shots:

@@ -14,7 +14,8 @@ from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.flags.plan_flags import PlanFlags
 from rushes_queue.cli.flags.result_flags import ResultFlags
 from rushes_queue.cli.flags.sharing import SharingFlags
-from rushes_queue.cli.flags.shots import Takes, make_shots, warn_of
+from rushes_queue.cli.flags.shots import make_shots, warn_of
+from rushes_queue.cli.flags.take_flags import TakeFlags
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 from rushes_queue.cli.show.console import say
 from rushes_queue.cli.timelines.results import render_all
@@ -65,7 +66,13 @@ def reproduce(
     if noise_device is not None:
         options = replace(options, noise_device=noise_device)
     preset, shots = make_shots(
-        TimelineFile.at(timeline), folders, options, result, loading, takes=Takes(), output=output
+        TimelineFile.at(timeline),
+        folders,
+        options,
+        result,
+        loading,
+        takes=TakeFlags(),
+        output=output,
     )
     (shot,) = shots
     for finding in compare(shot, preset, weight_origins(preset, folders)):

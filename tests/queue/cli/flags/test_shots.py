@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 
 from farm.documents import plan_data
 from renders.shots import block, timeline, write_timeline
@@ -16,30 +15,11 @@ from rushes.timeline.plan.render_plan import RenderPlan
 from rushes_queue.cli.flags.load_flags import LoadFlags
 from rushes_queue.cli.flags.plan_flags import PlanFlags
 from rushes_queue.cli.flags.result_flags import ResultFlags
-from rushes_queue.cli.flags.shots import Takes, default_preset, make_shots, warn_of
+from rushes_queue.cli.flags.shots import default_preset, make_shots, warn_of
+from rushes_queue.cli.flags.take_flags import TakeFlags
 from rushes_queue.cli.flags.timeline_files import TimelineFile
 
 TEXT = timeline(block("a cat", 0, 1), seed=5)
-
-
-@pytest.mark.parametrize(
-    ("text", "seeds"), [("1,2,3", [1, 2, 3]), (" 4 ,4, 5", [4, 4, 5]), ("9" * 19, [int("9" * 19)])]
-)
-def test_a_list_of_seeds_is_read(text: str, seeds: list[int]) -> None:
-    assert Takes(seeds=text).listed() == seeds
-    assert Takes(seed=3).listed() is None
-
-
-@pytest.mark.parametrize("text", ["", "1,", "a", "-1", "1.5", "9" * 20, "1;2"])
-def test_what_is_not_a_list_of_seeds_is_refused(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is not a list of seeds; write 1,2,3"):
-        Takes(seeds=text).listed()
-
-
-@pytest.mark.parametrize("takes", [Takes(seed=1, seeds="1"), Takes(takes=2, seeds="1")], ids=str)
-def test_a_list_of_seeds_stands_alone(takes: Takes) -> None:
-    with pytest.raises(typer.BadParameter, match="--seeds stands alone"):
-        takes.listed()
 
 
 def test_every_take_has_its_seed_and_its_name(tmp_path: Path) -> None:
@@ -47,7 +27,7 @@ def test_every_take_has_its_seed_and_its_name(tmp_path: Path) -> None:
     preset, shots = make_shots(
         *(TimelineFile.at(file), Folders(tmp_path, tmp_path), PlanFlags(size="64x64")),
         *(ResultFlags(preset="tiny", crf=7), LoadFlags()),
-        takes=Takes(takes=2),
+        takes=TakeFlags(takes=2),
     )
     assert preset.name == "tiny"
     assert [shot.plan.seed for shot in shots] == [5, 10_005]
@@ -68,7 +48,7 @@ def test_a_file_with_faults_is_refused_with_all_of_them(tmp_path: Path) -> None:
                 ResultFlags(preset="tiny"),
             ),
             LoadFlags(),
-            takes=Takes(),
+            takes=TakeFlags(),
         )
     assert "prompts[0]" in str(caught.value)
     assert "prompts[1]" in str(caught.value)
