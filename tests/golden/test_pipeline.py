@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from references.cases import Case, assert_output, cases_of
 from references.networks import Recorder, build_dit, build_vae, timesteps_of
@@ -169,7 +170,8 @@ class Replay:
         assert self.driver._pending is not None
         yield "latents", self.driver._pending.clean
         assert self.prompts.embedding is not None
-        yield "conditioning", self.prompts.embedding
+        missing = self.dit.config.text_len - self.prompts.embedding.shape[1]
+        yield "conditioning", functional.pad(self.prompts.embedding, (0, 0, 0, missing))
         yield "frames_u8", rendered
         if self.recorder.encoded is not None:
             yield "encoded", self.recorder.encoded

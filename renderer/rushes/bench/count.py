@@ -30,6 +30,7 @@ from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.profiles import ProfileName
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.timeline.read.load import parse_timeline
+from rushes.transfer import fetch
 from rushes.weights.autoencoders import empty_autoencoder
 from rushes.weights.networks import dit_config
 
@@ -127,7 +128,7 @@ def _count(preset: Preset, plan: RenderPlan, num_blocks: int) -> ChunkCount:
     for _ in plan.chunks[:-1]:
         next(chunks)
     with counter:
-        wanted_frames(plan, plan.chunks[-1], next(chunks))
+        wanted_frames(plan, plan.chunks[-1], fetch(next(chunks)).wait())
     return ChunkCount(dict(counter.by_stage), tuple(passes), max(blocks), dict(counter.ops))
 
 
@@ -141,7 +142,13 @@ def _rendered(
         return embedding.clone()
 
     stream = open_stream(models, preset, plan, embed, clock=clock)
-    return stream.render((chunk, _inputs(chunk, plan)) for chunk in plan.chunks)
+
+    def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
+        for chunk in plan.chunks:
+            stream.draw_ahead(chunk)  # in a render another thread does that
+            yield chunk, _inputs(chunk, plan)
+
+    return stream.render(inputs())
 
 
 def _inputs(chunk: Chunk, plan: RenderPlan) -> ChunkInputs:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rushes.noise.normals import seeded_normals
 from rushes.presets.device_classes import DeviceClass
+from rushes.transfer import to_device
 
 
 class ChunkNoise:
@@ -34,6 +35,7 @@ class ChunkNoise:
         self._shape = shape
         self._normals = seeded_normals(seed, device_class)
         self._ahead: deque[Tensor] = deque()
+        self._on_device: deque[Tensor] = deque()
         for _ in range(drawn):
             self._normals.skip(shape)
 
@@ -43,7 +45,11 @@ class ChunkNoise:
             self._ahead.append(self._normals.draw(self._shape))
 
     def draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return the next noise of the chunk's shape."""
+        """Return the next noise of the chunk's shape; what is ready goes to the device at once."""
         self.drawn += 1
-        self.draw_ahead(1)
-        return self._ahead.popleft().to(device).to(dtype)
+        if not self._on_device:
+            self.draw_ahead(1)
+            ahead = torch.stack(tuple(self._ahead))
+            self._ahead.clear()
+            self._on_device.extend(to_device(ahead, device).to(dtype).unbind(0))
+        return self._on_device.popleft()

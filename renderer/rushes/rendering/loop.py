@@ -25,6 +25,7 @@ from rushes.rendering.save_points import SavePoint, SavePoints, SavePolicy
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import ChunkInputs, Stream
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
+from rushes.transfer import Arriving, fetch
 from rushes.video.frame_hash import FrameHash
 from rushes.video.write.enlarge import enlarged
 from rushes.video.write.writer import VideoWriter
@@ -178,7 +179,8 @@ def run_loop(
         try:
             for chunk, frames in zip(chunks, source.render(inputs()), strict=True):
                 before = written
-                written = writing.submit(output.take, chunk, frames, sources.popleft())
+                arriving = fetch(frames)
+                written = writing.submit(_take, output, chunk, arriving, sources.popleft())
                 next_chunk = chunk.index + 1
                 if before is not None:
                     report(before.result())
@@ -194,6 +196,10 @@ def run_loop(
             if stop.save and saver is not None:
                 saver.save(output, next_chunk)
             raise
+
+
+def _take(output: Output, chunk: Chunk, frames: Arriving, source: Frames | None) -> Progress:
+    return output.take(chunk, frames.wait(), source)
 
 
 def _read_ahead(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from torch import Tensor
+from torch.nn import functional
 
 from rushes.models.caches.snapshot import Snapshot
 from rushes.presets.kinds import Method
@@ -76,13 +77,38 @@ class Conditioning:
         elif transition <= 0:
             following = self.source
         else:
-            following = interpolate(self.source, self.target, transition, method)
+            source, target = of_one_length((self.source, self.target))
+            following = interpolate(source, target, transition, method)
         changed = following is not self.in_force
         self.in_force = following
         return following, changed
 
     def blended(self, prompts: tuple[Prompt, ...]) -> Tensor:
-        """Return the mix of the prompts of one block, [1, P, E_text]."""
-        embeddings = [self._embed(prompt.text) for prompt in prompts]
+        """Return the mix of the prompts of one block, [1, P, E_text], without padding."""
+        embeddings = of_one_length([without_padding(self._embed(each.text)) for each in prompts])
         weights = normalise_weights([prompt.weight for prompt in prompts])
         return blend(embeddings, weights, self._spatial_method)
+
+
+def without_padding(embedding: Tensor) -> Tensor:
+    """Leave out the rows of zeros at the end, but one where there is nothing else.
+
+    The network pads what it is given, and mixing zeros gives zeros.
+
+    Shapes:
+        embedding: [1, text_len, E_text]
+        returns: [1, P, E_text]
+    """
+    filled = embedding[0].any(dim=-1).nonzero()
+    return embedding[:, : int(filled[-1]) + 1 if len(filled) else 1]
+
+
+def of_one_length(embeddings: Sequence[Tensor]) -> list[Tensor]:
+    """Pad embeddings with zeros to the length of the longest, [1, P, E_text] each."""
+    length = max(embedding.shape[1] for embedding in embeddings)
+    return [
+        functional.pad(embedding, (0, 0, 0, length - embedding.shape[1]))
+        if embedding.shape[1] < length
+        else embedding
+        for embedding in embeddings
+    ]

@@ -99,7 +99,7 @@ def split_by_mask(frames: Tensor, masks: Tensor | None) -> tuple[Tensor, Tensor,
     """
     pixels = to_pixels(frames)
     if masks is None:
-        masks = torch.ones(frames.shape[:3])
+        masks = torch.ones(frames.shape[:3], device=frames.device)
     masks = (masks > 0.5).to(pixels.dtype)
     by_pixel = masks[None, :, None]  # [1, T, 1, H, W]
     return pixels * (1 - by_pixel), pixels * by_pixel, masks

@@ -20,8 +20,15 @@ _FULL_MOTION = 0.2  # root mean square difference of frames that counts as faste
 class NoiseController(Protocol):
     """Chooses the noise scale of each chunk from its input frames."""
 
+    def num_seen(self, num_frames: int) -> int:
+        """Return how many of a chunk's last frames it looks at."""
+        ...
+
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
-        """Return the noise scale of the chunk; the user asked for ``requested``."""
+        """Return the noise scale of the chunk; the user asked for ``requested``.
+
+        ``pixels`` are at least the last frames that it looks at.
+        """
         ...
 
     def begin_chunk(self, steps: tuple[int, ...], reset: bool) -> None:
@@ -39,6 +46,9 @@ class NoiseController(Protocol):
 
 class FixedNoiseScale:
     """No control: what the user asked for."""
+
+    def num_seen(self, num_frames: int) -> int:
+        return 0
 
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
         return requested
@@ -63,6 +73,9 @@ class ScopeNoiseController:
         self._latent_frames = latent_frames
         self._steps: tuple[int, ...] | None = None
         self.last_frame: Tensor | None = None
+
+    def num_seen(self, num_frames: int) -> int:
+        return min(num_frames, self._latent_frames + 1)
 
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
         count = self._latent_frames
@@ -105,6 +118,9 @@ class SmoothedNoiseController:
     def __init__(self) -> None:
         self.last_frame: Tensor | None = None
         self.last_scale: float | None = None
+
+    def num_seen(self, num_frames: int) -> int:
+        return num_frames
 
     def noise_scale(self, pixels: Tensor, requested: float) -> float:
         before, self.last_frame = self.last_frame, pixels[:, -1:].clone()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rushes.models.layers.modulation import StepModulation
 from rushes.stream.schedule import FlowSchedule
-from rushes.stream.transfer import to_device
+from rushes.transfer import to_device
 
 # Timesteps by row and frame; a single row, or frame, stands for all.
 Timesteps = tuple[tuple[float, ...], ...]

@@ -32,6 +32,7 @@ from rushes.stream.step_table import StepTable
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.steps import first_timestep
+from rushes.transfer import to_device
 
 VAE_SCALE = 8  # pixels a side of one latent
 
@@ -197,7 +198,7 @@ class Stream:
         )
         self.noise_controller.begin_chunk(chunk.denoising_steps, chunk.reset)
         if video is not None and chunk.noise_scale is not None:
-            self.noise_controller.noise_scale(to_pixels(video), chunk.noise_scale)
+            self._noise_scale(video, chunk.noise_scale)
 
     def _row_of(self, chunk: Chunk, inputs: ChunkInputs) -> Row:
         """Cover the encoded input, if there is one, with noise, and choose the first timestep."""
@@ -207,8 +208,8 @@ class Stream:
         timesteps = self._timesteps_of(chunk)
         latents = noise.draw(self.models.device, self.models.dtype)
         if inputs.video is not None and chunk.noise_scale is not None:
-            pixels = to_pixels(inputs.video)
-            noise_scale = self.noise_controller.noise_scale(pixels, chunk.noise_scale)
+            noise_scale = self._noise_scale(inputs.video, chunk.noise_scale)
+            pixels = to_pixels(to_device(inputs.video, self.models.device))
             latents = cover(self._encode(pixels), latents, noise_scale)
             if not chunk.keeps_first_step:
                 timesteps = (first_timestep(noise_scale), *timesteps[1:])
@@ -226,6 +227,11 @@ class Stream:
             given=None if inputs.given is None else self._encode_alone(to_pixels(inputs.given)),
             is_carried_over=chunk.is_carried_over,
         )
+
+    def _noise_scale(self, video: Tensor, requested: float) -> float:
+        """Return the noise scale of a chunk, from the frames that its controller looks at."""
+        count = self.noise_controller.num_seen(len(video))
+        return self.noise_controller.noise_scale(to_pixels(video[len(video) - count :]), requested)
 
     def _timesteps_of(self, chunk: Chunk) -> tuple[float, ...]:
         if not self.models.warps_steps:
@@ -299,7 +305,7 @@ class Stream:
         return self._encoded(pixels, FeatureCache(), self._normalise_input)
 
     def _encoded(self, pixels: Tensor, cache: FeatureCache, normalise: bool) -> Tensor:
-        on_device = pixels.to(device=self.models.device, dtype=self.models.dtype)
+        on_device = to_device(pixels, self.models.device).to(self.models.dtype)
         return self.models.vae.encode(on_device, cache, normalise)
 
     def _draw_frames(self, num_frames: int) -> Tensor:
@@ -320,7 +326,7 @@ class Stream:
             self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
         )
         if self._set_lora_strengths(chunk) or changed or self._prompt_keys is None:
-            self._embedding = embedding.to(device=self.models.device, dtype=self.models.dtype)
+            self._embedding = to_device(embedding, self.models.device).to(self.models.dtype)
             context = self.models.dit.embed_prompt(self._embedding)
             self._prompt_keys = self.models.dit.prompt_keys(context)
             if self.models.vace is not None:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from renders.tiny_models import normal
-from rushes.stream.blending import slerp
+from rushes.presets.kinds import METHODS
+from rushes.stream.blending import blend, interpolate, slerp
 from rushes.stream.conditioning import Conditioning
 from rushes.timeline.document import Prompt
 
@@ -143,3 +144,22 @@ def test_prompts_of_a_block_are_blended_by_the_method_that_was_asked_for() -> No
     linear, turned = (Conditioning(embed, m).blended(target) for m in ("linear", "slerp"))
     torch.testing.assert_close(turned, slerp(embed("boat"), embed("pond"), 0.25))
     assert not torch.allclose(linear, turned)
+
+
+def test_padding_is_left_out_and_does_not_count() -> None:
+    """Prompts of different lengths mix as if both were padded to the network's length."""
+    whole = {"short": torch.zeros(1, 6, 4), "long": torch.zeros(1, 6, 4)}
+    whole["short"][:, :2] = torch.randn(1, 2, 4, generator=torch.Generator().manual_seed(1))
+    whole["long"][:, :5] = torch.randn(1, 5, 4, generator=torch.Generator().manual_seed(2))
+    prompts = (Prompt("short", 1.0), Prompt("long", 3.0))
+    mixed = Conditioning(whole.__getitem__).blended(prompts)
+    expected = blend(list(whole.values()), torch.tensor([0.25, 0.75]))
+    torch.testing.assert_close(mixed, expected[:, :5])
+    nothing = Conditioning(lambda text: torch.zeros(1, 6, 4)).blended(prompts[:1])
+    assert nothing.shape == (1, 1, 4)
+    for method in METHODS:
+        following = Conditioning(whole.__getitem__)
+        following.advance(prompts[:1], None, method)
+        turned, _ = following.advance(prompts[1:], 0.5, method)
+        expected = interpolate(whole["short"], whole["long"], 0.5, method)
+        torch.testing.assert_close(turned, expected[:, :5])

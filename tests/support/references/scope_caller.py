@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.vace import control_context, reference_context
-from rushes.stream.conditioning import Conditioning
+from rushes.stream.conditioning import Conditioning, of_one_length
 from rushes.stream.control import Encode, split_by_mask
 from rushes.stream.pixels import cover_image
 from rushes.timeline.document import Prompt
@@ -86,7 +86,8 @@ class ScopePrompts:
         if num_steps <= 0 or in_force is None:
             self._advance(chosen, None)
             return
-        if (self.conditioning.blended(chosen) - in_force).norm() < _CLOSE:
+        wanted, now = of_one_length((self.conditioning.blended(chosen), in_force))
+        if (wanted - now).norm() < _CLOSE:
             return
         assert transition is not None
         self.method = transition.get("temporal_interpolation_method", "linear")
