@@ -3,6 +3,7 @@
     python tools/mutate.py                         # 300 changes, spread over all rules below
     python tools/mutate.py --count 40 --only philox
     python tools/mutate.py --minutes 60 --output benchmarks/results/mutants.json
+    python tools/mutate.py --again benchmarks/results/mutants.json  # its survivors only
 
 Every change is one of: a comparison turned to its neighbour, ``and`` for ``or``, a number plus one,
 plus for minus, a condition negated; in Python and in the Lua scripts of the broker. A change that
@@ -259,46 +260,71 @@ def preload() -> None:
     del hypothesis, pydantic, pytest, redis, transformers
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--only", default="", help="modules whose path has this in it")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no change after that")
-    parser.add_argument(
-        "--trust", action="store_true", help="do not try the tests on the code as it is first"
-    )
+    trust = "do not try the tests on the code as it is first"
+    parser.add_argument("--trust", action="store_true", help=trust)
     parser.add_argument("--output", type=Path, help="a JSON file for the result")
-    args = parser.parse_args()
+    parser.add_argument("--again", type=Path, help="try the survivors of such a file again")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     found = all_mutants(args.only)
+    if args.again:
+        found = survivors_of(args.again, found)
     chosen = random.Random(args.seed).sample(found, min(args.count, len(found)))
     end = time.monotonic() + 60 * args.minutes
     preload()
-    tried, survivors = 0, []
+    tried: list[Mutant] = []
+    survivors: list[Mutant] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name)
         copy_of_checkout(folder)
-        groups = () if args.trust else dict.fromkeys(RULES[mutant.module] for mutant in chosen)
-        for tests in groups:
-            if is_noticed(folder, tests):
-                sys.exit(f"{' '.join(tests)} fails on the code as it is")
+        if not args.trust:
+            refuse_failing(folder, chosen)
         for mutant in chosen:
             if time.monotonic() > end:
                 break
-            path = folder / mutant.module
-            before = path.read_bytes()
-            path.write_text(mutant.source, encoding="utf-8")
-            tried += 1
-            tests = RULES[mutant.module]
-            slower = SLOWER.get(tests)
-            if not is_noticed(folder, tests) and not (slower and is_noticed(folder, slower)):
+            tried.append(mutant)
+            if survives(folder, mutant):
                 survivors.append(mutant)
                 print(f"{mutant.module}:{mutant.line} {mutant.what}", flush=True)
-            path.write_bytes(before)
             if args.output:
-                write_result(args.output, args.seed, len(found), tried, survivors)
-    killed = tried - len(survivors)
-    print(f"{killed} of {tried} changes noticed ({killed / max(1, tried):.0%})")
+                write_result(args.output, args.seed, len(found), len(tried), survivors)
+    killed = len(tried) - len(survivors)
+    print(f"{killed} of {len(tried)} changes noticed ({killed / max(1, len(tried)):.0%})")
+
+
+def refuse_failing(folder: Path, chosen: list[Mutant]) -> None:
+    """End with a message where tests fail on the code as it is."""
+    for tests in dict.fromkeys(RULES[mutant.module] for mutant in chosen):
+        if is_noticed(folder, tests):
+            sys.exit(f"{' '.join(tests)} fails on the code as it is")
+
+
+def survives(folder: Path, mutant: Mutant) -> bool:
+    """Put a change into the copy, and say whether no test notices it."""
+    path, tests = folder / mutant.module, RULES[mutant.module]
+    before = path.read_bytes()
+    path.write_text(mutant.source, encoding="utf-8")
+    try:
+        slower = SLOWER.get(tests)
+        return not (is_noticed(folder, tests) or (slower and is_noticed(folder, slower)))
+    finally:
+        path.write_bytes(before)
+
+
+def survivors_of(result: Path, found: list[Mutant]) -> list[Mutant]:
+    """Return the changes that a result lists, as far as the code has not moved."""
+    listed = json.loads(result.read_text(encoding="utf-8"))["survivors"]
+    known = {(each["module"], each["line"], each["what"]) for each in listed}
+    return [mutant for mutant in found if (mutant.module, mutant.line, mutant.what) in known]
 
 
 def write_result(
