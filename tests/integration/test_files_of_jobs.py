@@ -77,3 +77,19 @@ def test_two_files_of_one_name_are_refused(running: RunningFarm) -> None:
     assert result.exit_code == 3
     assert "face.png: are two files of the same name" in result.stderr
     assert running.store.list() == ()
+
+
+def test_results_that_somebody_deleted_are_told_and_made_again(running: RunningFarm) -> None:
+    shot = write_shot(running.folder / "shot.json", chunks=4)
+    (job,) = running.submit(shot)
+    running.work_once()
+    frames = running.manifest(running.store.get(job))["frames_sha256"]
+    running.storage.delete("results")
+    told = running.run("fetch", job, "-o", running.folder / "fetched")
+    assert told.exit_code == 4
+    assert "was deleted from the storage" in told.stderr
+    assert "submit the job again with --new" in told.stderr
+    assert not list((running.folder / "fetched").glob("*"))
+    (new,) = running.submit(shot, "--new")
+    running.work_once()
+    assert running.manifest(running.store.get(new))["frames_sha256"] == frames

@@ -17,7 +17,7 @@ from rushes.text import printable, shortened
 from rushes_queue.errors import JobConflictError, JobError
 from rushes_queue.jobs.states import State
 from rushes_queue.storage.blobs import Sha256
-from rushes_queue.storage.errors import StorageError
+from rushes_queue.storage.errors import MissingKeyError, StorageError
 from rushes_queue.storage.keys import check_key
 
 if TYPE_CHECKING:
@@ -128,7 +128,13 @@ def _fetch_all(storage: Storage, job: str, result: Result, targets: dict[str, Pa
             make_folder(path.parent)
             temporary = temporary_beside(path)
             cleanup.callback(temporary.unlink, missing_ok=True)
-            storage.get_file(key, temporary)
+            try:
+                storage.get_file(key, temporary)
+            except MissingKeyError as error:
+                raise MissingKeyError(
+                    f"job {job}: {key} was deleted from the storage {storage.url}; restore it "
+                    "there, or submit the job again with --new"
+                ) from error
             if not _is_right(temporary, result.files[key]):
                 raise StorageError(
                     f"job {job}: {key} in the storage {storage.url} is not what was published; "

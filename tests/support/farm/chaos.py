@@ -57,7 +57,7 @@ RANDOM_RUNS = {
     "freeze": RandomRun(60, 40, ("freeze",)),
     "mixed": RandomRun(20, 80),
     "bucket": RandomRun(20, 80, on_bucket=True),
-    "soak": RandomRun(300, 200, ALL_FAULTS, chunks=20, with_enemies=True),
+    "soak": RandomRun(300, 240, ALL_FAULTS, chunks=20, with_enemies=True),
 }
 
 

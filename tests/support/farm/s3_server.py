@@ -34,9 +34,17 @@ PLACES = ["folder", "bucket"]  # of a storage
 # A bucket takes its time.
 LONG_PLACES = ["folder", pytest.param("bucket", marks=pytest.mark.long)]
 
-Behaviour = Literal["answer", "busy", "full", "forbid", "lose answer", "cut answer"]
-_STATUS = {"busy": 503, "full": 507, "forbid": 403}
-_CODE = {"busy": "SlowDown", "full": "InsufficientStorage", "forbid": "AccessDenied"}
+Behaviour = Literal[
+    "answer", "slow", "busy", "broken", "full", "forbid", "lose answer", "cut answer"
+]
+_STATUS = {"busy": 503, "broken": 500, "full": 507, "forbid": 403}
+_CODE = {
+    "busy": "SlowDown",
+    "broken": "InternalError",
+    "full": "InsufficientStorage",
+    "forbid": "AccessDenied",
+}
+_SLOW_SECONDS = 1.5  # before an answer
 
 _numbers = itertools.count()
 
@@ -175,6 +183,8 @@ class Proxy:
             text = f"<Error><Code>{code}</Code><Message>for the test</Message></Error>".encode()
             _answer(handler, _STATUS[behaviour], {"Content-Length": str(len(text))}, text)
             return
+        if behaviour == "slow":
+            time.sleep(_SLOW_SECONDS)
         link = http.client.HTTPConnection("127.0.0.1", self._server.port)
         link.request(handler.command, handler.path, body, dict(handler.headers))
         found = link.getresponse()
