@@ -35,6 +35,7 @@ from rushes.timeline.steps import read_steps
 from rushes.timeline.times import LONGEST_SECONDS, MOST_FPS, exact_rate
 
 SCHEMA = 1
+UNITS = ("seconds", "frames", "beats")  # beats have become seconds before
 MOST_FRAMES = LONGEST_SECONDS * MOST_FPS
 VACE_SCALE = "vace_scale"
 MOST_VACE_SCALE = 2
@@ -42,15 +43,35 @@ MOST_IMAGES = 16
 LENGTH_UNITS: tuple[LengthUnit, ...] = ("seconds", "frames", "chunks")
 
 _TOP_KEYS = (
-    *("schema", "unit", "prefix", "suffix", "inputs", "audio", "output", "schedules", "control"),
+    *(
+        "schema",
+        "unit",
+        "bpm",
+        "prefix",
+        "suffix",
+        "inputs",
+        "audio",
+        "output",
+        "schedules",
+        "control",
+    ),
     *("noise", "noise_device", "normalise_latents", "positions"),
 )
-_BLOCK_KEYS = ("transition", "params", "cache", "vace", "startFrame", "endFrame", "note")
+_BLOCK_KEYS = (
+    "transition",
+    "params",
+    "cache",
+    "vace",
+    "startFrame",
+    "endFrame",
+    "note",
+    "startBeat",
+    "endBeat",
+)
 _SCHEDULES = ("noise_scale", VACE_SCALE, LORA_SCALE)
 _CONTROL_KEYS = ("input", "mask", "scale")
 _VACE_KEYS = ("ref_images", "first_frame", "last_frame", "scale")
 _NOT_OFFERED_YET = {
-    "bpm",
     "from_ratio",
     "input",
     "loop",
@@ -80,9 +101,7 @@ def read_top_ext(document: Fields) -> Extensions:
     ext = document.object("ext")
     if ext is None:
         return Extensions()
-    unit: Unit = (
-        "frames" if ext.choice("unit", ("seconds", "frames")) == "frames" else "microseconds"
-    )
+    unit: Unit = "frames" if ext.choice("unit", UNITS) == "frames" else "microseconds"
     schedules = ext.object("schedules")
     extensions = Extensions(
         unit=unit,

@@ -12,6 +12,7 @@ from rushes.errors import MissingFileError, TimelineError
 from rushes.files.machine_folders import machine_folders
 from rushes.presets.preset import Preset
 from rushes.text import printable
+from rushes.timeline.beats import beats_to_seconds
 from rushes.timeline.document import Timeline
 from rushes.timeline.fields import Fields
 from rushes.timeline.loras import BESIDE
@@ -146,6 +147,7 @@ def parse_timeline(
     reader = _choose_reader(document, problems) if document is not MALFORMED else None
     nearby = nearby or Nearby(lora_folders)
     if reader is not None:
+        beats_to_seconds(document, problems)
         timeline = reader(
             Fields(document, "", problems),
             allow_version=allow_version,

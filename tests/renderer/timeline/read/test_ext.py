@@ -125,7 +125,7 @@ def test_another_edition_is_refused(schema: Any) -> None:
     ("top", "path"),
     [
         ({"prefx": "x"}, "prefx"),
-        ({"unit": "beats"}, "unit"),
+        ({"unit": "bars"}, "unit"),
         ({"prefix": 3}, "prefix"),
         ({"inputs": "cat.mp4"}, "inputs"),
         ({"inputs": ["cat.mp4"]}, "inputs"),
@@ -177,7 +177,6 @@ def test_a_wrong_key_of_a_block_is_refused(block: dict[str, Any], path: str) -> 
 @pytest.mark.parametrize(
     ("top", "block"),
     [
-        ({"bpm": 120}, {}),
         ({"inputs": [{"uri": "a.mp4", "start": 2}]}, {}),
         ({"negative_prompt": "x"}, {}),
         ({}, {"input": "a"}),
