@@ -31,7 +31,13 @@ from rushes_queue.web.safety.hosts import Hosts
 
 _KEPT_SECONDS = 300
 STATIC = Path(__file__).parent / "static"
-_PAGES = {"/": "board.html", "/job/{job}": "job.html", LOGIN: "login.html"}
+_PAGES = {
+    "/": "board.html",
+    "/job/{job}": "job.html",
+    "/edit": "edit.html",
+    "/edit/{job}": "edit.html",
+    LOGIN: "login.html",
+}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import rushes
 from rushes.errors import RushesError
+from rushes.history.estimates import estimate
+from rushes.history.rates import read_rates
 from rushes.memory.memory_plan import estimate_plan
 from rushes.presets.default import preset_of
 from rushes.presets.preset import load_preset
@@ -90,7 +93,7 @@ def check(services: WithServices, wanted: CheckRequest) -> Answer:
 
 @router.post("/plan")
 def plan(services: WithServices, wanted: PlanRequest) -> Answer:
-    """Plan a timeline: every chunk, and what memory it takes."""
+    """Plan a timeline: every chunk, and what memory, time and disk it takes."""
     with _opened(services, wanted) as source:
         document = _open(services, wanted, source)
         made = rushes.plan(
@@ -102,8 +105,12 @@ def plan(services: WithServices, wanted: PlanRequest) -> Answer:
         )
         pipeline = wanted.options.get("pipeline") or document.timeline.settings.pipeline_id
         chosen = load_preset(_preset(wanted, source) or preset_of(pipeline))
-        memory = estimate_plan(chosen, made)
-        return Answer(services, made.to_dict() | {"memory": memory.to_dict()})
+        estimates = estimate(made, chosen.name, read_rates(services.folders.cache))
+        found = {
+            "memory": estimate_plan(chosen, made).to_dict(),
+            "estimates": [asdict(each) for each in estimates],
+        }
+        return Answer(services, made.to_dict() | found)
 
 
 @router.post("/submit")
@@ -181,7 +188,8 @@ def _options(wanted: PlanRequest, source: SourceFolder) -> Any:
         raise rushes.ConfigError(f"options: {', '.join(unknown)[:200]} are not known here")
     if source.again is not None:
         before = {name: each for name, each in options_of(source.again).items() if name in allowed}
-        if isinstance(wanted, SubmitRequest) and (wanted.seeds or wanted.takes):
+        are_seeds_given = isinstance(wanted, SubmitRequest) and (wanted.seeds or wanted.takes)
+        if are_seeds_given or wanted.timeline is not None:  # whose own seed counts
             before.pop("seed", None)
         options = before | options
     for name in _FILES:

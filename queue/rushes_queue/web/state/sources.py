@@ -34,7 +34,8 @@ class SentTimeline(BaseModel):
     """A timeline from a browser: the document itself, an upload's hash, or a job's id.
 
     ``name`` is what its file is called. ``files`` are uploads that it names, by their names. Of a
-    ``job`` it is that job's timeline, with all files that it was made from.
+    ``job`` it is that job's timeline, with all files that it was made from; a ``timeline`` beside
+    it takes the place of the job's own.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -93,7 +94,8 @@ def opened_source(
     Raises: ConfigError for names that files cannot have, and where not one document is given;
         MissingFileError for an upload that is not here; UnknownJobError, StorageError.
     """
-    if [sent.timeline, sent.upload, sent.job].count(None) != 2:
+    is_edited = sent.job is not None and sent.upload is None
+    if not is_edited and [sent.timeline, sent.upload, sent.job].count(None) != 2:
         raise ConfigError("timeline, upload, job: give one of them")
     for name in (sent.name, *sent.files):
         if fault := file_name_fault(name):
@@ -106,7 +108,12 @@ def opened_source(
         if sent.job is not None:
             document = backend.document(sent.job)
             video = bring_files(document, backend, own, folder / "blobs")
-            yield SourceFolder(own / document.timeline.name, document, video)
+            if video is not None and not (own / video.name).exists():
+                put_beside(video, own / video.name)  # where the timeline may name it
+            file = own / document.timeline.name
+            if sent.timeline is not None:
+                file = _write_timeline(sent, uploads, file)
+            yield SourceFolder(file, document, video)
         else:
             yield SourceFolder(_write_timeline(sent, uploads, own / sent.name))
 

@@ -126,6 +126,24 @@ def test_requests_leave_no_files(farm: Farm, web: Serving) -> None:
     assert list(Path(web.services.requests_folder).iterdir()) == []
 
 
+def test_an_edited_timeline_has_the_files_of_its_job(farm: Farm, web: Serving) -> None:
+    clip = write_clip(farm.folder / "clip.mp4")
+    file = write_timeline(farm.folder / "shot.json", VIDEO)
+    sent = web.sent(file, clip) | {"preset": "tiny", "options": {"seed": 3}}
+    (first,) = web.post("submit", sent).json()["jobs"]
+    edited = VIDEO | {"settings": VIDEO["settings"] | {"seed": 5}}
+    source = {"job": first["id"], "timeline": edited, "name": "new.json"}
+    assert web.post("check", source).json()[0]["problems"] == []
+    assert web.post("plan", source).json()["seed"] == 5
+    answer = web.post("submit", source)
+    (second,) = answer.json()["jobs"]
+    before, after = (farm.document(job["id"]) for job in (first, second))
+    assert after.input == before.input
+    assert (before.seed, after.seed, after.preset) == (3, 5, "tiny")
+    wrong = web.post("plan", {"job": first["id"], "timeline": edited, "upload": "0" * 64})
+    assert "give one of them" in wrong.json()["errors"][0]["message"]
+
+
 def test_a_job_is_rendered_again_with_other_seeds(farm: Farm, web: Serving) -> None:
     clip = write_clip(farm.folder / "clip.mp4", with_sound=True)
     file = write_timeline(farm.folder / "shot.json", VIDEO)

@@ -48,6 +48,7 @@ const ICONS = {
   forward: "M9 5l7 7-7 7",
   in: "M12 5v14M5 12h14",
   out: "M5 12h14",
+  edit: "M4 20l4-1L19 8l-3-3L5 16zM14 7l3 3",
 };
 
 /** Return one of our icons; it says nothing to screen readers. */

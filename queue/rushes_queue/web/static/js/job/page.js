@@ -41,6 +41,7 @@ function showActions() {
     buttons.push(h("select", { "aria-label": "Priority", onchange: (event) => change("priority", [job.id], { level: event.target.value }) },
       ["high", "normal", "low"].map((level) => h("option", { value: level, selected: level === job.priority }, `${level} priority`))));
   }
+  if (made) buttons.push(h("a", { class: "button", href: `/edit/${job.id}` }, icon("edit"), "Edit"));
   if (made) buttons.push(h("button", { type: "button", onclick: () => renderAgain(job, made) }, icon("again"), "Render again with …"));
   if (job.result) {
     const file = job.result.output.split("/").at(-1);

@@ -1,0 +1,132 @@
+"""The editor in a real browser: a timeline is changed, planned anew, and submitted."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from checkout import ROOT
+from web.browser import drop_files, severe_findings, wait_for_js
+
+MEADOW = ROOT / "timelines" / "meadow.mp4"
+SHORT = ROOT / "timelines" / "short-video.json"  # two blocks, the second from 1 s on
+START = "document.querySelector('timeline-strip').runs?.[1]?.start"
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def editor(studio: Any, page: Page) -> Page:
+    """The editor with the shipped clip and its timeline."""
+    page.goto(f"{studio.web.server.origin}/edit")
+    drop_files(page, SHORT, MEADOW)
+    expect(page.locator("timeline-strip .block")).to_have_count(2)
+    wait_for_js(page, "document.querySelectorAll('timeline-strip .edge').length >= 2")
+    return page
+
+
+def second_start(page: Page) -> float:
+    return float(page.evaluate(START))
+
+
+def drag_first_edge(page: Page, pixels: float) -> None:
+    box = page.locator("timeline-strip .edge").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + 60
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + pixels, y, steps=4)
+    page.mouse.up()
+
+
+def test_an_edge_is_dragged_and_brought_back(editor: Page) -> None:
+    before = second_start(editor)
+    drag_first_edge(editor, 160)
+    wait_for_js(editor, f"{START} > {before} + 0.05")
+    moved = second_start(editor)
+    assert moved in editor.evaluate("document.querySelector('timeline-strip').times")  # it caught
+    editor.locator("body").press("Control+z")
+    wait_for_js(editor, f"Math.abs({START} - {before}) < 1e-3")
+    editor.locator("body").press("Control+Shift+z")
+    wait_for_js(editor, f"Math.abs({START} - {moved}) < 1e-3")
+
+
+def test_an_edge_is_moved_by_keys(editor: Page) -> None:
+    before = second_start(editor)
+    editor.get_by_role("slider", name="Time in the timeline").focus()
+    editor.keyboard.press("PageDown")
+    expect(editor.locator("#block-title")).to_have_text("Block 2 of 2")
+    editor.keyboard.press("]")
+    wait_for_js(editor, f"{START} > {before} + 0.05")
+
+
+def test_blocks_are_split_joined_and_removed(editor: Page) -> None:
+    strip = editor.get_by_role("slider", name="Time in the timeline")
+    strip.focus()
+    editor.keyboard.press("Shift+ArrowRight")
+    editor.keyboard.press("Shift+ArrowRight")
+    editor.get_by_role("button", name="Split here").click()
+    expect(editor.locator("#block-title")).to_have_text(re.compile("of 3"))
+    editor.get_by_role("button", name="Remove").click()
+    expect(editor.locator("#block-title")).to_have_text(re.compile("of 2"))
+    editor.get_by_role("button", name="Undo").click()
+    editor.get_by_role("button", name="Undo").click()
+    expect(editor.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_faults_are_told_and_nothing_faulty_is_submitted(editor: Page) -> None:
+    editor.get_by_label("Prompt 1").fill("")
+    expect(editor.locator("#problems .error")).to_contain_text("prompts[0]")
+    expect(editor.get_by_role("button", name="Submit")).to_be_disabled()
+    editor.locator("#problems .error button").click()
+    expect(editor.locator("#block-title")).to_have_text("Block 1 of 2")
+    editor.get_by_label("Prompt 1").fill("a boat")
+    expect(editor.get_by_role("button", name="Submit")).to_be_enabled()
+
+
+def test_the_file_that_is_saved_is_the_timeline_with_what_was_changed(
+    editor: Page, tmp_path: Path
+) -> None:
+    editor.get_by_label("Prompt 1").fill("a small boat")
+    editor.get_by_label("Transition (chunks)").fill("3")
+    with editor.expect_download() as saving:
+        editor.get_by_role("button", name="Save file").click()
+    saving.value.save_as(tmp_path / "saved.json")
+    saved, before = json.loads((tmp_path / "saved.json").read_text()), json.loads(SHORT.read_text())
+    assert saved["prompts"][0]["prompts"] == [{"text": "a small boat", "weight": 100}]
+    assert saved["prompts"][0]["transitionSteps"] == 3
+    assert saved["prompts"][1] == before["prompts"][1]
+    assert {**saved, "prompts": 0} == {**before, "prompts": 0}
+
+
+def test_the_timeline_of_a_job_is_edited_with_its_files_and_submitted(
+    studio: Any, page: Page
+) -> None:
+    body = studio.web.sent(SHORT, MEADOW) | {"preset": "pocket", "input": "meadow.mp4"}
+    (first,) = studio.web.post("submit", body).json()["jobs"]
+    page.goto(f"{studio.web.server.origin}/edit/{first['id']}")
+    expect(page.get_by_label("Prompt 1")).not_to_have_value("")
+    page.get_by_label("Prompt 1").fill("a red boat")
+    page.get_by_label("Submit with seeds, such as 1, 2, 3").fill("9")
+    button = page.get_by_role("button", name="Submit")
+    expect(button).to_be_enabled()
+    button.click()
+    page.wait_for_url(re.compile("/job/"))
+    second = page.url.rpartition("/")[2]
+    made = studio.web.json(f"document/{second}")
+    assert made["plan"]["prompts"]["0"][0]["text"] == "a red boat"
+    assert (made["preset"], made["seed"]) == ("pocket", 9)
+    assert made["input"]["sha256"] == studio.web.json(f"document/{first['id']}")["input"]["sha256"]
+    for job in (first["id"], second):
+        studio.web.post("cancel", {"jobs": [job]})
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_editor_is_for_everyone(editor: Page, width: int) -> None:
+    editor.set_viewport_size({"width": width, "height": 900})
+    assert severe_findings(editor) == []
+    assert editor.evaluate("document.documentElement.scrollWidth") <= width
