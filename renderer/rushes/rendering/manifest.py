@@ -42,7 +42,8 @@ def build_manifest(
     """
     preset = pipeline.preset
     is_random = preset.random_weights_seed is not None
-    random_note = [RANDOM_WEIGHTS.format(preset.name)] if is_random else []
+    if is_random:
+        warnings = (RANDOM_WEIGHTS.format(preset.name), *warnings)
     return {
         "schema_version": SCHEMA_VERSION,
         **_pictures(plan, request),
@@ -60,7 +61,7 @@ def build_manifest(
         "peak_memory": peak_memory(pipeline.models.device),
         "resumed_at_chunk": first_chunk,
         "save_points": num_save_points,
-        "warnings": [*random_note, *warnings],
+        "warnings": list(warnings),
         "plan": plan.to_dict(),
     }
 

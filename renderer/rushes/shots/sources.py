@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from rushes.errors import TimelineError
-from rushes.presets.preset import Preset
 from rushes.timeline.document import Timeline
 from rushes.timeline.loras import BESIDE
 from rushes.timeline.nearby import Nearby
 from rushes.timeline.problems import Problem
-from rushes.timeline.read.load import LoadedTimeline, load_timeline, parse_timeline
+from rushes.timeline.read.load import (
+    LoadedTimeline,
+    ReadOptions,
+    load_timeline,
+    parse_timeline,
+)
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,7 @@ Source = Path | str | Mapping[str, Any] | TimelineDocument
 
 
 def read_source(
-    source: Source,
-    *,
-    strict: bool = False,
-    allow_version: bool = False,
-    allow_outside: bool = False,
-    lora_folders: Sequence[Path] = (),
-    pipeline: str | None = None,
-    preset: Preset | None = None,
+    source: Source, *, lora_folders: Sequence[Path] = (), **options: Unpack[ReadOptions]
 ) -> LoadedTimeline:
     """Read a source unless it was read before; the options are those of ``load_timeline``.
 
@@ -59,49 +56,19 @@ def read_source(
     if isinstance(source, TimelineDocument):
         return LoadedTimeline(source.timeline, source.problems, str(source.file))
     if isinstance(source, Mapping):
-        return parse_timeline(
-            _to_json(source),
-            strict=strict,
-            allow_version=allow_version,
-            allow_outside=allow_outside,
-            nearby=Nearby((Path(BESIDE), *lora_folders), Path()),
-            pipeline=pipeline,
-            preset=preset,
-        )
-    return load_timeline(
-        source,
-        strict=strict,
-        allow_version=allow_version,
-        allow_outside=allow_outside,
-        lora_folders=lora_folders,
-        pipeline=pipeline,
-        preset=preset,
-    )
+        nearby = Nearby((Path(BESIDE), *lora_folders), Path())
+        return parse_timeline(_to_json(source), nearby=nearby, **options)
+    return load_timeline(source, lora_folders=lora_folders, **options)
 
 
 def open_source(
-    source: Source,
-    *,
-    strict: bool = False,
-    allow_version: bool = False,
-    allow_outside: bool = False,
-    lora_folders: Sequence[Path] = (),
-    pipeline: str | None = None,
-    preset: Preset | None = None,
+    source: Source, *, lora_folders: Sequence[Path] = (), **options: Unpack[ReadOptions]
 ) -> TimelineDocument:
     """Return a timeline with its document; options as of ``read_source``.
 
     Raises: TimelineError with a line for each fault; MissingFileError.
     """
-    loaded = read_source(
-        source,
-        strict=strict,
-        allow_version=allow_version,
-        allow_outside=allow_outside,
-        lora_folders=lora_folders,
-        pipeline=pipeline,
-        preset=preset,
-    )
+    loaded = read_source(source, lora_folders=lora_folders, **options)
     timeline = loaded.require()
     if isinstance(source, TimelineDocument):
         return source

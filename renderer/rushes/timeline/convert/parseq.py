@@ -37,10 +37,7 @@ def read_parseq(document: Fields) -> PromptMap:
     length: int | None = None
     prefix = suffix = ""
     if prompts is None or "promptList" not in prompts.data:
-        texts = _rendered(document)
-        if not texts and prompts is not None:
-            text = prompts.text("positive")
-            texts = {0: without_negative(prompts, "positive", text)} if text else {}
+        texts = _rendered(document) or _only_prompt(prompts)
     else:
         texts, starts, length = _listed(prompts)
         prefix, suffix = _common(prompts)
@@ -63,6 +60,11 @@ def read_parseq(document: Fields) -> PromptMap:
         suffix=suffix,
         starts=starts,
     )
+
+
+def _only_prompt(prompts: Fields | None) -> dict[int, str]:
+    text = prompts.text("positive") if prompts is not None else None
+    return {0: without_negative(prompts, "positive", text)} if prompts and text else {}
 
 
 def _warn_of_the_rest(document: Fields) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict, Unpack
 
 from rushes.errors import MissingFileError, TimelineError
 from rushes.files.machine_folders import machine_folders
@@ -61,17 +61,23 @@ def refuse(faults: Sequence[Problem], source: str) -> NoReturn:
     raise TimelineError(message, path=source, field=faults[0].path)
 
 
+class ReadOptions(TypedDict, total=False):
+    """How strictly a document is read, and for which pipeline; see ``load_timeline``."""
+
+    strict: bool
+    allow_version: bool
+    allow_outside: bool
+    pipeline: str | None
+    preset: Preset | None
+
+
 def load_timeline(
     path: Path | str,
     *,
-    strict: bool = False,
-    allow_version: bool = False,
-    allow_outside: bool = False,
     lora_folders: Sequence[Path] = (),
-    pipeline: str | None = None,
-    preset: Preset | None = None,
     kept_at: Path | None = None,
     source: str | None = None,
+    **options: Unpack[ReadOptions],
 ) -> LoadedTimeline:
     """Read a file of any known kind.
 
@@ -92,11 +98,6 @@ def load_timeline(
                 return LoadedTimeline(None, (problem,), source)
             return parse_timeline(
                 lifted.data,
-                strict=strict,
-                allow_version=allow_version,
-                allow_outside=allow_outside,
-                pipeline=pipeline,
-                preset=preset,
                 nearby=Nearby(
                     lora_folders=(Path(path).parent / BESIDE, *lora_folders),
                     folder=Path(path).parent,
@@ -104,6 +105,7 @@ def load_timeline(
                     lifted=lifted.texts,
                 ),
                 source=source,
+                **options,
             )
     except FileNotFoundError as error:
         raise MissingFileError(f"{source}: there is no such file") from error
@@ -128,20 +130,16 @@ def _opened(path: Path, assets: Path) -> Iterator[Lifted]:
 def parse_timeline(
     data: str | bytes,
     *,
-    strict: bool = False,
-    allow_version: bool = False,
-    allow_outside: bool = False,
     lora_folders: Sequence[Path] = (),
-    pipeline: str | None = None,
-    preset: Preset | None = None,
     nearby: Nearby | None = None,
     source: str = "timeline",
+    **options: Unpack[ReadOptions],
 ) -> LoadedTimeline:
     """Read a document from memory; the options are those of ``load_timeline``.
 
     ``nearby`` replaces ``lora_folders`` in the search for files that it names.
     """
-    problems = Problems(strict=strict)
+    problems = Problems(strict=options.get("strict", False))
     timeline = None
     document = read_json(data, problems)
     reader = _choose_reader(document, problems) if document is not MALFORMED else None
@@ -150,11 +148,11 @@ def parse_timeline(
         beats_to_seconds(document, problems)
         timeline = reader(
             Fields(document, "", problems),
-            allow_version=allow_version,
+            allow_version=options.get("allow_version", False),
             nearby=nearby,
-            choice=PipelineChoice(pipeline, preset),
+            choice=PipelineChoice(options.get("pipeline"), options.get("preset")),
         )
-        if not allow_outside:
+        if not options.get("allow_outside"):
             refuse_outside(timeline, nearby, problems)
         problems.note_unknown_keys()
     found = tuple(problems)

@@ -81,14 +81,7 @@ def open_input(path: Path) -> InputContainer:
 
     Raises: MissingFileError when it is not there; InputError when it is not a media file.
     """
-    num_bytes = FileStamp.of(path).num_bytes
-    if num_bytes == 0:
-        raise InputError(f"{path}: is empty; copy or export it again")
-    if num_bytes > MOST_BYTES:
-        raise InputError(
-            f"{path}: has {num_bytes / 2**30:,.0f} GiB, at most {MOST_BYTES // 2**30} are allowed; "
-            "cut it, or encode it smaller"
-        )
+    num_bytes = _checked_size(path)
     _refuse_animated_webp(path)
     try:
         starts = starts_of_takes(path)
@@ -116,6 +109,18 @@ def open_input(path: Path) -> InputContainer:
         container.close()
         raise InputError(f"{path}: is a text file or a playlist; name the video itself")
     return container
+
+
+def _checked_size(path: Path) -> int:
+    num_bytes = FileStamp.of(path).num_bytes
+    if num_bytes == 0:
+        raise InputError(f"{path}: is empty; copy or export it again")
+    if num_bytes > MOST_BYTES:
+        raise InputError(
+            f"{path}: has {num_bytes / 2**30:,.0f} GiB, at most {MOST_BYTES // 2**30} are allowed; "
+            "cut it, or encode it smaller"
+        )
+    return num_bytes
 
 
 def find_pictures(container: InputContainer, path: Path) -> VideoStream:
