@@ -174,6 +174,50 @@ def test_what_no_planner_makes_is_refused(
         check_plan(plan)
 
 
+def fault_of(plan: dict[str, Any]) -> str:
+    try:
+        check_plan(plan)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ({"seed": 2**64 - 1}, {"seed": 2**64}),
+        ({"seed": 0}, {"seed": -1}),
+        ({"position": 0}, {"position": -1}),
+        ({"transition": 0.0}, {"transition": -0.01}),
+        ({"transition": 1.0}, {"transition": 1.01}),
+        ({"noise_scale": 0.0}, {"noise_scale": -0.01}),
+        ({"noise_scale": 1.0}, {"noise_scale": 1.01}),
+        ({"num_latent_frames": 1}, {"num_latent_frames": 0}),
+        ({"num_latent_frames": 21}, {"num_latent_frames": 22}),
+        ({"num_frames": 1}, {"num_frames": 0}),
+        (
+            {"num_frames": 1000, "num_latent_frames": 250},
+            {"num_frames": 1001, "num_latent_frames": 251},
+        ),
+    ],
+    ids=lambda values: ", ".join(f"{name} {value}" for name, value in values.items()),
+)
+def test_the_edges_of_what_a_chunk_may_have(
+    allowed: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    for values, is_refused in ((allowed, False), (refused, True)):
+        plan = data()
+        chunk(1, **values)(plan)
+        assert (VALUE in fault_of(plan)) is is_refused
+
+
+@pytest.mark.parametrize(("scale", "is_refused"), [(0.0, False), (2.0, False), (2.01, True)])
+def test_the_edges_of_how_strongly_vace_steers(scale: float, is_refused: bool) -> None:
+    plan = steered("face.png").to_dict()
+    plan["chunks"][1]["steering"]["scale"] = scale
+    assert (VALUE in fault_of(plan)) is is_refused
+
+
 def test_chunks_cover_the_plan_and_not_more() -> None:
     plan = data()
     last = plan["chunks"].pop()
