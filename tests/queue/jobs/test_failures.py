@@ -73,3 +73,13 @@ def test_delays_double_and_have_a_bound() -> None:
     for number in range(12):
         longest = min(1000 * 2**number, 600_000)
         assert longest / 2 <= delay_ms(number, 1.0) <= longest
+
+
+@pytest.mark.parametrize(("num_before", "longest"), [(0, 3000), (1, 6000), (4, 48_000)])
+def test_a_delay_is_half_to_all_of_what_it_may_be(
+    monkeypatch: pytest.MonkeyPatch, num_before: int, longest: int
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
+    assert delay_ms(num_before, 3.0) == longest
+    monkeypatch.setattr("random.uniform", lambda least, most: least)
+    assert delay_ms(num_before, 3.0) == longest / 2

@@ -167,3 +167,12 @@ def test_opposite_tokens_stay_finite(weight: float) -> None:
     mixed = slerp(embedding(1), -embedding(1), weight)
     assert mixed.isfinite().all()
     assert mixed.norm() <= 2 * embedding(1).norm()
+
+
+def test_each_method_goes_its_own_way() -> None:
+    """Half-way between two directions at a right angle: the chord, or the arc."""
+    source, target = torch.eye(2).unsqueeze(1)  # [1, 2] each
+    straight = interpolate(source, target, 0.5, "linear")
+    torch.testing.assert_close(straight, torch.tensor([[0.5, 0.5]]))
+    around = interpolate(source, target, 0.5, "slerp")
+    torch.testing.assert_close(around, torch.full((1, 2), 0.5**0.5), rtol=0, atol=1e-5)

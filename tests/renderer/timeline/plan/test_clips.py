@@ -60,13 +60,15 @@ def test_a_longer_video_shows_the_end_of_a_clip_in_the_next_one() -> None:
 
 @pytest.mark.parametrize(
     ("name", "seconds", "told"),
-    [("self-forcing", 10, True), ("self-forcing", 5, False), ("causvid", 10, False)],
+    [("self-forcing", 6, True), ("self-forcing", 5, False), ("causvid", 10, False)],
 )
 def test_the_plan_says_what_its_models_authors_do_not_offer(
     name: str, seconds: float, told: bool
 ) -> None:
     warnings = plan_of(name, seconds).warnings
     assert any("do not offer" in warning for warning in warnings) is told
+    if told:
+        assert "clips of 81 frames; this render is 2, each" in " ".join(warnings)
 
 
 def test_frame_by_frame_the_next_clip_begins_with_the_last_frame() -> None:
