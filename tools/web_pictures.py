@@ -61,7 +61,13 @@ def fill_farm(farm: RunningFarm, web: Serving) -> dict[str, str]:
     submit(web, "prey", tags=["meadow"], **enlarge)
     text = web.sent(TIMELINES / "short-text.json") | {"preset": "tiny", "tags": ["draft"]}
     web.post("submit", text)
-    return {"board": "/", "job": f"/job/{done}", "live": f"/job/{running}"}
+    compared = "&".join(f"job={take}" for take in takes)
+    return {
+        "board": "/",
+        "job": f"/job/{done}",
+        "live": f"/job/{running}",
+        "compare": f"/compare?{compared}",
+    }
 
 
 def settle(page: Page, name: str) -> None:
@@ -71,6 +77,9 @@ def settle(page: Page, name: str) -> None:
         page.evaluate("document.querySelector('#strip').seek(13.2)")
     if name == "live":
         wait_for_js(page, "document.querySelector('live-frame img')?.hidden === false")
+    if name == "compare":
+        wait_for_js(page, "document.querySelectorAll('#measures td').length > 0", PATIENCE_SECONDS)
+        page.evaluate("document.querySelector('#strip').seek(1.4)")
     page.wait_for_timeout(2500)
 
 

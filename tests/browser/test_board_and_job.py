@@ -43,9 +43,17 @@ def submit(studio: Any, file: Path, *files: Path, **more: Any) -> str:
 @pytest.fixture(scope="module")
 def done(studio: Any) -> str:
     """A job that is done: the shipped clip, with words and a transition."""
-    job = submit(studio, SHORT, MEADOW, options={"enlarge": 4}, tags=["cat"])
+    job = submit(studio, SHORT, MEADOW, tags=["cat"])
     studio.farm.wait([job])
     assert studio.farm.store.get(job).state is State.DONE
+    return job
+
+
+@pytest.fixture(scope="module")
+def other_done(studio: Any, done: str) -> str:
+    """The same with another seed, that is done."""
+    job = str(studio.web.post("submit", {"job": done, "seeds": [8]}).json()["jobs"][0]["id"])
+    studio.farm.wait([job])
     return job
 
 
@@ -83,6 +91,14 @@ def test_faults_of_a_timeline_are_told_at_their_fields(page: Page, shots: Path) 
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".problems .error").first).to_contain_text("prompts[0].endTime")
     expect(dialog.get_by_role("button", name="Submit")).to_be_disabled()
+
+
+def test_a_prompt_map_that_is_dropped_is_converted(page: Page, shots: Path) -> None:
+    drop_files(page, write(shots / "map.json", {"prompt_map": {"0": "a boat", "16": "a cat"}}))
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Submit")).to_be_disabled()
+    dialog.get_by_role("button", name="Convert it").click()
+    expect(dialog.get_by_role("button", name="Submit")).to_be_enabled()
 
 
 def test_input_and_result_play_in_step_and_the_strip_follows(
@@ -156,6 +172,42 @@ def test_a_job_is_rendered_again_with_another_seed(studio: Any, page: Page, done
     assert studio.farm.store.get(job).seed == 7
     expect(page.locator("#facts")).to_contain_text("meadow.mp4")
     studio.web.post("cancel", {"jobs": [job]})
+
+
+def test_takes_are_compared_in_one_clock(
+    studio: Any, page: Page, done: str, other_done: str
+) -> None:
+    page.goto(f"{studio.web.server.origin}/compare?job={done}&job={other_done}")
+    ready = "[...document.querySelectorAll('.take video')].map((video) => video.readyState >= 2)"
+    wait_for_js(page, f"{ready}.join() === 'true,true'")
+    slider = page.get_by_role("slider", name="Time in the timeline")
+    slider.focus()
+    page.keyboard.press("PageDown")
+    times = "[...document.querySelectorAll('.take video')].map((video) => video.currentTime)"
+    wait_for_js(page, f"{times}.every((time) => Math.abs(time - 0.8) < 0.1)")
+    slider.blur()
+    page.keyboard.press("2")
+    expect(page.locator(".take:visible .letter")).to_have_text("B")
+    page.keyboard.press("a")
+    expect(page.locator(".take:visible .letter")).to_have_text("A")
+    page.keyboard.press("d")
+    expect(page.get_by_label("Difference of take A and take B")).to_be_visible()
+    page.keyboard.press("g")
+    page.get_by_role("button", name="Star take B").click()
+    starred = page.get_by_role("link", name="Download the starred")
+    expect(starred).to_have_attribute("href", re.compile(other_done))
+    expect(page.locator("#differences")).to_contain_text("seed")
+    expect(page.locator("#measures")).to_contain_text("SSIM to the input")
+    assert severe_findings(page) == []
+
+
+def test_takes_to_compare_are_chosen(studio: Any, page: Page, done: str, other_done: str) -> None:
+    page.goto(f"{studio.web.server.origin}/compare")
+    for seed in (42, 8):
+        page.get_by_label(f"Choose short-video, seed {seed}").check()
+    assert severe_findings(page) == []
+    page.get_by_role("link", name="Compare").last.click()
+    page.wait_for_url(re.compile(f"{other_done}.*{done}|{done}.*{other_done}"))
 
 
 def test_what_is_done_on_one_page_is_seen_on_the_other(
@@ -261,7 +313,7 @@ def test_nothing_keeps_anybody_from_using_the_pages(
 @pytest.mark.parametrize("width", [390, 1280, 2560])
 def test_no_page_is_wider_than_its_window(studio: Any, page: Page, done: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    for path in ("/", f"/job/{done}", "/login"):
+    for path in ("/", f"/job/{done}", "/compare", "/login"):
         page.goto(f"{studio.web.server.origin}{path}")
         page.wait_for_timeout(400)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -36,6 +36,7 @@ _PAGES = {
     "/job/{job}": "job.html",
     "/edit": "edit.html",
     "/edit/{job}": "edit.html",
+    "/compare": "compare.html",
     LOGIN: "login.html",
 }
 

@@ -12,6 +12,7 @@ import rushes
 from rushes.errors import ConfigError
 from rushes.files.folders import Folders
 from rushes.presets.preset import preset_names
+from rushes.shots.shot import Shot
 from rushes.shots.sources import Source
 from rushes.shots.values import RenderValues
 from rushes_queue.archive.fetch import fetch_result
@@ -26,6 +27,7 @@ from rushes_queue.client.submitting import ask_for_shots, job_options, with_file
 from rushes_queue.errors import JobConflictError
 from rushes_queue.farm.submit import check_shot, store_job
 from rushes_queue.jobs.document import SCHEMA_VERSION, JobDocument
+from rushes_queue.jobs.job_options import JobOptions
 from rushes_queue.jobs.limits import Limits
 from rushes_queue.jobs.new_records import new_record
 from rushes_queue.jobs.queue_names import GpuClass, Priority, queue_name, served_queues
@@ -85,18 +87,18 @@ class OwnJobs:
             takes=takes,
             seeds=seeds,
         )
-        found = tuple(map(self._records.find, after))
-        chosen = job_options(new, priority=priority, tags=tuple(tags), after=found)
+        causes = tuple(map(self._records.find, after))
+        chosen = job_options(new, priority=priority, tags=tuple(tags), after=causes)
         with with_files(asked) as shots:
             for shot in shots:
                 check_shot(shot, Limits(), chosen)
-            submitted = []
-            for shot in shots:
-                document, wanted = store_job(self._storage, shot, chosen)
-                record = new_record(document, document_key(document.id), wanted)
-                change = self._records.add(record, found)
-                submitted.append(Submitted.of(shot.request.timeline, document, change))
-            return submitted
+            return [self._queue(shot, chosen) for shot in shots]
+
+    def _queue(self, shot: Shot, options: JobOptions) -> Submitted:
+        document, wanted = store_job(self._storage, shot, options)
+        record = new_record(document, document_key(document.id), wanted)
+        change = self._records.add(record, options.after)
+        return Submitted.of(shot.request.timeline, document, change)
 
     def jobs(
         self,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-import rushes
 from rushes_queue.web.api.answers import Answer
 from rushes_queue.web.api.files import PREFIX, address_of
 from rushes_queue.web.api.services import WithServices
@@ -22,9 +21,8 @@ def compare(
 ) -> Answer:
     """Compare the results of two to four jobs; ``with_input`` measures each against its input."""
     found = [services.backend.status(each).record.id for each in job]
+    compared = services.measures.compared(found, with_input=with_input)
     videos = [services.results.fetch(each).output for each in found]
-    reference = services.results.input_file(found[0]) if with_input else None
-    compared = rushes.compare(videos, reference=reference).to_dict()
     addresses = {
         str(video): f"{PREFIX}/fetch/{address_of(each, video)}"
         for each, video in zip(found, videos, strict=True)
@@ -40,4 +38,4 @@ def compare(
 def evaluate(services: WithServices, job: str) -> Answer:
     """Measure a result against its input: means, and the value of every frame."""
     found = services.backend.status(job).record.id
-    return Answer(services, services.measures.get(found))
+    return Answer(services, services.measures.of(found))

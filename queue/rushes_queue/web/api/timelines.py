@@ -1,4 +1,4 @@
-"""``check``, ``plan`` and ``submit``: timelines that were sent."""
+"""``check``, ``convert``, ``plan`` and ``submit``: timelines that were sent."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ from rushes.presets.preset import load_preset
 from rushes.shots.checking import is_ok
 from rushes.shots.sources import TimelineDocument
 from rushes.shots.values import PlanValues, RenderValues
+from rushes.timeline.convert.convert import convert_prompt_map
+from rushes.timeline.convert.prompt_maps import MapKind
 from rushes.timeline.problems import Problem
+from rushes.timeline.read.json_reading import MAX_BYTES
 from rushes.timeline.read.load import refuse
+from rushes.timeline.times import exact_rate
 from rushes_queue.client.json_forms import to_json
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.queue_names import GpuClass, Priority
@@ -89,6 +93,32 @@ def check(services: WithServices, wanted: CheckRequest) -> Answer:
             "problems": [problem.to_dict() for problem in problems],
         }
     return Answer(services, [report])
+
+
+class ConvertRequest(SentTimeline):
+    """The arguments of ``rushes convert``. Units: ``length`` in frames."""
+
+    kind: MapKind | None = None
+    fps: str | int | None = None
+    length: Annotated[int, Field(ge=1)] | None = None
+
+
+@router.post("/convert")
+def convert(services: WithServices, wanted: ConvertRequest) -> Answer:
+    """Turn a prompt map of another tool into a timeline; what was lost is listed."""
+    rate = None if wanted.fps is None else exact_rate(wanted.fps)
+    if wanted.fps is not None and rate is None:
+        raise rushes.ConfigError(f"fps: {wanted.fps!r} is not a frame rate; write 24")
+    with _opened(services, wanted) as source, source.file.open("rb") as file:
+        converted = convert_prompt_map(
+            file.read(MAX_BYTES + 1),
+            kind=wanted.kind,
+            fps=rate,
+            length=wanted.length,
+            source=wanted.name,
+        )
+    problems = [problem.to_dict() for problem in converted.problems]
+    return Answer(services, {"timeline": converted.document, "problems": problems})
 
 
 @router.post("/plan")

@@ -83,6 +83,8 @@ class Guard:
         if (entered := await self._enter(scope)) is not None:
             return entered
         if not self._may_pass(scope, headers):
+            if "authorization" in headers:
+                await self._wait_for_guess()
             return self._send_to_login(scope)
         if int(headers.get("content-length", "0")) > most:
             fault_413 = too_large(most)
@@ -121,8 +123,7 @@ class Guard:
         if tokens is None or self._access.is_password or scope["method"] not in _READS:
             return None
         if not self._access.is_secret(tokens[-1]):
-            async with self._one_guess:
-                await asyncio.sleep(_SECONDS_AFTER_WRONG_SECRET)
+            await self._wait_for_guess()
             return self._refuse(403, "the token is wrong; take the address that rushes web printed")
         rest = f"?{urlencode(query, doseq=True)}" if query else ""
         return self._let_in(f"{quote(scope['path'])}{rest}")
@@ -140,9 +141,13 @@ class Guard:
         given = parse_qs(body.decode("utf-8", "replace")).get("secret", [""])[0]
         if self._access.is_secret(given):
             return self._let_in("/")
-        async with self._one_guess:  # one guess a second, whoever asks
-            await asyncio.sleep(_SECONDS_AFTER_WRONG_SECRET)
+        await self._wait_for_guess()
         return RedirectResponse(f"{LOGIN}?wrong", 303)
+
+    async def _wait_for_guess(self) -> None:
+        """Let a wrong guess take a second, one after the other, whoever guesses."""
+        async with self._one_guess:
+            await asyncio.sleep(_SECONDS_AFTER_WRONG_SECRET)
 
     def _let_in(self, address: str) -> Response:
         # Two slashes at the start would lead to another server.

@@ -29,6 +29,7 @@ def test_two_results_are_compared_as_the_command_does(farm: Farm, web: Serving) 
     printed = farm.json("compare", *videos)
     addresses = [f"/api/v1/fetch/{job}/{job}.mp4" for job in jobs]
     assert answer == printed | {"videos": addresses}
+    assert web.json("compare", job=jobs) == answer
     assert {"seed"} <= {each["field"] for each in answer["differences"]}
     assert web.get("compare", job=jobs[:1]).status_code == 400
 

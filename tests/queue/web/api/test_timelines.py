@@ -121,6 +121,18 @@ def test_no_folder_of_the_server_is_told(farm: Farm, web: Serving) -> None:
         assert "request-" not in answer.text
 
 
+def test_a_prompt_map_is_converted_as_the_command_does(farm: Farm, web: Serving) -> None:
+    prompts = {"0": "a boat", "16": "a cat"}
+    file = write_timeline(farm.folder / "map.json", {"prompt_map": prompts})
+    printed = json.loads(farm.run("convert", file, "--fps", 16, "--length", 32).stdout)
+    answer = web.post("convert", web.sent(file) | {"fps": 16, "length": 32}).json()
+    assert answer["timeline"] == printed
+    (report,) = web.post("check", {"timeline": answer["timeline"]}).json()
+    assert report["ok"]
+    assert web.post("convert", {"timeline": {}}).status_code == 422
+    assert web.post("convert", web.sent(file) | {"fps": "x"}).status_code == 422
+
+
 def test_requests_leave_no_files(farm: Farm, web: Serving) -> None:
     web.post("submit", {"timeline": TEXT, "preset": "tiny"})
     assert list(Path(web.services.requests_folder).iterdir()) == []

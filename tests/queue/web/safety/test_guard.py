@@ -61,6 +61,9 @@ def test_a_wrong_token_takes_a_second_and_opens_nothing(served: Serving) -> None
         begin = time.monotonic()
         assert stranger.get("/?token=wrong").status_code == 403
         assert time.monotonic() - begin >= 1.0
+        bearer = {"authorization": "Bearer wrong"}
+        assert stranger.get("/api/v1/jobs", headers=bearer).status_code == 401
+        assert time.monotonic() - begin >= 2.0
         assert stranger.get("/api/v1/jobs").status_code == 401
 
 

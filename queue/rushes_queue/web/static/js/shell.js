@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { fps, number } from "./format.js";
 import { h, put, setText, svg } from "./dom.js";
 
-const PAGES = [["/", "Board"], ["/edit", "Editor"]];
+const PAGES = [["/", "Board"], ["/edit", "Editor"], ["/compare", "Compare"]];
 const SECONDS_BETWEEN_COUNTS = 5;
 const SECONDS_OF_A_MESSAGE = 8;
 

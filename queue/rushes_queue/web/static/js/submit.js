@@ -138,6 +138,18 @@ export class SubmitDialog {
     put(this.problems, (report?.problems ?? []).map((problem) => h("li", { class: problem.severity },
       problem.path ? h("span", { class: "mono" }, problem.path, ": ") : null, problem.message)));
     this.send.disabled = !report?.ok;
+    if (report?.problems.some((problem) => problem.message.includes("rushes convert"))) {
+      this.problems.append(h("li", {}, h("button", { type: "button", onclick: () => this.#convert() }, "Convert it into a timeline")));
+    }
+  }
+
+  /** Put a timeline into the place of a prompt map. */
+  async #convert() {
+    const converted = await attempt(() => post("convert", { upload: this.sent.upload, name: this.sent.name }));
+    if (!converted) return;
+    for (const problem of converted.problems) say(problem.path ? `${problem.path}: ${problem.message}` : problem.message);
+    const text = JSON.stringify(converted.timeline, null, 2);
+    await this.add([new File([text], this.timeline.name, { type: "application/json" })]);
   }
 
   async #submit(event) {
