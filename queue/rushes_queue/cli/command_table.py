@@ -18,7 +18,6 @@ _PANELS = {
         "check": "timelines.check",
         "plan": "timelines.plan",
         "convert": "timelines.convert",
-        "beats": "timelines.beats",
         "eval": "timelines.evaluate",
         "compare": "timelines.compare",
         "examples": "timelines.examples",

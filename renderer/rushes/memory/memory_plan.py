@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rushes.errors import MemoryShortError
 from rushes.files.readable import readable_bytes
@@ -33,6 +33,10 @@ class MemoryPlan:
         """Return what to try when memory did not suffice after all; None when nothing is left."""
         smallest = MemoryPlan("fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False)
         return None if self == smallest else smallest
+
+    def loads_as(self, other: MemoryPlan) -> bool:
+        """Say whether networks that were loaded for one plan serve another."""
+        return replace(self, keeps_vae_rooms=other.keeps_vae_rooms) == other
 
     def __str__(self) -> str:
         parts = [f"linear layers in {self.quantise}"] if self.quantise else []

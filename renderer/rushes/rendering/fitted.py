@@ -128,12 +128,14 @@ class FittedRenderer:
         )
 
     def _loaded(self, plan: RenderPlan, memory_plan: MemoryPlan) -> Pipeline:
-        if self.pipeline is None or self.pipeline.memory_plan != memory_plan:
+        if self.pipeline is None or not self.pipeline.memory_plan.loads_as(memory_plan):
             if self.pipeline is not None:
                 self._release()
             self.pipeline = load_pipeline(
                 self._preset, self._folders, self.device, self.dtype, plan.vae_type, memory_plan
             )
+        elif self.pipeline.memory_plan != memory_plan:
+            self.pipeline = self.pipeline.with_memory_plan(memory_plan)
         return self.pipeline
 
     def _release(self) -> None:

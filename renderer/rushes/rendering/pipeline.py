@@ -71,6 +71,12 @@ class Pipeline:
         )
         return replace(self, paths=paths, models=models, vae_type=vae_type, loras=loras)
 
+    def with_memory_plan(self, memory_plan: MemoryPlan) -> Pipeline:
+        """Return the same pipeline for another plan that it ``loads_as``."""
+        for autoencoder in self.autoencoders.values():
+            _with_rooms(autoencoder, memory_plan)
+        return replace(self, memory_plan=memory_plan)
+
     @contextmanager
     def with_loras(self) -> Iterator[AdaptedLayers]:
         """Apply the LoRAs to the networks; afterwards the networks are restored.

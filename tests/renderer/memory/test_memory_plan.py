@@ -72,7 +72,7 @@ def test_a_plan_can_ask_for_fp8(tmp_path: Path) -> None:
     ("gigabytes", "proposal"),
     [
         (40, "--quantise fp8 would fit"),
-        (25, "--quantise fp8 --vae tae would fit"),
+        (27, "--quantise fp8 --vae tae would fit"),
         (22, "--quantise fp8 --vae tae --size 624x352 would fit"),
         (8, "use another device"),
     ],
@@ -84,7 +84,7 @@ def test_a_card_that_is_too_small_is_told_what_would_fit(
     with pytest.raises(MemoryShortError) as caught:
         fit(plan, card(gigabytes), LARGE)
     message = str(caught.value)
-    assert "streamdiffusionv2-14b at 832x480 needs about 43.9 GB on cuda:0" in message
+    assert "streamdiffusionv2-14b at 832x480 needs about 45.3 GB on cuda:0" in message
     assert message.endswith(f"where {gigabytes:.1f} GB are free; {proposal}")
 
 
@@ -98,8 +98,16 @@ def test_a_stream_batch_that_does_not_fit_could_run_in_sequence(tmp_path: Path) 
 
 def test_what_is_proposed_fits(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, LARGE, quantization="fp8_e4m3fn", vae_type="tae")
-    assert fit(plan, card(25), LARGE).quantise == "fp8"
-    assert estimate_plan(LARGE, plan).rendering < 25e9
+    assert fit(plan, card(27), LARGE).quantise == "fp8"
+    assert estimate_plan(LARGE, plan).rendering < 27e9
+
+
+def test_networks_stay_loaded_whether_or_not_the_autoencoder_keeps_its_rooms() -> None:
+    lean = MemoryPlan(keeps_vae_rooms=False)
+    assert AS_IT_IS.loads_as(lean)
+    assert lean.loads_as(AS_IT_IS)
+    assert not AS_IT_IS.loads_as(MemoryPlan("fp8", keeps_vae_rooms=False))
+    assert not AS_IT_IS.loads_as(MemoryPlan(text_encoder_on_cpu=True))
 
 
 def test_the_next_smaller_setting_is_the_last() -> None:

@@ -17,6 +17,7 @@ from rushes.errors import MemoryShortError
 from rushes.files.folders import Folders
 from rushes.memory.memory_plan import MemoryPlan
 from rushes.models.cast_linear import to_fp8
+from rushes.models.stream_vae import StreamVAE
 from rushes.presets.preset import load_preset
 from rushes.rendering.fitted import FittedRenderer
 from rushes.rendering.frames import render_frames
@@ -66,6 +67,21 @@ def test_networks_stay_loaded_between_renders(
     pipeline = renderer.load(plan)
     renderer.render(plan, request_)
     assert renderer.load(plan_of(request_, seed=9)) is pipeline
+
+
+def test_rooms_of_the_autoencoder_come_and_go_without_loading(
+    renderer: FittedRenderer, request_: RenderRequest
+) -> None:
+    pipeline = renderer.load(plan_of(request_))
+    vae = pipeline.models.vae
+    assert isinstance(vae, StreamVAE)
+    assert vae.keeps_room
+    lean = pipeline.with_memory_plan(MemoryPlan(keeps_vae_rooms=False))
+    assert lean.models is pipeline.models
+    assert not vae.keeps_room
+    renderer.pipeline = lean
+    assert renderer.load(plan_of(request_)).models is pipeline.models
+    assert vae.keeps_room
 
 
 def test_another_setting_loads_them_anew(renderer: FittedRenderer, request_: RenderRequest) -> None:

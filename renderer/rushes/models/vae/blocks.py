@@ -118,7 +118,7 @@ class Upsample(nn.Module):
             nn.Upsample(scale_factor=2.0, mode="nearest"), nn.Conv2d(dim, dim // 2, 3, padding=1)
         )
         self.time_conv = CausalConv3d(dim, 2 * dim, (3, 1, 1)) if temporal else None
-        self._doubling: tuple[tuple[object, ...], Tensor] | None = None
+        self._doubling: tuple[tuple[object, ...], Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor, cache: FeatureCache) -> Tensor:
         # The stream's first frame stays single and never enters the history of the convolution.
@@ -140,9 +140,9 @@ class Upsample(nn.Module):
         if torch.is_grad_enabled():
             return doubling_kernel(weight)
         version = None if weight.is_inference() else weight._version
-        made_of = (version, weight.data_ptr(), weight.dtype, weight.device)
+        made_of = (id(weight), version, weight.data_ptr(), weight.dtype, weight.device)
         if self._doubling is None or self._doubling[0] != made_of:
-            self._doubling = made_of, doubling_kernel(weight)
+            self._doubling = made_of, doubling_kernel(weight), weight  # kept, so its id stays its
         return self._doubling[1]
 
 
