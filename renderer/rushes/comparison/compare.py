@@ -62,6 +62,8 @@ def compare_results(
     Raises: as ``rushes.compare``.
     """
     _refuse_number(len(videos), layout if output is not None else "side")
+    if output is not None and output.resolve() in [video.resolve() for video in videos]:
+        raise ConfigError(f"{output}: is one of the videos to compare; choose another name")
     clips = [probe_video(video) for video in videos]
     manifests = [read_manifest(video) for video in videos]
     hashes = {manifest and manifest.get("frames_sha256") for manifest in manifests}

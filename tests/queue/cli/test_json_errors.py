@@ -21,6 +21,8 @@ FAILURES = {
     "plan": ("none.json", 4),
     "reproduce": ("none.json --input none.mp4", 4),
     "eval": ("none.mp4 --reference none.mp4", 4),
+    "compare": ("none.mp4 none.mp4", 4),
+    "examples": ("none", 4),
     "submit": (f"none.json {NO_BROKER}", 4),
     "jobs": (NO_BROKER, 5),
     "status": (f"abcd {NO_BROKER}", 5),

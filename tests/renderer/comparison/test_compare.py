@@ -105,6 +105,8 @@ def test_what_cannot_be_compared_is_said(dark: Path, bright: Path, tmp_path: Pat
         rushes.compare([dark, bright, dark], tmp_path / "wipe.mp4", layout="wipe")
     with pytest.raises(MissingFileError):
         rushes.compare([dark, tmp_path / "none.mp4"])
+    with pytest.raises(ConfigError, match="is one of the videos"):
+        rushes.compare([dark, bright], dark, force=True)
     (tmp_path / "there.mp4").write_bytes(b"x")
     with pytest.raises(ConflictError):
         rushes.compare([dark, bright], tmp_path / "there.mp4")
