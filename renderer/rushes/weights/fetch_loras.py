@@ -17,12 +17,15 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from rushes.errors import DownloadError, MissingFileError, UnreachableError
-from rushes.files.publish import PendingOutput, make_folder
+from rushes.files.atomic import give_name
+from rushes.files.publish import make_folder
 from rushes.timeline.loras import SUFFIXES, LoraSource
 
 HUGGING_FACE, CIVITAI = "https://huggingface.co", "https://civitai.com"
 LARGEST_BYTES = 32 * 2**30
 _SECONDS = 60
+_PIECE = 2**20
+_PART, _ALREADY_WHOLE = 206, 416  # of HTTP (RFC 9110, sections 15.3.7 and 15.5.17)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class _Place:
 def fetch_lora(source: LoraSource, folder: Path, hosts: Hosts) -> Fetched:
     """Download a LoRA into a folder under the name that the document gives it.
 
-    The file appears once its hash is right: that of the document, else the publisher's.
+    The file appears once its hash is right: that of the document, and the publisher's. What came
+    of a broken download is kept hidden beside it, and the next call goes on from there.
     Raises: MissingFileError when the document does not say where it is, or nobody publishes it;
         DownloadError for another content; UnreachableError without a network.
     """
@@ -66,15 +70,18 @@ def fetch_lora(source: LoraSource, folder: Path, hosts: Hosts) -> Fetched:
     with _client() as client:
         place = _place(source, hosts, client)
         path = make_folder(folder) / source.name
-        with PendingOutput(path) as pending:
-            digest = _download(client, place, source.name, pending.temporary)
-            for whose, wanted in (("the document", source.sha256), (place.origin, place.sha256)):
-                if wanted is not None and wanted.lower() != digest:
-                    raise DownloadError(
-                        f"{source.name}: {place.url} is another file than {whose} tells of: its "
-                        f"SHA-256 is {digest}, not {wanted.lower()}"
-                    )
-            pending.publish()
+        wanted = {"the document": source.sha256, place.origin: place.sha256}
+        known = {whose: text.lower() for whose, text in wanted.items() if text is not None}
+        partial = _partial(path, place.url)
+        digest = _download(client, place, source.name, partial, may_resume=bool(known))
+    for whose, expected in known.items():
+        if expected != digest:
+            partial.unlink()
+            raise DownloadError(
+                f"{source.name}: {place.url} is another file than {whose} tells of: its SHA-256 is "
+                f"{digest}, not {expected}"
+            )
+    give_name(partial, path)
     return Fetched(path, digest, place.licence, place.origin)
 
 
@@ -98,11 +105,21 @@ def _place(source: LoraSource, hosts: Hosts, client: httpx2.Client) -> _Place:
 
 def _on_hugging_face(repository: str, name: str, hosts: Hosts, client: httpx2.Client) -> _Place:
     base, token = hosts.hugging_face, hosts.hugging_face_token
-    card = _json(client, f"{base}/api/models/{quote(repository)}", token, repository)
+    card = _json(client, f"{base}/api/models/{quote(repository)}?blobs=true", token, repository)
     data = card.get("cardData")
     licence = data.get("license") if isinstance(data, dict) else None
     url = f"{base}/{quote(repository)}/resolve/main/{quote(name)}"
-    return _Place(url, token, _text(licence), None, f"{base}/{repository}")
+    return _Place(url, token, _text(licence), _blob_hash(card, name), f"{base}/{repository}")
+
+
+def _blob_hash(card: dict[str, Any], name: str) -> str | None:
+    """Return the SHA-256 that Hugging Face gives for a large file of a repository."""
+    files = card.get("siblings")
+    for file in files if isinstance(files, list) else ():
+        if isinstance(file, dict) and file.get("rfilename") == name:
+            blob = file.get("lfs")
+            return _text(blob.get("sha256")) if isinstance(blob, dict) else None
+    return None
 
 
 def _on_civitai(version: str, source: LoraSource, hosts: Hosts, client: httpx2.Client) -> _Place:
@@ -158,14 +175,30 @@ def _json(client: httpx2.Client, url: str, token: str | None, what: str) -> dict
     return answer if isinstance(answer, dict) else {}
 
 
-def _download(client: httpx2.Client, place: _Place, name: str, path: Path) -> str:
-    digest, num_bytes = hashlib.sha256(), 0
+def _partial(path: Path, url: str) -> Path:
+    """Return where what came so far of a file is kept: hidden, beside it, by its address."""
+    return path.with_name(f".{path.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+
+
+def _download(
+    client: httpx2.Client, place: _Place, name: str, partial: Path, *, may_resume: bool
+) -> str:
+    """Append to what came before, where a hash will tell whether it fits; return the SHA-256."""
+    if not may_resume:
+        partial.unlink(missing_ok=True)
+    digest, num_bytes = _hash_so_far(partial)
+    headers = _headers(place.token) | ({"Range": f"bytes={num_bytes}-"} if num_bytes else {})
     with (
         _explained(place.url),
-        client.stream("GET", place.url, headers=_headers(place.token)) as response,
-        path.open("wb") as file,
+        client.stream("GET", place.url, headers=headers) as response,
+        partial.open("ab") as file,
     ):
+        if num_bytes and response.status_code == _ALREADY_WHOLE:
+            return digest.hexdigest()
         _refuse_status(response.status_code, place.url, name)
+        if response.status_code != _PART:  # the host sends all of it
+            file.truncate(0)
+            digest, num_bytes = hashlib.sha256(), 0
         for piece in response.iter_bytes():
             num_bytes += len(piece)
             if num_bytes > LARGEST_BYTES:
@@ -173,6 +206,16 @@ def _download(client: httpx2.Client, place: _Place, name: str, path: Path) -> st
             digest.update(piece)
             file.write(piece)
     return digest.hexdigest()
+
+
+def _hash_so_far(partial: Path) -> tuple[hashlib._Hash, int]:
+    digest, num_bytes = hashlib.sha256(), 0
+    if partial.exists():
+        with partial.open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                num_bytes += len(piece)
+    return digest, num_bytes
 
 
 def _refuse_status(status: int, url: str, what: str) -> None:

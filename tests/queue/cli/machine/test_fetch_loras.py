@@ -25,16 +25,27 @@ class Host:
     def __init__(self) -> None:
         self.answers: dict[str, bytes | int] = {}
         self.tokens: dict[str, str | None] = {}
+        self.ranges: list[str | None] = []
+        self.gives_parts = True
+        self.breaks_after: int | None = None  # bytes, of every answer
         host = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 host.tokens[self.path] = self.headers.get("Authorization")
                 answer = host.answers.get(self.path, 404)
-                self.send_response(answer if isinstance(answer, int) else 200)
+                asked = self.headers.get("Range")
+                host.ranges.append(asked)
+                is_part = isinstance(answer, bytes) and asked is not None and host.gives_parts
+                if isinstance(answer, bytes) and is_part:
+                    answer = answer[int(str(asked)[6:-1]) :]
+                code = answer if isinstance(answer, int) else 206 if is_part else 200
+                self.send_response(code)
+                if isinstance(answer, bytes):
+                    self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 if isinstance(answer, bytes):
-                    self.wfile.write(answer)
+                    self.wfile.write(answer[: host.breaks_after])
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -48,7 +59,9 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     host = Host()
     host.answers = {
-        "/api/models/ann/film": json.dumps({"cardData": {"license": "apache-2.0"}}).encode(),
+        "/api/models/ann/film?blobs=true": json.dumps(
+            {"cardData": {"license": "apache-2.0"}}
+        ).encode(),
         "/ann/film/resolve/main/v1/film.safetensors": CONTENT,
         "/api/v1/model-versions/27": json.dumps(
             {"modelId": 9, "files": [{"name": "ink.safetensors", "hashes": {"SHA256": DIGEST}}]}
@@ -142,3 +155,39 @@ def test_a_lora_without_a_place_is_told_and_the_others_are_fetched(
 def test_a_name_leads_out_of_no_folder(host: Host, tmp_path: Path) -> None:
     fetch(tmp_path, FILM | {"filename": "../../film.safetensors"})
     assert (tmp_path / "loras" / "film.safetensors").is_file()
+
+
+@pytest.mark.parametrize("gives_parts", [True, False], ids=["resumes", "starts over"])
+def test_a_broken_download_goes_on_where_it_stopped(
+    host: Host, tmp_path: Path, gives_parts: bool
+) -> None:
+    host.gives_parts, host.breaks_after = gives_parts, 2000
+    assert fetch(tmp_path, FILM).exit_code == 5
+    folder = tmp_path / "loras"
+    assert not (folder / "film.safetensors").exists()
+    (partial,) = folder.glob(".film.safetensors.*.part")
+    assert partial.stat().st_size == 2000
+    host.breaks_after = None
+    assert fetch(tmp_path, FILM).exit_code == 0
+    assert host.ranges[-1] == "bytes=2000-"
+    assert [path.name for path in folder.iterdir()] == ["film.safetensors"]
+    assert (folder / "film.safetensors").read_bytes() == CONTENT
+
+
+def test_what_came_of_a_changed_file_is_thrown_away(host: Host, tmp_path: Path) -> None:
+    host.breaks_after = 2000
+    assert fetch(tmp_path, FILM).exit_code == 5
+    host.breaks_after = None
+    host.answers["/ann/film/resolve/main/v1/film.safetensors"] = b"another" * 1000
+    assert fetch(tmp_path, FILM).exit_code == 1
+    assert list((tmp_path / "loras").iterdir()) == []
+
+
+def test_the_hash_that_hugging_face_gives_is_checked(host: Host, tmp_path: Path) -> None:
+    blob = {"rfilename": "v1/film.safetensors", "lfs": {"sha256": "0" * 64}}
+    card = {"cardData": {"license": "mit"}, "siblings": [blob]}
+    host.answers["/api/models/ann/film?blobs=true"] = json.dumps(card).encode()
+    lora = {key: value for key, value in FILM.items() if key != "sha256"}
+    result = fetch(tmp_path, lora)
+    assert result.exit_code == 1
+    assert "is another file than" in result.stderr
