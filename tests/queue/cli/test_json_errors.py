@@ -37,6 +37,7 @@ FAILURES = {
     "priority": (f"abcd high {NO_BROKER}", 5),
     "up": ("--workers many", 2),
     "ps": ("", 3),
+    "web": ("", 3),
     "workers": (NO_BROKER, 5),
     "stats": (NO_BROKER, 5),
     "prune": (f"--older-than 1d {NO_BROKER}", 5),
@@ -53,7 +54,7 @@ FAILURES = {
     "models link": ("none", 4),
     "models where": ("none", 3),
 }
-WRONG_SETTINGS = ("ps", "config show", "config path", "models list")
+WRONG_SETTINGS = ("ps", "web", "config show", "config path", "models list")
 
 
 def commands(table: Any, name: str = "") -> Iterator[tuple[str, Any]]:
