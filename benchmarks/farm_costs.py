@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import signal
 import statistics
 import subprocess
@@ -151,21 +152,24 @@ def measure(bench: Bench, num_jobs: int, num_drained: int) -> dict[str, Any]:
     with bench.workers(1, SLEEP_SECONDS):
         figures["overhead_ms"] = _overheads(bench, 50)
     before = broker.info("memory")["used_memory"]
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     jobs = bench.submit(num_jobs)
     figures["submitted_per_second"] = num_jobs / (time.perf_counter() - begin)
+    figures["submitted_per_cpu_second"] = num_jobs / (time.process_time() - cpu)
     figures["broker_bytes_per_job"] = (broker.info("memory")["used_memory"] - before) / num_jobs
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), _seconds_of_children()
     subprocess.run(
         [sys.executable, "-c", "from rushes_queue.cli import main; main()", "jobs"],
         stdout=subprocess.DEVNULL,
         check=True,
     )
     figures["rushes_jobs_seconds"] = time.perf_counter() - begin
+    figures["rushes_jobs_cpu_seconds"] = _seconds_of_children() - cpu
     with bench.workers(1, SLEEP_SECONDS, jobs[:4]) as (pid,):
-        begin = time.perf_counter()
+        begin, cpu = time.perf_counter(), _cpu_seconds(pid)
         bench.wait(jobs[4 : num_drained + 4])
         figures["carried_out_per_second"] = num_drained / (time.perf_counter() - begin)
+        figures["cpu_ms_per_job"] = 1000 * (_cpu_seconds(pid) - cpu) / num_drained
         figures["worker_mib"] = _resident_mib(pid)
     broker.flushall()
     seconds = [_batch_seconds(bench, count) for count in (1, 2)]
@@ -189,6 +193,22 @@ def _batch_seconds(bench: Bench, num_workers: int) -> float:
         begin = time.perf_counter()
         bench.wait(bench.submit(60))
         return time.perf_counter() - begin
+
+
+def _seconds_of_children() -> float:
+    """Return the processor time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the processor time of a worker: parent, child, and children that have ended."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ticks = 0
+    for each in (str(pid), *children):
+        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, fields[11:15]))  # user, system, and those of dead children
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _resident_mib(pid: int) -> float:

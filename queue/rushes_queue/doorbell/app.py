@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,6 +19,8 @@ from rushes_queue.broker.address import tls_options
 from rushes_queue.broker.replies import Bell
 
 if TYPE_CHECKING:
+    from kombu.messaging import Producer
+
     from rushes_queue.settings.model import Settings
 
 logger = logging.getLogger(__name__)
@@ -117,11 +120,23 @@ class Doorbell:
             # its connections stay open
             with self._app.producer_pool.acquire(block=True) as producer:
                 for bell in bells:
-                    body = {"job_id": bell.job, "schema": MESSAGE_SCHEMA}
-                    self._app.send_task(
-                        RENDER_TASK, kwargs=body, queue=bell.queue, producer=producer
-                    )
+                    self._send(producer, bell)
         except (OperationalError, OSError) as error:
             logger.warning("the doorbell could not be rung: %s", error)
             return False
         return True
+
+    def _send(self, producer: Producer, bell: Bell) -> None:
+        """Send a task message with what a worker reads of it, a third of what Celery would write.
+
+        Source: celery: docs/internals/protocol.rst (version 2: headers, and args, kwargs, embed)
+        """
+        producer.publish(  # type: ignore[no-untyped-call]
+            [[], {"job_id": bell.job, "schema": MESSAGE_SCHEMA}, {}],
+            exchange="",
+            routing_key=bell.queue,
+            serializer="json",
+            headers={"lang": "py", "task": RENDER_TASK, "id": token_hex(8)},
+            retry=True,
+            retry_policy=self._app.conf.task_publish_retry_policy,
+        )

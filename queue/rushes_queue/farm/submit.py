@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import rushes
@@ -169,6 +170,7 @@ def _unstored(path: Path) -> BlobRef:
     return BlobRef(sha256="0" * 64, size=size, name=path.name)
 
 
+@cache
 def _user() -> str:
     try:
         return check_line(getpass.getuser())

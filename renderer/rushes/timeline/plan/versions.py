@@ -7,7 +7,7 @@ hashes and save points survive an upgrade.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +69,7 @@ def oldest_form(fields: Mapping[str, Any]) -> dict[str, Any]:
     Added fields are left out where they have their defaults; the version of the plan is the oldest
     that can hold what remains.
     """
-    form = deepcopy(dict(fields))
+    form: dict[str, Any] = _with_own_parts(fields, _PLACES)
     version = 1
     for added in ADDED:
         for part in _parts(form, added.place):
@@ -82,6 +82,32 @@ def oldest_form(fields: Mapping[str, Any]) -> dict[str, Any]:
     for plan in _parts(form, "plan"):
         plan["schema_version"] = version
     return form
+
+
+def _tree_of(places: Iterable[str]) -> dict[str, Any]:
+    """Return places as a tree of names."""
+    tree: dict[str, Any] = {}
+    for place in places:
+        branch = tree
+        for name in place.split("."):
+            branch = branch.setdefault(name, {})
+    return tree
+
+
+_PLACES = _tree_of(added.place for added in ADDED)
+
+
+def _with_own_parts(value: Any, places: Mapping[str, Any]) -> Any:
+    """Return a value whose objects at these places can be changed; all else is shared."""
+    if isinstance(value, list):
+        return [_with_own_parts(each, places) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    own = dict(value)
+    for name, below in places.items():
+        if name in own:
+            own[name] = _with_own_parts(own[name], below)
+    return own
 
 
 def _parts(fields: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
