@@ -197,6 +197,7 @@ def test_takes_are_compared_in_one_clock(
     starred = page.get_by_role("link", name="Download the starred")
     expect(starred).to_have_attribute("href", re.compile(other_done))
     expect(page.locator("#differences")).to_contain_text("seed")
+    expect(page.locator("#differences")).to_contain_text("in chunks 0 to")
     expect(page.locator("#measures")).to_contain_text("SSIM to the input")
     assert severe_findings(page) == []
 

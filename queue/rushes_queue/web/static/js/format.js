@@ -3,12 +3,14 @@
 const NUMBER = new Intl.NumberFormat();
 const ONE = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const TWO = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+const FOUR = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 });
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 export const number = (value) => NUMBER.format(value);
 export const decimal = (value) => TWO.format(value);
+export const exact = (value) => FOUR.format(value); // four digits, however small
 export const fps = (value) => `${ONE.format(value)} fps`;
 export const date = (iso) => (iso ? DATE.format(new Date(iso)) : "");
 

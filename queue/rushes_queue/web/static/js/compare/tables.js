@@ -1,6 +1,6 @@
 // What differs in the manifests of takes, and what they measure.
 
-import { decimal } from "../format.js";
+import { exact } from "../format.js";
 import { h, put } from "../dom.js";
 import { LETTERS } from "./stage.js";
 
@@ -14,11 +14,19 @@ function shown(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** Return in which chunks something differs. */
+function where(chunks) {
+  const [first] = chunks;
+  const last = chunks.at(-1);
+  if (chunks.length === 1) return `in chunk ${first}`;
+  return last - first === chunks.length - 1 ? `in chunks ${first} to ${last}` : `in ${chunks.length} chunks of ${first} to ${last}`;
+}
+
 /** Show the means of all measures, a column a take. */
 export function showMeasures(place, measures) {
   const names = [...new Set(measures.flatMap((each) => Object.keys(each)))];
   put(place, h("table", {}, head("Measure", measures.length), h("tbody", {}, names.map((name) => h("tr", {},
-    h("th", { scope: "row" }, NAMES[name] ?? name), measures.map((each) => h("td", { class: "num" }, each[name] === undefined ? "" : decimal(each[name]))))))));
+    h("th", { scope: "row" }, NAMES[name] ?? name), measures.map((each) => h("td", { class: "num" }, each[name] === undefined ? "" : exact(each[name]))))))));
 }
 
 /** Show the fields of the manifests that are not the same in all takes. */
@@ -28,5 +36,5 @@ export function showDifferences(place, differences, count) {
     return;
   }
   put(place, h("table", {}, head("Field", count), h("tbody", {}, differences.map(({ field, chunks, values }) => h("tr", {},
-    h("th", { scope: "row", class: "mono" }, field, chunks ? ` (chunks ${chunks})` : ""), values.map((value) => h("td", { class: "mono" }, value === null ? "" : shown(value))))))));
+    h("th", { scope: "row", class: "mono" }, field, chunks.length ? h("span", { class: "dim" }, ` ${where(chunks)}`) : ""), values.map((value) => h("td", { class: "mono" }, value === null ? "" : shown(value))))))));
 }
