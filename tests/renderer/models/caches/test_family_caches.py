@@ -257,6 +257,19 @@ def test_averaged_sinks_are_what_the_slow_rule_says(
             position += event
 
 
+def test_a_thousandth_of_what_leaves_goes_into_a_sink() -> None:
+    """rf: wan/modules/causal_model.py, where it is a constant."""
+    make = Frames().make
+    cache = EmaSinkCache(sizes(2), sinks=1, rotate_keys=lambda keys, _: keys)
+    frames = [make(1)[0] for _ in range(3)]
+    for position, frame in enumerate(frames):
+        cache.begin_chunk(position, 1)
+        seen = cache.write(0, *frame)
+    (sink_k, sink_v), (k, v), last = frames
+    drifted = (0.999 * sink_k + 0.001 * k, 0.999 * sink_v + 0.001 * v)
+    assert_seen(seen, [drifted, last])
+
+
 def test_a_position_that_steps_back_takes_the_place_of_the_end() -> None:
     make = Frames().make
     cache = EmaSinkCache(sizes(9), sinks=3, rotate_keys=turned)

@@ -93,6 +93,18 @@ def test_rows_fill_on_their_own() -> None:
     assert seen == [[0, 1, 2, 6, 7, 8], [0, 1, 2, 6, 7, 5]]
 
 
+def test_all_rows_go_on_from_the_first() -> None:
+    rows = 3
+    cache = open_ring(rows=rows)
+    cache.begin_chunk([0], 2)
+    write(cache, [0, 1])
+    cache.share_first_row()
+    cache.begin_chunk([2] * rows, 1)
+    assert write(cache, *[[20 + row] for row in range(rows)]) == [
+        [0, 1, 20 + row] for row in range(rows)
+    ]
+
+
 def test_a_chunk_that_starts_where_the_last_did_takes_its_slots() -> None:
     cache = open_ring()
     cache.begin_chunk([0], 2)
