@@ -80,10 +80,10 @@ class CleanPass:
     def advance(self, row: Row) -> Tensor:
         pair, pending = self._pair_cache, self._pending
         num_frames = row.latents.shape[1]
-        if pending is not None and pair is not None and pair.can_pair(num_frames):
-            if row.control is None:
-                position = pair.begin_pair(row.position, num_frames)
-                return self._finish(row, position, self._behind(pair, pending, row))
+        is_free = pair is not None and pair.can_pair(num_frames) and row.control is None
+        if is_free and pair is not None and pending is not None:
+            position = pair.begin_pair(row.position, num_frames)
+            return self._finish(row, position, self._behind(pair, pending, row))
         self.settle()
         position = self.kv_cache.begin_chunk(row.position, num_frames)
         rotary = self._factors(row.latents, position)

@@ -82,7 +82,7 @@ class SelfAttention(Attention):
         """
         if self._stack is None or not self._stack.is_of(self.q, self.k):
             self._stack = StackedLinear(self.q, self.k)
-            self._norm_weights = WideWeights(self.norm_q.weight, self.norm_k.weight)
+            self._norm_weights = WideWeights(self.norm_q, self.norm_k)
         stack, weights = self._stack.tensors(), self._norm_weights
         if stack is None or weights is None:
             return self._heads(torch.stack((self.norm_q(self.q(y)), self.norm_k(self.k(y))), 2))

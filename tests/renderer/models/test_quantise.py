@@ -14,8 +14,7 @@ from rushes.models.rope import RotaryEmbedding
 
 def flow(dit: CausalDit) -> Tensor:
     dtype = dit.patch_embedding.weight.dtype
-    cache = empty_cache(frame_tokens=4)
-    cache.frames = cache.frames.to(dtype)
+    cache = empty_cache(frame_tokens=4, dtype=dtype)
     cache.begin_chunk(0, 2)
     rotary = RotaryEmbedding(DIT.head_dim).factors([0], 2, 2, 2)
     prompt = dit.prompt_keys(dit.embed_prompt(normal(1, 6, DIT.text_dim, seed=3).to(dtype)))

@@ -48,7 +48,12 @@ def shared_vae() -> StreamVAE:
 
 
 def empty_cache(
-    config: DitConfig = DIT, *, frame_tokens: int, window: int = 6, sinks: int = 3
+    config: DitConfig = DIT,
+    *,
+    frame_tokens: int,
+    window: int = 6,
+    sinks: int = 3,
+    dtype: torch.dtype = torch.float32,
 ) -> RollingKVCache:
     return RollingKVCache(
         SlotSizes(
@@ -57,6 +62,7 @@ def empty_cache(
             head_dim=config.head_dim,
             frame_tokens=frame_tokens,
             window=window,
+            dtype=dtype,
         ),
         sinks=sinks,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -66,10 +68,10 @@ class StackedLinear:
 
 
 class WideWeights:
-    """Some small parameters in float32, one below the other, made again when one has changed."""
+    """The weights of norms in float32, one below the other, made again when one has changed."""
 
-    def __init__(self, *parameters: nn.Parameter) -> None:
-        self._parameters = parameters
+    def __init__(self, *norms: nn.Module) -> None:
+        self._norms = norms
         self._known: list[tuple[int, int]] = []
         self._weights = torch.empty(0)
 
@@ -77,13 +79,14 @@ class WideWeights:
         """Return them.
 
         Shapes:
-            returns: [parameters, E]
+            returns: [norms, E]
         """
-        if torch.is_grad_enabled() or any(map(Tensor.is_inference, self._parameters)):
+        weights = [cast("Tensor", norm.weight) for norm in self._norms]
+        if torch.is_grad_enabled() or any(map(Tensor.is_inference, weights)):
             # In training they take part; those made in inference mode do not count their changes.
-            return torch.stack([parameter.float() for parameter in self._parameters])
-        now = [(parameter.data_ptr(), parameter._version) for parameter in self._parameters]
+            return torch.stack([weight.float() for weight in weights])
+        now = [(weight.data_ptr(), weight._version) for weight in weights]
         if now != self._known:
             self._known = now
-            self._weights = torch.stack([parameter.float() for parameter in self._parameters])
+            self._weights = torch.stack([weight.float() for weight in weights])
         return self._weights

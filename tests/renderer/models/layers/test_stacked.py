@@ -32,8 +32,7 @@ def layers_apart(dit: CausalDit) -> Iterator[None]:
 
 
 def flow(dit: CausalDit, timesteps: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    cache = empty_cache(frame_tokens=4)
-    cache.frames = cache.frames.to(dtype)
+    cache = empty_cache(frame_tokens=4, dtype=dtype)
     prompt = random_prompt(dit)
     for start in range(2):
         cache.begin_chunk(start, 1)
@@ -94,8 +93,7 @@ def test_layers_in_training_or_with_a_hook_stay_apart() -> None:
 def test_one_timestep_for_all_frames_equals_one_for_each(dtype: torch.dtype) -> None:
     """The first is the weight and bias of the norms, the second is multiplied and added."""
     dit = tiny_dit().to(dtype)
-    cache, prompt = empty_cache(frame_tokens=4), random_prompt(tiny_dit())
-    cache.frames = cache.frames.to(dtype)
+    cache = empty_cache(frame_tokens=4, dtype=dtype)
     prompt = random_prompt(dit.float())
     dit = dit.to(dtype)
     prompt = type(prompt)(tuple((k.to(dtype), v.to(dtype)) for k, v in prompt.blocks))
