@@ -18,6 +18,7 @@ _PANELS = {
         "check": "timelines.check",
         "plan": "timelines.plan",
         "convert": "timelines.convert",
+        "beats": "timelines.beats",
         "eval": "timelines.evaluate",
         "compare": "timelines.compare",
         "examples": "timelines.examples",

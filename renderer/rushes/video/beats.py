@@ -1,0 +1,76 @@
+"""The tempo, beats and onsets of a sound file, found by librosa where it is installed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from rushes.errors import ConfigError, InputError
+from rushes.video.read.input_file import open_input
+
+RATE = 22_050  # hertz; librosa's own
+LONGEST_SECONDS = 3600  # of sound in memory: 300 MB
+_MISSING = "finding beats needs librosa, which is not installed; run 'pip install librosa'"
+
+
+@dataclass(frozen=True)
+class SoundBeats:
+    """What is heard in a sound: beats a minute, and seconds from its start."""
+
+    bpm: float
+    beats: tuple[float, ...]
+    onsets: tuple[float, ...]
+
+
+def find_beats(path: Path) -> SoundBeats:
+    """Listen to a sound file, or to the sound of a video.
+
+    Raises: ConfigError without librosa; MissingFileError; InputError for a file without sound or
+        one that is too long.
+    """
+    try:
+        import librosa  # late: it loads a compiler
+    except ImportError as error:
+        raise ConfigError(_MISSING) from error
+    samples = read_mono(path)
+    tempo, beats = librosa.beat.beat_track(y=samples, sr=RATE, units="time")
+    onsets = librosa.onset.onset_detect(y=samples, sr=RATE, units="time")
+    return SoundBeats(
+        round(float(np.ravel(tempo)[0]), 2),
+        tuple(round(float(at), 3) for at in beats),
+        tuple(round(float(at), 3) for at in onsets),
+    )
+
+
+def read_mono(path: Path) -> NDArray[np.float32]:
+    """Decode the first sound of a file.
+
+    Shapes:
+        returns: [samples], mono, at RATE
+    Raises: MissingFileError; InputError when there is none, it is damaged, or it is too long.
+    """
+    with open_input(path) as container:
+        stream = next((each for each in container.streams.audio if each.codec_context), None)
+        if stream is None:
+            raise InputError(f"{path}: holds no sound; name a sound file")
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+        parts: list[NDArray[np.float32]] = []
+        length = 0
+        try:
+            for frame in (*container.decode(stream), None):
+                for part in resampler.resample(frame):
+                    parts.append(part.to_ndarray().reshape(-1).astype(np.float32))
+                    length += len(parts[-1])
+                if length > LONGEST_SECONDS * RATE:
+                    raise InputError(
+                        f"{path}: is longer than {LONGEST_SECONDS // 60} minutes; cut it"
+                    )
+        except av.FFmpegError as error:
+            raise InputError(f"{path}: its sound is damaged; export it again") from error
+    if not parts:
+        raise InputError(f"{path}: holds no sound; name a sound file")
+    return np.concatenate(parts)
