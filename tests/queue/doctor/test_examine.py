@@ -287,7 +287,7 @@ def test_the_command_prints_cures_and_ends_with_code_9(tmp_path: Path) -> None:
     assert result.exit_code == 9
     assert "  fault   broker: " in result.stdout
     assert "cure: start it" in result.stdout
-    assert result.stderr == "1 faults, 0 warnings\n"
+    assert result.stderr == "1 fault, 0 warnings\n"
     assert "secret" not in result.output
     result = CliRunner().invoke(app, ["doctor", "config", "--json"], env=environment)
     data = json.loads(result.stdout)

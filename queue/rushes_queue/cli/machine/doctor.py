@@ -57,9 +57,14 @@ def doctor(
                 ],
             }
         )
-    say(f"{levels.count(Level.FAULT)} faults, {levels.count(Level.WARNING)} warnings")
+    faults, warnings = levels.count(Level.FAULT), levels.count(Level.WARNING)
+    say(f"{_counted(faults, 'fault')}, {_counted(warnings, 'warning')}")
     if Level.FAULT in levels:
         raise typer.Exit(exit_codes.DOCTOR_FAULTS)
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}" if count == 1 else f"{count} {name}s"
 
 
 def _print(examined: Examined) -> None:
