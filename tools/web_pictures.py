@@ -67,6 +67,7 @@ def fill_farm(farm: RunningFarm, web: Serving) -> dict[str, str]:
         "job": f"/job/{done}",
         "live": f"/job/{running}",
         "compare": f"/compare?{compared}",
+        "editor": f"/edit/{done}",
     }
 
 
@@ -77,6 +78,9 @@ def settle(page: Page, name: str) -> None:
         page.evaluate("document.querySelector('#strip').seek(13.2)")
     if name == "live":
         wait_for_js(page, "document.querySelector('live-frame img')?.hidden === false")
+    if name == "editor":
+        wait_for_js(page, "document.querySelectorAll('timeline-strip .edge').length > 4")
+        page.evaluate("document.querySelector('#strip').seek(10.2)")
     if name == "compare":
         wait_for_js(page, "document.querySelectorAll('#measures td').length > 0", PATIENCE_SECONDS)
         page.evaluate("document.querySelector('#strip').seek(1.4)")
