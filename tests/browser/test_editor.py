@@ -78,6 +78,17 @@ def test_blocks_are_split_joined_and_removed(editor: Page) -> None:
     expect(editor.get_by_role("button", name="Undo")).to_be_disabled()
 
 
+def test_a_draft_has_a_picture_and_grows_old(editor: Page) -> None:
+    button = editor.get_by_role("button", name="Draft picture")
+    expect(button).to_be_enabled()
+    button.click()
+    sheet = editor.get_by_role("img", name="Draft: the first chunk of each of 2 blocks")
+    expect(sheet).to_be_visible()
+    wait_for_js(editor, "document.querySelector('#draft-panel img').naturalWidth > 300")
+    editor.get_by_label("Prompt 1").fill("a boat")
+    expect(editor.locator("#draft-panel .note")).to_contain_text("has changed")
+
+
 def test_faults_are_told_and_nothing_faulty_is_submitted(editor: Page) -> None:
     editor.get_by_label("Prompt 1").fill("")
     expect(editor.locator("#problems .error")).to_contain_text("prompts[0]")

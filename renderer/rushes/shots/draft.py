@@ -57,6 +57,12 @@ def draft_sheet(
     return len(tiles)
 
 
+def draft_options(options: PlanOptions, preset: Preset) -> PlanOptions:
+    """Return the options of a take as its draft has them, with another pipeline and decoder."""
+    vae_type = None if preset.brings_weights else "tae"
+    return options.model_copy(update={"pipeline": preset.pipeline_id, "vae_type": vae_type})
+
+
 def _first_chunks(plan: RenderPlan) -> list[Chunk]:
     found: dict[int, Chunk] = {}
     for chunk in plan.chunks:

@@ -114,12 +114,11 @@ def _draw_draft(
     """Draw the sheet of a draft, and name it."""
     from rushes.files.machine_folders import machine_folders
     from rushes.presets.preset import load_preset
-    from rushes.shots.draft import draft_sheet
+    from rushes.shots.draft import draft_options, draft_sheet
 
     chosen = load_preset(preset)
-    changes = {"pipeline": chosen.pipeline_id, "vae_type": None if chosen.brings_weights else "tae"}
     number = draft_sheet(
-        *(output, timeline, file, chosen, options.model_copy(update=changes)),
+        *(output, timeline, file, chosen, draft_options(options, chosen)),
         folders=machine_folders(),
         video=video,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,7 +27,7 @@ Mode = Literal["farm", "alone"]
 class Services:
     """The parts of a server; ``requests_folder`` is for what single requests bring.
 
-    Units: ``most_upload`` in bytes.
+    ``drafting`` is held while a draft is drawn. Units: ``most_upload`` in bytes.
     """
 
     mode: Mode
@@ -41,6 +42,7 @@ class Services:
     folders: Folders
     requests_folder: Path
     most_upload: int
+    drafting: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def open(

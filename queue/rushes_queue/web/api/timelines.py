@@ -1,4 +1,4 @@
-"""``check``, ``convert``, ``plan`` and ``submit``: timelines that were sent."""
+"""``check``, ``convert``, ``plan``, ``draft`` and ``submit``: timelines that were sent."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
 
 import rushes
-from rushes.errors import RushesError
+from rushes.errors import RushesError, TransientError
 from rushes.history.estimates import estimate
 from rushes.history.rates import read_rates
 from rushes.memory.memory_plan import estimate_plan
 from rushes.presets.default import preset_of
 from rushes.presets.preset import load_preset
 from rushes.shots.checking import is_ok
+from rushes.shots.preview import preview_plan
 from rushes.shots.sources import TimelineDocument
-from rushes.shots.values import PlanValues, RenderValues
+from rushes.shots.values import PlanValues, RenderValues, plan_options
 from rushes.timeline.convert.convert import convert_prompt_map
 from rushes.timeline.convert.prompt_maps import MapKind
 from rushes.timeline.problems import Problem
@@ -32,6 +35,7 @@ from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.jobs.queue_names import GpuClass, Priority
 from rushes_queue.web.api.answers import Answer, errors_json
 from rushes_queue.web.api.services import Services, WithServices
+from rushes_queue.web.safety.hidden_places import REQUEST
 from rushes_queue.web.state.job_sources import options_of
 from rushes_queue.web.state.sources import SentTimeline, SourceFolder, opened_source
 
@@ -39,6 +43,7 @@ router = APIRouter(tags=["timelines"])
 
 _FILES = ("control", "mask", "first_frame", "last_frame")  # options that name files
 _MOST_TAKES = 1000
+_DRAFT_PRESET = "pocket"  # small, and its weights come with rushes
 
 
 class ReadOptions(BaseModel):
@@ -141,6 +146,47 @@ def plan(services: WithServices, wanted: PlanRequest) -> Answer:
             "estimates": [asdict(each) for each in estimates],
         }
         return Answer(services, made.to_dict() | found)
+
+
+@router.post("/draft", response_class=Response)
+def draft(services: WithServices, wanted: PlanRequest) -> Response:
+    """Draw the first chunk of every block on one sheet, a PNG, as ``rushes plan --draft`` does.
+
+    One at a time, on a CPU: another one that is asked for meanwhile is answered with 503.
+    """
+    if not services.drafting.acquire(blocking=False):
+        raise TransientError("another draft is being drawn; ask again in a few seconds")
+    try:
+        with _opened(services, wanted) as source:
+            sheet = _draw_draft(services, wanted, source)
+    finally:
+        services.drafting.release()
+    return Response(sheet, media_type="image/png", headers={"cache-control": "no-store"})
+
+
+def _draw_draft(services: Services, wanted: PlanRequest, source: SourceFolder) -> bytes:
+    """Plan the take, so that it is refused as a plan is, and draw its draft."""
+    from rushes.shots.draft import draft_options, draft_sheet  # late: it loads torch
+
+    document = _open(services, wanted, source)
+    options = plan_options(**_options(wanted, source))
+    pipeline = wanted.options.get("pipeline") or document.timeline.settings.pipeline_id
+    _, video = preview_plan(
+        *(document.timeline, source.file),
+        *(load_preset(_preset(wanted, source) or preset_of(pipeline)), options),
+        video=_input(wanted, source),
+        lora_folders=services.folders.loras,
+    )
+    small = load_preset(_DRAFT_PRESET)
+    with TemporaryDirectory(prefix=REQUEST, dir=services.requests_folder) as folder:
+        sheet = Path(folder) / "draft.png"
+        draft_sheet(
+            *(sheet, document.timeline, source.file, small, draft_options(options, small)),
+            folders=services.folders,
+            video=video,
+            device="cpu",  # GPUs are for the workers
+        )
+        return sheet.read_bytes()
 
 
 @router.post("/submit")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from farm.commands import Farm
-from renders.shots import timeline, write_clip, write_timeline
+from renders.shots import block, timeline, write_clip, write_timeline
+from rushes.video.contact_sheet import PICTURE_WIDTH
 from rushes_queue.storage.blobs import blob_key
 from web.serving import Serving
 
@@ -36,6 +39,21 @@ def test_plan_is_what_the_command_prints(farm: Farm, web: Serving) -> None:
     printed = json.loads(farm.run("plan", file, "--preset", "tiny", "--seed", 7, "--json").stdout)
     wanted = web.sent(file, clip) | {"preset": "tiny", "options": {"seed": 7}}
     assert web.post("plan", wanted).json() == printed
+
+
+def test_a_draft_is_a_picture_and_one_at_a_time(web: Serving) -> None:
+    document = timeline(block("a red house", 0, 1), block("the sea at night", 1, 2))
+    answer = web.post("draft", {"timeline": document})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png"), answer.text
+    with Image.open(io.BytesIO(answer.content)) as sheet:
+        assert max(sheet.size) > 2 * PICTURE_WIDTH
+    with web.services.drafting:
+        busy = web.post("draft", {"timeline": document})
+    assert busy.status_code == 503
+    assert "another draft is being drawn" in busy.json()["errors"][0]["message"]
+    assert web.post("draft", {"timeline": FAULTY}).status_code == 422
+    assert not web.services.drafting.locked()
+    assert list(web.services.requests_folder.iterdir()) == []
 
 
 def test_submit_makes_the_job_that_the_command_makes(farm: Farm, web: Serving) -> None:

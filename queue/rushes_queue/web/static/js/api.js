@@ -53,9 +53,18 @@ export async function getText(path, query) {
   return (await ask(path, {}, query)).text();
 }
 
-export async function post(path, body, options = {}) {
+function send(path, body, options) {
   const headers = { "content-type": "application/json" };
-  return (await ask(path, { method: "POST", headers, body: JSON.stringify(body), ...options })).json();
+  return ask(path, { method: "POST", headers, body: JSON.stringify(body), ...options });
+}
+
+export async function post(path, body, options = {}) {
+  return (await send(path, body, options)).json();
+}
+
+/** Post what is answered with a file, and return that as a blob. */
+export async function postForBlob(path, body, options = {}) {
+  return (await send(path, body, options)).blob();
 }
 
 /** Send a file; the answer has the hash by which requests name it. */

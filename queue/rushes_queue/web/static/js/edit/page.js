@@ -7,6 +7,7 @@ import { field, takeDrops } from "../submit.js";
 import { h, icon, put, setText } from "../dom.js";
 import { append, blockAt, emptyTimeline, inOrder, join, moveEdge, remove, setFields, setPrompts, setSetting, split } from "./blocks.js";
 import { BlockForm } from "./block_form.js";
+import { Draft } from "./draft.js";
 import { drawEdges } from "./edges.js";
 import { History } from "./history.js";
 import { Planner } from "./planned.js";
@@ -23,6 +24,7 @@ let isSaved = true;
 addHead();
 const form = new BlockForm(at("block"), onBlock);
 const planner = new Planner(showAnswer);
+const draft = new Draft(at("draft-panel"), at("draft"));
 
 const here = () => blockAt(history.now, strip.time);
 
@@ -50,6 +52,7 @@ function onBlock(done) {
 
 function show() {
   planner.ask(sent(), options());
+  draft.outdate();
   showBlock();
   at("undo").disabled = !history.canUndo;
   at("redo").disabled = !history.canRedo;
@@ -187,6 +190,7 @@ const steps = {
   redo: () => (history.redo(), show()),
   save,
   submit,
+  draft: () => at("draft").hasAttribute("aria-busy") || draft.draw({ ...sent(), options: options() }, history.now.prompts.length),
   split: () => {
     const parts = split(history.now, strip.time);
     if (parts) take(parts);
