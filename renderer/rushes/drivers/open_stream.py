@@ -30,11 +30,13 @@ def open_stream(
     *,
     clock: StageClock | None = None,
     adapted_layers: AdaptedLayers | None = None,
+    pairs_chunks: bool = True,
 ) -> Stream:
     """Open a stream that renders the chunks of a plan.
 
     ``models`` are of this preset, ``embed`` returns the embedding of each of the plan's prompts.
     ``clock`` adds up how long each stage takes; ``adapted_layers`` hold the LoRAs of the plan.
+    Without ``pairs_chunks`` each clean pass is a pass of its own, which takes less memory.
 
     Shapes:
         embed returns: [1, P, E_text]
@@ -52,6 +54,7 @@ def open_stream(
             sink_refresh=chunk.sink_refresh,
             chunk_frames=chunk.latent_frames,
             rows=plan.num_rows,
+            pairs_chunks=pairs_chunks,
             keeps_sinks=memory.keeps_sinks,
             bank_frames=memory.bank_frames,
             record_every=memory.record_every,

@@ -36,9 +36,10 @@ class DriverOptions:
     """Which cache and which order of steps; the defaults are scope's.
 
     ``rows`` are those of a stream batch: the largest number of denoising steps of any chunk.
-    The others belong to one variant each: ``keeps_sinks`` to recache and bank, ``bank_frames`` and
-    ``record_every`` (chunks) to bank, ``sink_kept`` to ema-sink, ``context_frames`` to rebuilt and
-    (as the overlap of clips) to clip, ``context_bias`` to rebuilt, ``attended`` to step-window.
+    The others belong to one variant each: ``pairs_chunks`` (which takes more memory, and less time)
+    to rolling, ``keeps_sinks`` to recache and bank, ``bank_frames`` and ``record_every`` (chunks)
+    to bank, ``sink_kept`` to ema-sink, ``context_frames`` to rebuilt and (as the overlap of clips)
+    to clip, ``context_bias`` to rebuilt, ``attended`` to step-window.
     Units: latent frames for window, sinks, ``chunk_frames`` and all other ``frames``.
     """
 
@@ -49,6 +50,7 @@ class DriverOptions:
     sink_refresh: float | None = None
     chunk_frames: int = 1
     rows: int = 1
+    pairs_chunks: bool = True
     keeps_sinks: bool = True
     bank_frames: int = 3
     record_every: int | None = 3
@@ -67,7 +69,8 @@ Factory = Callable[[DriverParts, DriverOptions], Driver]
 
 def _rolling(parts: DriverParts, options: DriverOptions) -> Driver:
     # Rows of several takes have a network of their own, whose passes are joined elsewhere.
-    spare = options.chunk_frames if isinstance(parts.dit, CausalDit) else 0
+    can_pair = options.pairs_chunks and isinstance(parts.dit, CausalDit)
+    spare = options.chunk_frames if can_pair else 0
     rolling = RollingKVCache(_sizes(parts, options), sinks=options.sinks, spare=spare)
     denoiser = _denoiser(parts, rolling)
     return CleanPass(denoiser, rolling, parts.rotary, parts.clock, _prompt_keys(parts))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from rushes.presets.kinds import VaeType
+from rushes.presets.kinds import VaeType, Variant
 from rushes.presets.preset import DitSpec, Preset
 from rushes.timeline.steps import TOKEN_PIXELS
 
@@ -35,8 +35,8 @@ class DeviceMemory:
 class MemoryEstimate:
     """Bytes by what they are for; the text encoder is there only before the first chunk.
 
-    ``vae_rooms`` make the autoencoder faster where there is memory for them, and are no part of
-    what is needed.
+    ``pairing`` (the clean pass and the next chunk's first step in one) and ``vae_rooms`` make a
+    render faster where there is memory for them, and are not part of what is needed.
     """
 
     dit: int
@@ -47,6 +47,7 @@ class MemoryEstimate:
     vae_caches: int
     vae_rooms: int
     workspace: int
+    pairing: int
     text_encoder: int
     text_workspace: int
 
@@ -57,9 +58,14 @@ class MemoryEstimate:
         return _with_loss(self.dit + self.vace + self.vae + caches + self.workspace)
 
     @property
+    def paired(self) -> int:
+        """What is used while chunks are made and clean passes are not passes of their own."""
+        return self.rendering + _with_loss(self.pairing)
+
+    @property
     def at_ease(self) -> int:
         """What is used while chunks are made, where there is that much."""
-        return self.rendering + _with_loss(self.vae_rooms)
+        return self.paired + _with_loss(self.vae_rooms)
 
     @property
     def encoding_prompts(self) -> int:
@@ -94,28 +100,28 @@ def estimate_memory(
     """
     dit, text = preset.dit, preset.text_encoder
     frame_tokens = width * height // TOKEN_PIXELS**2
-    longest = takes * _longest_pass(preset, rows)
-    if _pairs_chunks(preset, rows, takes):
-        longest = max(longest, 2 * preset.chunk.latent_frames)
-    tokens = longest * frame_tokens
+    tokens = takes * _longest_pass(preset, rows) * frame_tokens
     layers = dit.num_layers + (dit.num_vace_blocks if with_vace else 0)
     num_linear = text.num_layers * (4 * text.num_heads * text.head_dim + 3 * text.ffn_dim)
     num_linear *= text.dim
     default_text = num_linear + 2 * (text.vocab_size * text.dim)
     vae = _vae_values(preset, vae_type, width * height)
     bank = preset.memory.bank_frames + 1 if preset.cache == "bank" else 0
-    spare = preset.chunk.latent_frames if _pairs_chunks(preset, rows, takes) else 0
-    window_tokens = (rows * preset.chunk.window + bank + spare) * frame_tokens
+    frame_bytes = dit.num_layers * 2 * frame_tokens * dit.dim * value_bytes  # of a KV cache
     prompts = 1 if rows == 1 else 2 * rows  # also joined into a batch
+    workspace = max(round(vae.workspace * value_bytes), _dit_workspace(dit, tokens, value_bytes))
+    pair = preset.chunk.latent_frames if can_pair_chunks(preset.cache, rows, takes) else 0
+    pair_workspace = _dit_workspace(dit, 2 * pair * frame_tokens, value_bytes)
     return MemoryEstimate(
         dit=_dit_bytes(dit, value_bytes, quantise),
         vace=vace_parameters(dit) * value_bytes if with_vace else 0,
         vae=vae.weights * value_bytes,
-        kv_cache=takes * dit.num_layers * 2 * window_tokens * dit.dim * value_bytes,
+        kv_cache=takes * (rows * preset.chunk.window + bank) * frame_bytes,
         prompt_keys=takes * prompts * layers * 2 * dit.text_len * dit.dim * value_bytes,
         vae_caches=round(takes * vae.caches * value_bytes),
         vae_rooms=round(takes * vae.rooms * value_bytes),
-        workspace=max(round(vae.workspace * value_bytes), _dit_workspace(dit, tokens, value_bytes)),
+        workspace=workspace,
+        pairing=pair * frame_bytes + max(0, pair_workspace - workspace),
         text_encoder=default_text if text_encoder_bytes is None else text_encoder_bytes,
         text_workspace=_PROMPT_BATCH
         * dit.text_len
@@ -123,9 +129,9 @@ def estimate_memory(
     )
 
 
-def _pairs_chunks(preset: Preset, rows: int, takes: int) -> bool:
-    """Say whether a clean pass and the first step of the next chunk are one pass."""
-    return preset.cache == "rolling" and rows == takes == 1
+def can_pair_chunks(variant: Variant, rows: int, takes: int) -> bool:
+    """Say whether a clean pass and the first step of the next chunk can be one pass."""
+    return variant == "rolling" and rows == takes == 1
 
 
 def _longest_pass(preset: Preset, rows: int) -> int:

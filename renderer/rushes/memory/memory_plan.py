@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rushes.errors import MemoryShortError
 from rushes.files.readable import readable_bytes
@@ -21,22 +21,27 @@ _SHARES = (1.0, 0.75, 0.5)  # of width and height, that are proposed
 class MemoryPlan:
     """What is done to save memory: quantised linear layers, the text encoder on the CPU.
 
-    Without ``keeps_vae_rooms`` the autoencoder is slower; the picture is the same, so it is not
-    part of the text of a plan.
+    Without ``keeps_vae_rooms`` the autoencoder is slower; the picture is the same. Without
+    ``pairs_chunks`` each clean pass is a pass of its own, which is slower too; the picture is the
+    same within rounding. Neither is part of the text of a plan.
     """
 
     quantise: Quantise | None = None
     text_encoder_on_cpu: bool = False
     keeps_vae_rooms: bool = True
+    pairs_chunks: bool = True
 
     def smaller(self) -> MemoryPlan | None:
         """Return what to try when memory did not suffice after all; None when nothing is left."""
-        smallest = MemoryPlan("fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False)
+        smallest = MemoryPlan(
+            "fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False, pairs_chunks=False
+        )
         return None if self == smallest else smallest
 
     def loads_as(self, other: MemoryPlan) -> bool:
         """Say whether networks that were loaded for one plan serve another."""
-        return replace(self, keeps_vae_rooms=other.keeps_vae_rooms) == other
+        kept = (self.quantise, self.text_encoder_on_cpu)
+        return kept == (other.quantise, other.text_encoder_on_cpu)
 
     def __str__(self) -> str:
         parts = [f"linear layers in {self.quantise}"] if self.quantise else []
@@ -81,7 +86,7 @@ def estimate_plan(
     """Estimate the memory of a plan as it is, or with a change; ``takes`` share the passes."""
     made = change or _Change(plan.vae_type, _quantise(plan), plan.width, plan.height, plan.num_rows)
     return estimate_memory(
-        preset,
+        preset.model_copy(update={"cache": plan.variant}),
         made.width,
         made.height,
         value_bytes=value_bytes,
@@ -107,8 +112,9 @@ def plan_memory(
     """Say how a plan fits into the memory of a device; where nobody knows that, everything fits.
 
     The text encoder goes to the CPU where the whole device has no room for it beside the other
-    networks; that does not depend on what is free, for the picture must not either. ``takes`` are
-    those that share the passes of the network.
+    networks; that does not depend on what is free, for the picture must not either. What only
+    makes a render faster is given up first: the autoencoder's rooms, then the pairs of chunks.
+    ``takes`` are those that share the passes of the network.
 
     Raises: MemoryShortError that proposes what would fit.
     """
@@ -131,6 +137,7 @@ def plan_memory(
             _quantise(plan),
             text_encoder_on_cpu=wanted.encoding_prompts > memory.total,
             keeps_vae_rooms=wanted.at_ease <= memory.free,
+            pairs_chunks=wanted.paired <= memory.free,
         )
     fitting = (
         change.options(plan)

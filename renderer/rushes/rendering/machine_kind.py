@@ -20,17 +20,20 @@ T = TypeVar("T")
 class MachineKind:
     """What outside a job decides the last bits of its frames.
 
-    ``threads`` and ``cpu_capability`` are ``None`` where nothing is computed on a CPU.
+    ``threads`` and ``cpu_capability`` are ``None`` where nothing is computed on a CPU;
+    ``pairs_chunks`` is off where the GPU's memory leaves no room for two chunks in one pass.
     """
 
     device: str
     torch: str
     threads: int | None = None
     cpu_capability: str | None = None
+    pairs_chunks: bool = True
 
     def __str__(self) -> str:
         threads = self.threads and f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        parts = (self.device, self.cpu_capability, threads, f"torch {self.torch}")
+        clean = None if self.pairs_chunks else "each clean pass by itself"
+        parts = (self.device, self.cpu_capability, threads, f"torch {self.torch}", clean)
         return ", ".join(part for part in parts if part)
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,12 +41,18 @@ class MachineKind:
         return asdict(self)
 
 
-def machine_kind(device: torch.device, *, uses_cpu: bool = False) -> MachineKind:
-    """Return the kind that this process is now, computing on a device; ``uses_cpu``: partly."""
+def machine_kind(
+    device: torch.device, *, uses_cpu: bool = False, pairs_chunks: bool = True
+) -> MachineKind:
+    """Return the kind that this process is now, computing on a device.
+
+    ``uses_cpu``: partly on the CPU; ``pairs_chunks``: as in the memory plan.
+    """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     if device.type == "cpu" or uses_cpu:
-        return MachineKind(name, torch.__version__, torch.get_num_threads(), cpu_capability())
-    return MachineKind(name, torch.__version__)
+        host = (torch.get_num_threads(), cpu_capability())
+        return MachineKind(name, torch.__version__, *host, pairs_chunks=pairs_chunks)
+    return MachineKind(name, torch.__version__, pairs_chunks=pairs_chunks)
 
 
 def cpu_capability() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from rushes.memory.estimate import can_pair_chunks
 from rushes.models.attention import chosen_kernel
 from rushes.rendering.machine_kind import cpu_capability
 from rushes.rendering.pipeline import Pipeline
@@ -104,6 +105,8 @@ def _computation(pipeline: Pipeline, plan: RenderPlan) -> dict[str, Any]:
         "processes": pipeline.processes,
         "quantise": memory.quantise,
         "text_encoder_on_cpu": memory.text_encoder_on_cpu,
+        "pairs_chunks": memory.pairs_chunks
+        and can_pair_chunks(plan.variant, plan.num_rows, pipeline.rows),
     }
 
 

@@ -160,6 +160,7 @@ class Pipeline:
             embeddings.__getitem__,
             clock=clock,
             adapted_layers=adapted_layers,
+            pairs_chunks=self.memory_plan.pairs_chunks,
         )
 
     @property

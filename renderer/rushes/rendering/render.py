@@ -88,7 +88,11 @@ def render(
         stream = pipeline.open_stream(plan, clock, adapted_layers)
         tiles = ContactFrames(plan, folder / "tiles")
         output = Output(plan, writer, tiles, clock, enlarge=request.enlarge)
-        kind = machine_kind(pipeline.models.device, uses_cpu=pipeline.uses_cpu)
+        kind = machine_kind(
+            pipeline.models.device,
+            uses_cpu=pipeline.uses_cpu,
+            pairs_chunks=pipeline.memory_plan.pairs_chunks,
+        )
         first_chunk, saver, points = 0, None, None
         if work is not None:
             points = SavePoints(folder / "saves", segments_folder, identity, kind, work.on_saved)

@@ -31,7 +31,10 @@ def rows_of_passes(dit: CausalDit) -> list[int]:
     return rows
 
 
-def serial_frames(chunks: Sequence[Chunk]) -> list[Tensor]:
+SERIAL = replace(OPTIONS, pairs_chunks=False)
+
+
+def row_frames(chunks: Sequence[Chunk]) -> list[Tensor]:
     """Render as a row of a batch, whose clean passes are passes of their own."""
     with RowBatch(models().dit).row() as network:
         return frames_of(open_stream(OPTIONS, chunks, dit=network), chunks)
@@ -59,8 +62,22 @@ def test_a_full_window_takes_a_pass_less_a_chunk() -> None:
 
 def test_frames_are_those_of_passes_of_their_own() -> None:
     merged = frames_of(open_stream(OPTIONS, CHUNKS), CHUNKS)
-    for frames, expected in zip(merged, serial_frames(CHUNKS), strict=True):
-        assert (frames.int() - expected.int()).abs().max() <= 1
+    alone = frames_of(open_stream(SERIAL, CHUNKS), CHUNKS)
+    for frames, serial, row in zip(merged, alone, row_frames(CHUNKS), strict=True):
+        for expected in (serial, row):
+            assert (frames.int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize(("first", "then"), [(OPTIONS, SERIAL), (SERIAL, OPTIONS)])
+def test_a_stream_goes_on_where_there_is_less_or_more_room(
+    first: DriverOptions, then: DriverOptions
+) -> None:
+    expected = frames_of(open_stream(OPTIONS, CHUNKS), CHUNKS)[5:]
+    stream, rest = open_stream(first, CHUNKS), open_stream(then, CHUNKS)
+    frames_of(stream, CHUNKS[:5])
+    rest.restore(deepcopy(stream.snapshot()))
+    for frames, wanted in zip(frames_of(rest, CHUNKS[5:]), expected, strict=True):
+        assert (frames.int() - wanted.int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("at", range(1, len(CHUNKS)))
@@ -85,8 +102,8 @@ def test_a_reset_drops_what_is_pending() -> None:
     assert torch.equal(made[5], alone[0])
 
 
-def test_without_room_for_two_chunks_each_pass_is_its_own() -> None:
-    options: DriverOptions = replace(OPTIONS, window=8)
+@pytest.mark.parametrize("options", [replace(OPTIONS, window=8), SERIAL], ids=["small", "off"])
+def test_without_room_for_two_chunks_each_pass_is_its_own(options: DriverOptions) -> None:
     chunks = chunks_of(options, 5)
     dit = tiny_dit()
     rows = rows_of_passes(dit)

@@ -64,6 +64,32 @@ def test_the_autoencoder_keeps_its_rooms_where_they_fit(tmp_path: Path) -> None:
     assert str(short) == str(AS_IT_IS)
 
 
+def test_what_only_makes_it_faster_is_given_up_first(tmp_path: Path) -> None:
+    """The autoencoder's rooms, then the pairs of chunks, then what changes the picture."""
+    plan = plan_of(tmp_path)
+    estimate = estimate_plan(SMALL, plan)
+    total = int(24e9)
+    assert fit(plan, DeviceMemory(total, estimate.paired)) == MemoryPlan(keeps_vae_rooms=False)
+    serial = MemoryPlan(keeps_vae_rooms=False, pairs_chunks=False)
+    assert fit(plan, DeviceMemory(total, estimate.paired - 1)) == serial
+    assert fit(plan, DeviceMemory(total, estimate.rendering)) == serial
+    assert str(serial) == str(AS_IT_IS)
+    with pytest.raises(MemoryShortError, match="--quantise fp8 would fit"):
+        fit(plan, DeviceMemory(total, estimate.rendering - 1))
+
+
+def test_the_large_model_fits_25_gb_without_pairs(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, LARGE, quantization="fp8_e4m3fn", vae_type="tae")
+    short = fit(plan, card(25), LARGE)
+    assert (short.quantise, short.pairs_chunks) == ("fp8", False)
+    assert fit(plan, card(27), LARGE).pairs_chunks
+
+
+def test_another_way_to_remember_has_no_pairs_to_give_up(tmp_path: Path) -> None:
+    ring = replace(plan_of(tmp_path), variant="ring")
+    assert estimate_plan(SMALL, ring).pairing == 0
+
+
 def test_a_plan_can_ask_for_fp8(tmp_path: Path) -> None:
     assert fit(plan_of(tmp_path, quantization="fp8_e4m3fn"), card(24)) == MemoryPlan("fp8")
 
@@ -72,7 +98,7 @@ def test_a_plan_can_ask_for_fp8(tmp_path: Path) -> None:
     ("gigabytes", "proposal"),
     [
         (40, "--quantise fp8 would fit"),
-        (27, "--quantise fp8 --vae tae would fit"),
+        (25, "--quantise fp8 --vae tae would fit"),
         (22, "--quantise fp8 --vae tae --size 624x352 would fit"),
         (8, "use another device"),
     ],
@@ -84,7 +110,7 @@ def test_a_card_that_is_too_small_is_told_what_would_fit(
     with pytest.raises(MemoryShortError) as caught:
         fit(plan, card(gigabytes), LARGE)
     message = str(caught.value)
-    assert "streamdiffusionv2-14b at 832x480 needs about 45.3 GB on cuda:0" in message
+    assert "streamdiffusionv2-14b at 832x480 needs about 43.9 GB on cuda:0" in message
     assert message.endswith(f"where {gigabytes:.1f} GB are free; {proposal}")
 
 
@@ -98,21 +124,24 @@ def test_a_stream_batch_that_does_not_fit_could_run_in_sequence(tmp_path: Path) 
 
 def test_what_is_proposed_fits(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, LARGE, quantization="fp8_e4m3fn", vae_type="tae")
-    assert fit(plan, card(27), LARGE).quantise == "fp8"
-    assert estimate_plan(LARGE, plan).rendering < 27e9
+    assert fit(plan, card(25), LARGE).quantise == "fp8"
+    assert estimate_plan(LARGE, plan).rendering < 25e9
 
 
-def test_networks_stay_loaded_whether_or_not_the_autoencoder_keeps_its_rooms() -> None:
-    lean = MemoryPlan(keeps_vae_rooms=False)
+@pytest.mark.parametrize("slower", ["keeps_vae_rooms", "pairs_chunks"])
+def test_networks_stay_loaded_for_what_only_makes_it_faster(slower: str) -> None:
+    lean = replace(AS_IT_IS, **{slower: False})
     assert AS_IT_IS.loads_as(lean)
     assert lean.loads_as(AS_IT_IS)
-    assert not AS_IT_IS.loads_as(MemoryPlan("fp8", keeps_vae_rooms=False))
+    assert not AS_IT_IS.loads_as(replace(lean, quantise="fp8"))
     assert not AS_IT_IS.loads_as(MemoryPlan(text_encoder_on_cpu=True))
 
 
 def test_the_next_smaller_setting_is_the_last() -> None:
     smaller = AS_IT_IS.smaller()
-    assert smaller == MemoryPlan("fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False)
+    assert smaller == MemoryPlan(
+        "fp8", text_encoder_on_cpu=True, keeps_vae_rooms=False, pairs_chunks=False
+    )
     assert smaller.smaller() is None
     assert str(smaller) == "linear layers in fp8 and the text encoder on the CPU"
 

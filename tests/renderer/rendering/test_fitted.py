@@ -22,6 +22,8 @@ from rushes.presets.preset import load_preset
 from rushes.rendering.fitted import FittedRenderer
 from rushes.rendering.frames import render_frames
 from rushes.rendering.loop import Progress
+from rushes.rendering.pipeline import Pipeline
+from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
@@ -82,6 +84,25 @@ def test_rooms_of_the_autoencoder_come_and_go_without_loading(
     renderer.pipeline = lean
     assert renderer.load(plan_of(request_)).models is pipeline.models
     assert vae.keeps_room
+
+
+def test_without_room_for_pairs_the_picture_is_the_same_within_rounding(
+    renderer: FittedRenderer, request_: RenderRequest
+) -> None:
+    """The manifest says which; networks stay loaded."""
+    plan = plan_of(request_, duration=2)
+    paired = renderer.load(plan)
+    serial = paired.with_memory_plan(MemoryPlan(pairs_chunks=False))
+    assert serial.models is paired.models
+
+    def frames(pipeline: Pipeline) -> NDArray[np.int16]:
+        made = [chunk for _, chunk in render_frames(pipeline, plan, request_)]
+        return np.concatenate(made).astype(np.int16)
+
+    assert len(plan.chunks) > 7  # the window is full
+    assert np.abs(frames(serial) - frames(paired)).max() <= 1
+    manifests = [render(pipeline, plan, request_, force=True) for pipeline in (paired, serial)]
+    assert [manifest["pairs_chunks"] for manifest in manifests] == [True, False]
 
 
 def test_another_setting_loads_them_anew(renderer: FittedRenderer, request_: RenderRequest) -> None:

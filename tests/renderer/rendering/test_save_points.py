@@ -223,7 +223,7 @@ def test_a_save_point_of_another_kind_of_machine_is_used_with_a_warning(job: Job
     assert mixtures(third)[0].count("torch") == 3
 
 
-def change_kinds(job: Job, **changes: str) -> None:
+def change_kinds(job: Job, **changes: Any) -> None:
     """Have the save points come from another machine."""
     for file in (job.folder / "work" / "saves").glob("*/state.json"):
         values = json.loads(file.read_text())
@@ -231,12 +231,21 @@ def change_kinds(job: Job, **changes: str) -> None:
         file.write_text(json.dumps(values))
 
 
-@pytest.mark.parametrize("part", ["device", "torch", "cpu_capability"])
-def test_every_part_of_a_kind_counts(job: Job, part: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"device": "another"}, "another"),
+        ({"torch": "another"}, "torch another"),
+        ({"cpu_capability": "another"}, "another"),
+        ({"pairs_chunks": False}, "each clean pass by itself"),
+    ],
+    ids=["device", "torch", "cpu-capability", "pairs-chunks"],
+)
+def test_every_part_of_a_kind_counts(job: Job, change: dict[str, Any], named: str) -> None:
     job.stopped_at(4, NEVER, save=True)
-    change_kinds(job, **{part: "another"})
+    change_kinds(job, **change)
     (warning,) = mixtures(job.attempt("resumed", job.work(NEVER)))
-    assert "another" in warning
+    assert named in warning
 
 
 def test_a_save_point_that_does_not_tell_its_kind_is_used_without_a_word(job: Job) -> None:

@@ -12,7 +12,7 @@ import torch
 from rushes.errors import ConfigError
 from rushes.files.folders import Folders
 from rushes.files.hidden_folder import hidden_folder
-from rushes.memory.memory_plan import AS_IT_IS
+from rushes.memory.memory_plan import MemoryPlan
 from rushes.presets.preset import Preset
 from rushes.rendering.fitted import open_renderer
 from rushes.rendering.loop import Report
@@ -110,7 +110,8 @@ def _render_by(
     plan, request = take.plan, take.request
     renderer = open_renderer(preset, folders, request.device, request.dtype)
     devices = _devices(renderer.device, count)
-    memory_plan = AS_IT_IS if body is render_as_rank else renderer.memory_plan(plan)
+    is_cut = body is render_as_rank  # whose passes are of one chunk each
+    memory_plan = MemoryPlan(pairs_chunks=False) if is_cut else renderer.memory_plan(plan)
     outline = outline_of(renderer, preset, folders, plan, memory_plan)
     outline.prompt_embeddings(plan.prompt_texts)  # once, before all processes ask for them
     with hidden_folder(result_path(request.output)) as folder:
