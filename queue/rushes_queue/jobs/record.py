@@ -176,6 +176,8 @@ class JobRecord:
 
         Raises: JobError when this is not a record.
         """
+        if not isinstance(data, Mapping):
+            raise JobError("this is not a record of a job: it is not an object")
         try:
             named = {_NAMES.get(stored, stored): value for stored, value in data.items()}
             return _adapter().validate_python(named)

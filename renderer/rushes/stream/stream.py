@@ -243,13 +243,18 @@ class Stream:
 
         The cross-attention cache follows from the embedding in force and is made anew.
         """
-        snapshot = Snapshot(values={"next_chunk": self._next_chunk})
+        layers = self.adapted_layers
+        strengths = None if layers is None else list(layers.strengths)
+        snapshot = Snapshot(values={"next_chunk": self._next_chunk, "lora_strengths": strengths})
         for name, part in (self._parts_on_device() | self._parts_on_host()).items():
             snapshot.add(name, part.snapshot())
         return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot of a stream of the same models, sizes and prompts."""
+        strengths = snapshot.values["lora_strengths"]
+        if self.adapted_layers is not None and strengths is not None:
+            self.adapted_layers.set_strengths(tuple(strengths))  # what is pending is made with them
         for name, part in self._parts_on_device().items():
             part.restore(snapshot.part(name).to(self.models.device))
         for name, part in self._parts_on_host().items():

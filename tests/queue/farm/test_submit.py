@@ -21,6 +21,7 @@ from rushes.timeline.read.load import load_timeline
 from rushes_queue.errors import DocumentError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.submit import (
+    _user,
     audio_file_of,
     check_shot,
     files_of,
@@ -126,6 +127,7 @@ def test_a_user_without_a_name_can_submit(
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr("rushes_queue.farm.submit._user", _user.__wrapped__)  # not kept
     (shot,) = shots_of(tmp_path)
     blobs = {path: put_blob(farm.storage, path) for path in files_of(shot)}
     assert make_document(shot, blobs, JobOptions()).submitter.user == "unknown"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playwright
 
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # Rules of axe whose breaking keeps somebody from using a page.
@@ -79,9 +79,18 @@ def drop_files(page: Page, *files: Path) -> None:
 def wait_for_js(page: Page, expression: str, seconds: float = 60.0) -> None:
     """Wait until an expression is true; the page's policy lets Playwright's own way not run."""
     deadline = time.monotonic() + seconds
-    while not page.evaluate(expression):
+    while not _is_true(page, expression):
         assert time.monotonic() < deadline, f"never true: {expression}"
         page.wait_for_timeout(50)
+
+
+def _is_true(page: Page, expression: str) -> bool:
+    try:
+        return bool(page.evaluate(expression))
+    except Error as error:
+        if "context was destroyed" in str(error):  # by a new page, which will be asked
+            return False
+        raise
 
 
 def severe_findings(page: Page) -> list[str]:

@@ -68,7 +68,7 @@ def fit_columns(wanted: Mapping[str, int], width: int, gives_way: Steps) -> dict
 
     >>> fit_columns({"job": 8, "prompt": 40}, 30, [("prompt", 10)])
     {'job': 8, 'prompt': 20}
-    >>> fit_columns({"job": 8, "noise": 5}, 14, [("noise", 0)])
+    >>> fit_columns({"job": 8, "noise": 5}, 12, [("noise", 0)])
     {'job': 8, 'noise': 0}
     """
     widths = dict(wanted)

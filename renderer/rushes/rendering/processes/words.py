@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import numpy as np
 from torch import Tensor
 
 from rushes.errors import RenderProcessError, RushesError
+from rushes.files.atomic import write_whole
 from rushes.files.folders import Folders
 from rushes.presets.preset import Preset
 from rushes.rendering.request import RenderRequest
@@ -84,11 +84,8 @@ def hand_over(frames: Tensor, chunk: int, folder: Path, said: Queue[Any]) -> Non
     Shapes:
         frames: [T, H, W, 3], uint8, on any device
     """
-    path = frames_file(folder, chunk)
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        np.save(file, frames.cpu().numpy())
-    os.replace(unfinished, path)
+    pixels = frames.cpu().numpy()
+    write_whole(frames_file(folder, chunk), lambda file: np.save(file, pixels), is_durable=False)
     said.put(Made(chunk))
     parent = parent_process()
     if parent is not None and not parent.is_alive():

@@ -78,5 +78,5 @@ def test_a_paragraph_is_broken_between_words_on_a_terminal(
 
 
 def test_a_column_that_may_be_left_out_is_never_shown_too_narrow_to_read() -> None:
-    assert fit_columns({"job": 8, "noise": 5}, 14, [("noise", 0)])["noise"] == 0
+    assert fit_columns({"job": 8, "noise": 5}, 12, [("noise", 0)])["noise"] == 0
     assert fit_columns({"job": 8, "prompt": 9}, 15, [("prompt", 0)])["prompt"] == 5
