@@ -14,7 +14,7 @@ NOT_SERVED = {
     **dict.fromkeys(("up", "down", "ps", "worker", "web"), "processes of one machine"),
     **dict.fromkeys(("metrics", "flower"), "servers of their own"),
     **dict.fromkeys(("prune", "reconcile"), "for whoever looks after the farm"),
-    **dict.fromkeys(("doctor", "config"), "about one machine"),
+    **dict.fromkeys(("doctor", "config", "bench"), "about one machine"),
     **dict.fromkeys(("render", "reproduce", "examples"), "works on files of one machine"),
 }
 
