@@ -15,7 +15,7 @@ NOT_SERVED = {
     **dict.fromkeys(("metrics", "flower"), "servers of their own"),
     **dict.fromkeys(("prune", "reconcile"), "for whoever looks after the farm"),
     **dict.fromkeys(("doctor", "config", "bench"), "about one machine"),
-    **dict.fromkeys(("render", "reproduce", "examples"), "works on files of one machine"),
+    **dict.fromkeys(("render", "reproduce", "examples", "beats"), "works on files of one machine"),
 }
 
 
