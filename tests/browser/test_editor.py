@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from checkout import ROOT
 from web.browser import drop_files, severe_findings, wait_for_js
 
 MEADOW = ROOT / "timelines" / "meadow.mp4"
 SHORT = ROOT / "timelines" / "short-video.json"  # two blocks, the second from 1 s on
+NOISE = "document.querySelector('timeline-strip').plan.chunks.map((each) => each.noise_scale)"
 START = "document.querySelector('timeline-strip').runs?.[1]?.start"
 pytestmark = pytest.mark.slow
 
@@ -31,6 +32,20 @@ def editor(studio: Any, page: Page) -> Page:
 
 def second_start(page: Page) -> float:
     return float(page.evaluate(START))
+
+
+def middle_of(place: Locator) -> tuple[float, float]:
+    box = place.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def save(page: Page, folder: Path) -> Any:
+    """Save the timeline as a person does; return the document."""
+    with page.expect_download() as saving:
+        page.get_by_role("button", name="Save file").click()
+    saving.value.save_as(folder / "saved.json")
+    return json.loads((folder / "saved.json").read_text())
 
 
 def drag_first_edge(page: Page, pixels: float) -> None:
@@ -89,6 +104,38 @@ def test_a_draft_has_a_picture_and_grows_old(editor: Page) -> None:
     expect(editor.locator("#draft-panel .note")).to_contain_text("has changed")
 
 
+def test_points_of_the_noise_scale_are_added_moved_and_removed(
+    editor: Page, tmp_path: Path
+) -> None:
+    lane = editor.locator("timeline-strip .curve").first.bounding_box()
+    assert lane is not None
+    for share in (0.02, 0.6):
+        editor.mouse.dblclick(lane["x"] + lane["width"] * share, lane["y"] + 8)
+    points = editor.locator("timeline-strip .noise-point")
+    expect(points).to_have_count(2)
+    editor.get_by_label("Noise scale of point 1").fill("0.9")
+    editor.get_by_label("Easing to point 2").select_option("step")
+    editor.get_by_role("slider", name="Time in the timeline").scroll_into_view_if_needed()
+    x, y = middle_of(points.last)
+    editor.mouse.move(x, y)
+
+    editor.mouse.down()
+    editor.mouse.move(x + 4, y - 60, steps=3)
+    editor.mouse.up()
+    expect(editor.get_by_label("Noise scale of point 2")).to_have_value("1")
+    wait_for_js(editor, f"{NOISE}[0] === 0.9 && {NOISE}.at(-1) === 1", 20)
+    saved = save(editor, tmp_path)["ext"]
+    assert saved["schema"] == 1
+    (first, second) = saved["schedules"]["noise_scale"]
+    assert (first["v"], second["v"], second["ease"]) == (0.9, 1, "step")
+    editor.keyboard.press("Delete")
+    expect(points).to_have_count(1)
+    editor.get_by_role("button", name="Remove point 1").click()
+    expect(points).to_have_count(0)
+    editor.get_by_role("button", name="Add point at playhead").click()
+    expect(points).to_have_count(1)
+
+
 def test_faults_are_told_and_nothing_faulty_is_submitted(editor: Page) -> None:
     editor.get_by_label("Prompt 1").fill("")
     expect(editor.locator("#problems .error")).to_contain_text("prompts[0]")
@@ -104,10 +151,7 @@ def test_the_file_that_is_saved_is_the_timeline_with_what_was_changed(
 ) -> None:
     editor.get_by_label("Prompt 1").fill("a small boat")
     editor.get_by_label("Transition (chunks)").fill("3")
-    with editor.expect_download() as saving:
-        editor.get_by_role("button", name="Save file").click()
-    saving.value.save_as(tmp_path / "saved.json")
-    saved, before = json.loads((tmp_path / "saved.json").read_text()), json.loads(SHORT.read_text())
+    saved, before = save(editor, tmp_path), json.loads(SHORT.read_text())
     assert saved["prompts"][0]["prompts"] == [{"text": "a small boat", "weight": 100}]
     assert saved["prompts"][0]["transitionSteps"] == 3
     assert saved["prompts"][1] == before["prompts"][1]

@@ -60,6 +60,7 @@ function handleOf(strip, edge, times, onMove) {
     handle.classList.remove("dragged");
     if (isDone && time !== null) onMove(edge, time);
     time = null;
+    strip.dispatchEvent(new CustomEvent("drawn")); // a plan may have come while it was dragged
   };
   handle.addEventListener("pointerup", end(true));
   handle.addEventListener("pointercancel", end(false));

@@ -78,6 +78,15 @@ export const grid = {
   },
 };
 
+const CURVE_FOOT = 35; // pixels from the top of a curve's lane to its lowest value
+const CURVE_HEIGHT = 29;
+
+/** Return the height in its lane, from the top, of a share of a curve's range. */
+export const curveY = (share) => CURVE_FOOT - share * CURVE_HEIGHT;
+
+/** Return the share of a curve's range at a height in its lane. */
+export const curveValue = (y) => (CURVE_FOOT - y) / CURVE_HEIGHT;
+
 /** One value that changes over the chunks. */
 export function curveLane(curve) {
   return {
@@ -85,7 +94,7 @@ export function curveLane(curve) {
     height: 40,
     range: [decimal(curve.high), decimal(curve.low)],
     draw(group, { scale, times }) {
-      const y = (value) => 35 - ((value - curve.low) / (curve.high - curve.low)) * 29;
+      const y = (value) => curveY((value - curve.low) / (curve.high - curve.low));
       let d = "";
       let isOpen = false;
       const at = curve.at ?? ((place) => [times[place], times[place + 1]]);

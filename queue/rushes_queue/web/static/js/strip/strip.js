@@ -19,6 +19,7 @@ class TimelineStrip extends HTMLElement {
   #zoom = 1;
   #extra = { pictures: null, sound: null, curves: [], done: null };
   #drawing = 0;
+  #tops = new Map();
 
   connectedCallback() {
     this.overlay = svg("g", { class: "overlay" });
@@ -99,6 +100,11 @@ class TimelineStrip extends HTMLElement {
     return this.times?.at(-1) ?? 0;
   }
 
+  /** Return where a lane begins, in pixels from the top; null where it is not drawn. */
+  laneTop(name) {
+    return this.#tops.get(name) ?? null;
+  }
+
   zoomBy(times) {
     const most = Math.min(MOST_ZOOM, Math.max(1, this.duration / SECONDS_SHOWN));
     const before = this.#zoom;
@@ -128,6 +134,7 @@ class TimelineStrip extends HTMLElement {
     this.scale = new Scale(this.duration, Math.max(shown * this.#zoom, shown));
     const data = { plan: this.#plan, times: this.times, runs: this.runs, scale: this.scale, ...this.#extra };
     let y = 0;
+    this.#tops.clear();
     this.lanes.replaceChildren();
     this.names.replaceChildren();
     for (const lane of this.#lanesToDraw()) {
@@ -135,6 +142,7 @@ class TimelineStrip extends HTMLElement {
       lane.draw(group, data);
       this.lanes.append(group);
       this.#name(lane, y);
+      this.#tops.set(lane.name, y);
       y += lane.height;
     }
     this.height = y + 6;
