@@ -127,7 +127,7 @@ class Doorbell:
         return True
 
     def _send(self, producer: Producer, bell: Bell) -> None:
-        """Send a task message with what a worker reads of it, a third of what Celery would write.
+        """Send a task message with what a worker and Flower read of it, not all that Celery writes.
 
         Source: celery: docs/internals/protocol.rst (version 2: headers, and args, kwargs, embed)
         """
@@ -136,7 +136,12 @@ class Doorbell:
             exchange="",
             routing_key=bell.queue,
             serializer="json",
-            headers={"lang": "py", "task": RENDER_TASK, "id": token_hex(8)},
+            headers={
+                "lang": "py",
+                "task": RENDER_TASK,
+                "id": token_hex(8),
+                "kwargsrepr": f"{{'job_id': '{bell.job}'}}",
+            },
             retry=True,
             retry_policy=self._app.conf.task_publish_retry_policy,
         )
