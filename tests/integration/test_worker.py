@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import sys
 import time
 from typing import Any
 
@@ -324,6 +325,31 @@ def test_a_worker_that_hears_no_doorbell_starts_anew(running: RunningFarm) -> No
     assert running.wait([job])[job].state is State.DONE
     assert "its consumer is restarted" in worker.log.read_text()
     assert worker.is_alive
+
+
+DEAF_TO_STOP = """
+import rushes_queue.doorbell.serve, rushes_queue.worker.worker
+rushes_queue.doorbell.serve.stop = lambda code=0: None
+rushes_queue.worker.worker._SECONDS_TO_END = 0.1
+from rushes_queue.cli import main
+main()
+"""
+
+
+def test_a_worker_that_cannot_even_end_is_replaced_by_a_fresh_process(
+    running: RunningFarm,
+) -> None:
+    """Its main thread hangs, as in a connection that never answers."""
+    arguments = ("worker", "--gpu", "cpu", "--models", "tiny", "--name", "w0")
+    worker = running._start("w0", [sys.executable, "-c", DEAF_TO_STOP, *arguments])
+    running.wait(running.submit(write_shot(running.folder / "shot.json", chunks=2)))
+    app = make_app(load_settings({}, running.environment, running.folder))
+    for queue in running.store.workers.live()[0].info.queues:
+        app.control.cancel_consumer(queue)
+    time.sleep(1)
+    (job,) = running.submit(write_shot(running.folder / "other.json", chunks=2, seed=2))
+    assert running.wait([job])[job].state is State.DONE
+    assert "a fresh process takes its place" in worker.log.read_text()
 
 
 def test_a_job_that_kills_its_worker_is_quarantined_between_others(running: RunningFarm) -> None:

@@ -14,6 +14,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from rushes.errors import RushesError
 from rushes_queue.broker.replies import Change
@@ -43,7 +44,15 @@ _SECONDS_BETWEEN_LOOKS = 0.5  # at which a resting worker checks whether to drai
 class Worker:
     """One worker; make it in the parent, before anything forks."""
 
-    def __init__(self, settings: Settings, options: WorkerOptions, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        options: WorkerOptions,
+        renderer: Renderer,
+        start_again: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``start_again`` replaces this process by a fresh one, in any thread, if it can."""
+        self._start_again = start_again
         self._settings, self._options, self._renderer = settings, options, renderer
         self._shared = SharedStatus()
         self._links = FarmLinks.open(settings)  # the parent's
@@ -170,11 +179,11 @@ class Worker:
             self._drain()
 
     def _start_anew(self) -> None:
-        """End with an error, so that the command starts again; kill the process if it hangs."""
+        """End with an error, so that the command starts again; without it, if this one hangs."""
         from rushes_queue.doorbell.serve import stop
 
         stop(_EXIT_ANEW)
-        timer = threading.Timer(_SECONDS_TO_END, self._stop_at_once)
+        timer = threading.Timer(_SECONDS_TO_END, self._start_again_at_once)
         timer.daemon = True
         timer.start()
 
@@ -184,13 +193,23 @@ class Worker:
         faulthandler.dump_traceback()  # of all threads, to standard error
         self._stop_at_once()
 
+    def _start_again_at_once(self) -> None:
+        logger.error("worker %s hangs; a fresh process takes its place", self._options.name)
+        self._let_go()
+        self._start_again()
+        os._exit(1)
+
     def _stop_at_once(self) -> None:
+        self._let_go()
+        os._exit(1)
+
+    def _let_go(self) -> None:
+        """Kill the child, and give back the job that it had."""
         activity = self._shared.read()
         if activity.pid not in (0, os.getpid()):
             os.kill(activity.pid, signal.SIGKILL)
         if activity.job:
             self._give_back(activity.job, activity.fence)
-        os._exit(1)
 
     def _give_back(self, job: str, fence: int) -> None:
         try:

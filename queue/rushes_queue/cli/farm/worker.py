@@ -99,7 +99,7 @@ def _serve(settings: Settings, folders: Folders, options: WorkerOptions, *, once
     from rushes_queue.worker.worker import Worker
 
     renderer = WarmRenderer(folders, options.device)
-    worker = Worker(settings, options, renderer)
+    worker = Worker(settings, options, renderer, _start_again)
     if once:
         if not worker.run_once():
             say("no job waits")
@@ -111,8 +111,12 @@ def _serve(settings: Settings, folders: Folders, options: WorkerOptions, *, once
         # Celery gives up where the broker refuses; a fresh process tries again.
         say(f"worker {options.name} starts again")
         time.sleep(_SECONDS_BEFORE_RESTART)
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        _start_again()
     return code
+
+
+def _start_again() -> None:
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _presets(folders: Folders, wanted: list[str] | None) -> tuple[str, ...]:
