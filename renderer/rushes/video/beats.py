@@ -29,14 +29,14 @@ class SoundBeats:
 def find_beats(path: Path) -> SoundBeats:
     """Listen to a sound file, or to the sound of a video.
 
-    Raises: ConfigError without librosa; MissingFileError; InputError for a file without sound or
+    Raises: MissingFileError; ConfigError without librosa; InputError for a file without sound or
         one that is too long.
     """
+    samples = read_mono(path)
     try:
         import librosa  # late: it loads a compiler
     except ImportError as error:
         raise ConfigError(_MISSING) from error
-    samples = read_mono(path)
     tempo, beats = librosa.beat.beat_track(y=samples, sr=RATE, units="time")
     onsets = librosa.onset.onset_detect(y=samples, sr=RATE, units="time")
     return SoundBeats(

@@ -44,6 +44,7 @@ FAILURES = {
     "reconcile": ("--storage ftp://x", 3),
     "doctor": ("nothing", 2),
     "bench": ("--preset none", 3),
+    "beats": ("none.mp3", 4),
     "config show": ("", 3),
     "config path": ("", 3),
     "models list": ("", 3),
