@@ -94,11 +94,19 @@ def _load(name: str, panel: str, module: str) -> Any:
         alone = typer.Typer(add_completion=False)
         alone.command(context_settings=_PASS_ON.get(name))(found)
         command = typer.main.get_command(alone)
+        command.help = _unwrapped(command.help)
     command.name = name
     command.rich_help_panel = panel
     for each in (command, *getattr(command, "commands", {}).values()):
         _show_switches_without_a_value(each)
     return command
+
+
+def _unwrapped(text: str | None) -> str | None:
+    """Join the lines of each paragraph, so that the terminal breaks them where it needs to."""
+    if text is None:
+        return None
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _show_switches_without_a_value(command: Any) -> None:
