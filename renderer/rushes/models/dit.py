@@ -248,7 +248,18 @@ class CausalDit(nn.Module):
         x = self.apply_blocks(every, x, timesteps, rotary, kv_cache, prompt, hints, num_clean)
         if not len(x):
             return latents[num_clean:]
-        head = timesteps.head
+        return self.apply_head(x, timesteps, height, width, num_clean)
+
+    def apply_head(
+        self, x: Tensor, modulation: StepModulation, height: int, width: int, num_clean: int = 0
+    ) -> Tensor:
+        """Return the flow of what the last block made; its first ``num_clean`` rows have ended.
+
+        Shapes:
+            x: [B - num_clean, S, E]
+            returns: [B - num_clean, T, C, 2 * height, 2 * width]
+        """
+        head = modulation.head
         if num_clean and head.shape[1] > 1:
             head = head[:, num_clean:]
         return unpatchify(self.head(x, head), height, width)

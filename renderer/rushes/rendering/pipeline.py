@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import torch
 
@@ -61,15 +62,22 @@ class Pipeline:
         Networks are loaded when a plan first needs them, and kept for the next ones.
         Raises: MissingFileError, CheckpointError when files are missing or do not fit.
         """
+        found = self.with_files(plan, folder)
+        models = replace(
+            self.models,
+            vae=self._autoencoder(found.paths.vae, found.vae_type),
+            vace=self._branch(found.paths.vace),
+        )
+        return replace(found, models=models)
+
+    def with_files(self, plan: RenderPlan, folder: Path) -> Self:
+        """Find the files that a plan asks for; nothing is loaded. Arguments and errors as above."""
         folders, vae_type = self.folders, plan.vae_type
         paths = find_weights(
             self.preset, folders.models, folders.cache, vae_type, with_vace=plan.is_steered
         )
         loras = find_loras(plan.loras, (folder / BESIDE, *folders.loras), self.hash_of)
-        models = replace(
-            self.models, vae=self._autoencoder(paths.vae, vae_type), vace=self._branch(paths.vace)
-        )
-        return replace(self, paths=paths, models=models, vae_type=vae_type, loras=loras)
+        return replace(self, paths=paths, vae_type=vae_type, loras=loras)
 
     def with_memory_plan(self, memory_plan: MemoryPlan) -> Pipeline:
         """Return the same pipeline for another plan that it ``loads_as``."""

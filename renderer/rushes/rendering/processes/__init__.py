@@ -1,1 +1,1 @@
-"""One video rendered by several processes, each making whole sections between two resets."""
+"""One video rendered by several processes: in sections between resets, or in ranks of blocks."""

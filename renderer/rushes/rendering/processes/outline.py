@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -24,9 +24,8 @@ from rushes.rendering.processes.process_frames import ProcessFrames
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Models, Stream
-from rushes.timeline.loras import BESIDE
 from rushes.timeline.plan.render_plan import RenderPlan
-from rushes.weights.lora_files import find_loras, read_adapters
+from rushes.weights.lora_files import read_adapters
 from rushes.weights.networks import dit_config, find_weights
 
 
@@ -47,12 +46,7 @@ class Outline(Pipeline):
     frames: ProcessFrames | None = None
 
     def for_plan(self, plan: RenderPlan, folder: Path) -> Pipeline:
-        paths = find_weights(
-            *(self.preset, self.folders.models, self.folders.cache, plan.vae_type),
-            with_vace=plan.is_steered,
-        )
-        loras = find_loras(plan.loras, (folder / BESIDE, *self.folders.loras), self.hash_of)
-        return replace(self, paths=paths, vae_type=plan.vae_type, loras=loras)
+        return self.with_files(plan, folder)
 
     @contextmanager
     def with_loras(self) -> Iterator[AdaptedLayers]:

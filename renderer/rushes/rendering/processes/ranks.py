@@ -20,10 +20,9 @@ from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.dit import CausalDit, Control, PromptKeys
 from rushes.models.layers.modulation import StepModulation
-from rushes.models.layers.patches import PATCH, unpatchify
+from rushes.models.layers.patches import PATCH
 from rushes.models.rope import RotaryFactors
-
-_LATENT_CHANNELS = 16
+from rushes.models.vace import LATENT_CHANNELS
 
 
 def blocks_of(rank: int, count: int, num_blocks: int) -> range:
@@ -83,9 +82,7 @@ class RankNetwork:
         if len(flow):
             flow = torch.empty_like(flow, memory_format=torch.contiguous_format)
             if ranks.is_last:
-                head = timesteps.head
-                head = head[:, num_clean:] if num_clean and head.shape[1] > 1 else head
-                flow.copy_(unpatchify(dit.head(x, head), height, width))
+                flow.copy_(dit.apply_head(x, timesteps, height, width, num_clean))
             distributed.broadcast(flow, ranks.count - 1)
         return flow
 
@@ -114,7 +111,7 @@ class RankAutoencoder:
             latents = self._vae.encode(pixels, cache, normalise).contiguous()
         else:
             rows, num_frames, _, height, width = pixels.shape
-            shape = (rows, (num_frames + 3) // 4, _LATENT_CHANNELS, height // 8, width // 8)
+            shape = (rows, (num_frames + 3) // 4, LATENT_CHANNELS, height // 8, width // 8)
             latents = pixels.new_empty(shape)
         distributed.broadcast(latents, 0)
         return latents

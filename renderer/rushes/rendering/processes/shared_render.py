@@ -93,7 +93,12 @@ def render_ranks(
         raise ConfigError(
             "--gpus shares a network without LoRAs, VACE and fp8; leave them or --gpus out"
         )
-    return _render_by(*(render_as_rank, preset, folders, take, ranks), force=force, report=report)
+    return _render_by(
+        *(render_as_rank, preset, folders, take, ranks),
+        memory_plan=MemoryPlan(pairs_chunks=False),  # passes are of one chunk each
+        force=force,
+        report=report,
+    )
 
 
 def _render_by(
@@ -103,15 +108,18 @@ def _render_by(
     take: Take,
     count: int,
     *more: Any,
+    memory_plan: MemoryPlan | None = None,
     force: bool,
     report: Report,
 ) -> dict[str, Any]:
-    """Render in processes with this body, each on a device of its own."""
+    """Render in processes with this body, each on a device of its own.
+
+    ``memory_plan`` is theirs; without one each makes that of a whole network.
+    """
     plan, request = take.plan, take.request
     renderer = open_renderer(preset, folders, request.device, request.dtype)
     devices = _devices(renderer.device, count)
-    is_cut = body is render_as_rank  # whose passes are of one chunk each
-    memory_plan = MemoryPlan(pairs_chunks=False) if is_cut else renderer.memory_plan(plan)
+    memory_plan = memory_plan or renderer.memory_plan(plan)
     outline = outline_of(renderer, preset, folders, plan, memory_plan)
     outline.prompt_embeddings(plan.prompt_texts)  # once, before all processes ask for them
     with hidden_folder(result_path(request.output)) as folder:
