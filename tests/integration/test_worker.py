@@ -405,7 +405,7 @@ def test_a_sick_worker_rests_and_spoils_no_job(running: RunningFarm) -> None:
     running.start_poisoned_worker()
     records = running.wait(jobs)
     assert {record.state for record in records.values()} == {State.DONE}
-    assert sum(record.losses for record in records.values()) == 3
+    assert sum(record.losses for record in records.values()) >= 3  # more after its rest
     sick.terminate()
     assert sick.wait() == 0  # while it rests
 

@@ -19,6 +19,7 @@ from av.video.reformatter import (
 
 from rushes.video.read.convert import EXACT, Picture
 from rushes.video.write.codecs import Encoder
+from rushes.video.write.priority import kept_priority
 
 _RGB = "rgb24"
 
@@ -56,7 +57,8 @@ class FrameEncoder:
             context.color_range = ColorRange.MPEG
         if encoder.tag and container.format.name in {"mp4", "mov"}:
             context.codec_tag = encoder.tag
-        context.open(strict=False)
+        with kept_priority():
+            context.open(strict=False)
         self._stream = stream
         self._time_base = 1 / fps
         self._pixel_format = encoder.pixel_format

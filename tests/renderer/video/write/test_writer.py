@@ -75,6 +75,14 @@ def read(path: Path, fps: Fraction = FPS) -> Frames:
 
 
 @movies
+def test_no_encoder_makes_the_process_real_time(tmp_path: Path, name: str, codec: str) -> None:
+    with start(tmp_path / name, codec=codec) as writer:
+        writer.write(noise())
+        policies = {os.sched_getscheduler(int(each)) for each in os.listdir("/proc/self/task")}
+    assert policies == {os.sched_getscheduler(0)} == {os.SCHED_OTHER}
+
+
+@movies
 def test_colours_survive_encoding(name: str, codec: str, tmp_path: Path) -> None:
     result = read(write(tmp_path / name, patches(), codec=codec))
     assert len(result) == 6
