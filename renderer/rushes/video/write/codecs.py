@@ -12,6 +12,7 @@ from av.codec.codec import UnknownCodecError
 from av.video.codeccontext import VideoCodecContext
 
 from rushes.errors import ConfigError
+from rushes.video.write.priority import kept_priority
 
 
 @dataclass(frozen=True)
@@ -179,5 +180,7 @@ def _encode_one_frame(encoder: Encoder) -> None:
     context.pix_fmt = encoder.pixel_format
     context.time_base = Fraction(1, 25)
     context.options = dict(encoder.options)
+    with kept_priority():
+        context.open()
     context.encode(av.VideoFrame(_TRIAL_SIZE, _TRIAL_SIZE, encoder.pixel_format))
     context.encode(None)
