@@ -28,6 +28,7 @@ from rushes_queue.web.api.services import Services
 from rushes_queue.web.safety.access import Access
 from rushes_queue.web.safety.guard import LOGIN, Guard
 from rushes_queue.web.safety.hosts import Hosts
+from rushes_queue.web.safety.proxies import TrustedProxies
 
 _KEPT_SECONDS = 300
 STATIC = Path(__file__).parent / "static"
@@ -48,6 +49,7 @@ class Gate:
     access: Access
     host: str = "127.0.0.1"
     names: Sequence[str] = ()
+    proxies: TrustedProxies | None = None
 
 
 def make_app(services: Services, gate: Gate) -> ASGIApp:
@@ -74,6 +76,7 @@ def make_app(services: Services, gate: Gate) -> ASGIApp:
         app,
         access=gate.access,
         hosts=Hosts(gate.host, gate.names),
+        proxies=gate.proxies,
         refuse=refusal,
         uploads=f"{files.PREFIX}/uploads",
         most_upload=services.most_upload,

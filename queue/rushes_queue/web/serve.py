@@ -13,6 +13,7 @@ from rushes_queue.web.api.services import Services
 from rushes_queue.web.app import Gate, make_app
 from rushes_queue.web.safety.access import Access
 from rushes_queue.web.safety.connections import PatientProtocol
+from rushes_queue.web.safety.proxies import trusted_proxies
 
 DEFAULT_PORT = 8765
 _MOST_CONNECTIONS = 512
@@ -26,20 +27,26 @@ class WebServer:
     def __init__(
         self,
         services: Services,
-        *,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
+        *,
         names: Sequence[str] = (),
         password_file: Path | None = None,
+        user_header: str | None = None,
+        proxies: Sequence[str] = (),
     ) -> None:
+        trusted = trusted_proxies(
+            user_header, proxies, host=host, has_password=password_file is not None
+        )
         self._socket = _listen(host, port)
         self.port = int(self._socket.getsockname()[1])
         self.access = Access.open(self.port, password_file)
         self._host = host
         config = uvicorn.Config(
-            make_app(services, Gate(self.access, host, tuple(names))),
+            make_app(services, Gate(self.access, host, tuple(names), trusted)),
             http=PatientProtocol,
             ws="none",
+            proxy_headers=False,  # who is connected is never what X-Forwarded-For says
             log_config=None,
             access_log=False,
             server_header=False,

@@ -81,6 +81,8 @@ def serving(
     most_upload: int = 2**20,
     names: Sequence[str] = (),
     password_file: Path | None = None,
+    user_header: str | None = None,
+    proxies: Sequence[str] = (),
 ) -> Iterator[Serving]:
     """Serve a backend; uploads and results lie below a folder."""
     folders = folders or Folders(folder / "models", folder / "cache", ())
@@ -91,7 +93,13 @@ def serving(
         hidden=[folder],
         most_upload=most_upload,
     )
-    server = WebServer(services, port=0, names=names, password_file=password_file)
+    server = WebServer(
+        *(services, "127.0.0.1", 0),
+        names=names,
+        password_file=password_file,
+        user_header=user_header,
+        proxies=proxies,
+    )
     thread = threading.Thread(target=server.run, name="web")
     thread.start()
     bearer = {"authorization": f"Bearer {server.access.secret}"}

@@ -35,6 +35,14 @@ def web(
         list[str] | None,
         typer.Option(help="Name under which browsers find this server; may be repeated."),
     ] = None,
+    user_header: Annotated[
+        str | None,
+        typer.Option(help="Header in which a proxy names the user whom it let in."),
+    ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address from which that header counts; this machine's if not given."),
+    ] = None,
     max_upload: Annotated[
         int, typer.Option(min=1, help="Largest file that may be uploaded, in MiB.")
     ] = 4096,
@@ -66,7 +74,11 @@ def web(
         most_upload=max_upload * 2**20,
     )
     server = WebServer(
-        services, host=host, port=port, names=allow_host or (), password_file=password_file
+        *(services, host, port),
+        names=allow_host or (),
+        password_file=password_file,
+        user_header=user_header,
+        proxies=proxy or (),
     )
     if as_json:
         print_json({"schema_version": 1, "address": server.address, "mode": services.mode})

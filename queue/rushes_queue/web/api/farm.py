@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 import rushes
 from rushes.presets.catalogue import is_installed, load_catalogue
@@ -11,6 +11,7 @@ from rushes_queue.client.json_forms import to_json
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
 from rushes_queue.web.api.answers import Answer
 from rushes_queue.web.api.services import WithServices
+from rushes_queue.web.safety.guard import USER
 
 router = APIRouter(tags=["farm"])
 
@@ -41,8 +42,8 @@ def models(services: WithServices) -> Answer:
 
 
 @router.get("/about")
-def about(services: WithServices) -> Answer:
-    """Tell what this server is: its version, whether it has a farm, and its presets."""
+def about(services: WithServices, request: Request) -> Answer:
+    """Tell what this server is: its version, whether it has a farm, its presets, and who asks."""
     presets = {}
     for name in preset_names():
         preset = load_preset(name)
@@ -52,6 +53,7 @@ def about(services: WithServices) -> Answer:
         "schema_version": SCHEMA_VERSION,
         "version": rushes.__version__,
         "mode": services.mode,
+        "user": request.scope.get(USER),
         "most_upload_bytes": services.most_upload,
         "presets": presets,
     }

@@ -18,10 +18,13 @@ from rushes_queue.web.safety.access import Access
 from rushes_queue.web.safety.bodies import MOST_JSON_BYTES, BoundedBody, too_large
 from rushes_queue.web.safety.headers import with_safety
 from rushes_queue.web.safety.hosts import Hosts, is_same_origin
+from rushes_queue.web.safety.proxies import SpoofedUserError, TrustedProxies
 
+USER = "rushes.user"  # in the scope of a request: the name that a trusted proxy gave
 LOGIN = "/login"
 _OPEN_FOLDER = "/static/"  # the code of the pages, which is public
 _READS = ("GET", "HEAD")
+_OURS = ("same-origin", "none")  # values of Sec-Fetch-Site: our pages, or typed by the user
 _SECONDS_AFTER_WRONG_SECRET = 1.0
 _LONGEST_LOGIN = 4096  # bytes
 _ENDS = (401, 403, 408, 413, 421)  # the rest of such a request is not read
@@ -32,7 +35,8 @@ Refuse = Callable[[int, str], Response]
 class Guard:
     """Lets requests through that come from our pages, or from programs that know the secret.
 
-    ``refuse`` makes the answer to the others; ``most_upload`` bounds bodies below ``uploads``.
+    Users whom one of ``proxies`` names are let in as well. ``refuse`` makes the answer to the
+    others; ``most_upload`` bounds bodies below ``uploads``.
     Units: bytes.
     """
 
@@ -45,8 +49,10 @@ class Guard:
         refuse: Refuse,
         uploads: str,
         most_upload: int,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._app, self._access, self._hosts, self._refuse = app, access, hosts, refuse
+        self._proxies = proxies
         self._uploads, self._most_upload = uploads, most_upload
         self._one_guess = asyncio.Lock()
 
@@ -78,6 +84,10 @@ class Guard:
             return self._refuse(421, "this server does not answer to this name; see --allow-host")
         if fault := self._origin_fault(scope, headers):
             return self._refuse(403, fault)
+        try:
+            scope[USER] = self._proxies.user(scope) if self._proxies else None
+        except SpoofedUserError as error:
+            return self._refuse(400, f"{error}; the proxy is to replace what its clients send")
         if scope["path"] == LOGIN and scope["method"] == "POST":
             return await self._log_in(receive)
         if (entered := await self._enter(scope)) is not None:
@@ -97,10 +107,11 @@ class Guard:
         origin = headers.get("origin")
         if scope["method"] in _READS:
             is_foreign = origin is not None and not is_same_origin(origin, headers["host"])
+            is_foreign |= scope["path"].startswith("/api/") and site not in _OURS
             return "pages of other origins read nothing here" if is_foreign else ""
         if origin is not None and not is_same_origin(origin, headers["host"]):
             return "pages of other origins change nothing here"
-        if site not in ("same-origin", "none"):
+        if site not in _OURS:
             return "pages of other sites change nothing here"
         if origin is None and not self._access.has_bearer(headers.get("authorization", "")):
             is_login = scope["path"] == LOGIN
@@ -112,6 +123,7 @@ class Guard:
         return (
             path == LOGIN
             or path.startswith(_OPEN_FOLDER)
+            or scope[USER] is not None
             or self._access.has_session(headers.get("cookie", ""))
             or self._access.has_bearer(headers.get("authorization", ""))
         )

@@ -69,3 +69,9 @@ def test_what_cannot_be_served_is_refused(farm: Farm, tmp_path: Path) -> None:
     assert f"--port {port}: cannot be listened on" in result.stderr
     result = farm.run("web", "--port", 0, "--password-file", tmp_path / "nothing")
     assert result.exit_code == 4
+
+
+def test_users_that_anybody_could_name_are_refused(farm: Farm) -> None:
+    result = farm.run("web", "--host", "0.0.0.0", "--port", 0, "--user-header", "X-Forwarded-User")
+    assert result.exit_code == 3
+    assert "name the proxy with --proxy" in " ".join(result.stderr.split())

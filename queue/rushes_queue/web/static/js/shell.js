@@ -17,7 +17,7 @@ function mark() {
   return svg("svg", { viewBox: "0 0 26 26", "aria-hidden": "true" }, strip, holes, play);
 }
 
-async function count(place) {
+async function count(place, user) {
   try {
     const [stats, about] = await Promise.all([get("stats"), get("about")]);
     const workers = Object.values(stats.workers).reduce((sum, each) => sum + each, 0);
@@ -37,8 +37,9 @@ export function addHead(pages = PAGES) {
     h("a", { href: path, "aria-current": path === here ? "page" : null }, name),
   );
   const pulse = h("span", { class: "pulse num" });
-  put(place, h("a", { class: "brand", href: "/" }, mark(), "Rushes"), h("nav", { "aria-label": "Pages" }, links), pulse);
-  const look = () => document.hidden || count(pulse);
+  const user = h("span", { class: "user", title: "You, as the proxy names you" });
+  put(place, h("a", { class: "brand", href: "/" }, mark(), "Rushes"), h("nav", { "aria-label": "Pages" }, links), pulse, user);
+  const look = () => document.hidden || count(pulse, user);
   look();
   setInterval(look, SECONDS_BETWEEN_COUNTS * 1000);
 }
