@@ -3,6 +3,7 @@
     python tools/mutate.py                         # 300 changes, spread over all rules below
     python tools/mutate.py --count 40 --only philox
     python tools/mutate.py --minutes 60 --output benchmarks/results/mutants.json
+    python tools/mutate.py --go-on --output benchmarks/results/mutants.json  # the rest of the 300
     python tools/mutate.py --again benchmarks/results/mutants.json  # its survivors only
 
 Every change is one of: a comparison turned to its neighbour, ``and`` for ``or``, a number plus one,
@@ -233,7 +234,7 @@ def _run_tests(folder: Path, tests: tuple[str, ...]) -> None:
         known = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # what is preloaded
         # What fails need not be made small.
         phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-        hypothesis.settings.register_profile("mutants", phases=phases, database=None)
+        hypothesis.settings.register_profile("mutants", phases=phases, database=None, deadline=None)
         hypothesis.settings.load_profile("mutants")
         code = int(pytest.main([*quiet, *known, *tests]))
     finally:
@@ -269,6 +270,8 @@ def arguments() -> argparse.Namespace:
     trust = "do not try the tests on the code as it is first"
     parser.add_argument("--trust", action="store_true", help=trust)
     parser.add_argument("--output", type=Path, help="a JSON file for the result")
+    rest = "go on after the changes that the file of --output has"
+    parser.add_argument("--go-on", action="store_true", help=rest)
     parser.add_argument("--again", type=Path, help="try the survivors of such a file again")
     return parser.parse_args()
 
@@ -281,14 +284,13 @@ def main() -> None:
     chosen = random.Random(args.seed).sample(found, min(args.count, len(found)))
     end = time.monotonic() + 60 * args.minutes
     preload()
-    tried: list[Mutant] = []
-    survivors: list[Mutant] = []
+    tried, survivors = earlier(args.output, args.seed, found, chosen) if args.go_on else ([], [])
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name)
         copy_of_checkout(folder)
         if not args.trust:
-            refuse_failing(folder, chosen)
-        for mutant in chosen:
+            refuse_failing(folder, chosen[len(tried) :])
+        for mutant in chosen[len(tried) :]:
             if time.monotonic() > end:
                 break
             tried.append(mutant)
@@ -325,6 +327,17 @@ def survivors_of(result: Path, found: list[Mutant]) -> list[Mutant]:
     listed = json.loads(result.read_text(encoding="utf-8"))["survivors"]
     known = {(each["module"], each["line"], each["what"]) for each in listed}
     return [mutant for mutant in found if (mutant.module, mutant.line, mutant.what) in known]
+
+
+def earlier(
+    result: Path, seed: int, found: list[Mutant], chosen: list[Mutant]
+) -> tuple[list[Mutant], list[Mutant]]:
+    """Return the changes that a run tried before it was ended, and its survivors."""
+    before = json.loads(result.read_text(encoding="utf-8"))
+    if (before["seed"], before["possible"]) != (seed, len(found)):
+        sys.exit(f"{result} is of another draw: the code has moved, or --seed is another")
+    tried = chosen[: before["tried"]]
+    return tried, survivors_of(result, tried)
 
 
 def write_result(
