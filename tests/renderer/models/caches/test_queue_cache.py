@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from references.slow_queue import Memory, NothingMayGo, Row
 from references.stages import move_block
-from renders.tiny_caches import BLOCKS, direction, sizes, telling, told
+from renders.tiny_caches import BLOCKS, TOKENS, direction, sizes, telling, told
+from rushes.drivers.variants import DriverOptions
 from rushes.errors import ShapeError
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.ring_cache import RingKVCache
@@ -145,3 +155,112 @@ def test_a_window_that_is_full_before_anything_may_go_is_refused(
 ) -> None:
     with pytest.raises(ShapeError, match="full before"):
         stream(open_queue(window=window), chunks)
+
+
+# --- beside the rule written slowly -------------------------------------------------------------
+
+
+@dataclass
+class Both:
+    """The cache, and the slow rule with a memory for each row; frames are random directions."""
+
+    options: DriverOptions
+    rows: int
+    passes: int
+
+    def __post_init__(self) -> None:
+        self.random = torch.Generator().manual_seed(self.options.window)
+        self.cache = self._new()
+        self.begin()
+
+    def _new(self) -> QueueKVCache:
+        options = self.options
+        cache = QueueKVCache(
+            sizes(options.window, self.rows),
+            sinks=options.sinks,
+            refresh_below=options.sink_refresh,
+        )
+        cache.begin_stream(self.passes)
+        return cache
+
+    def begin(self) -> None:
+        self.cache.begin_stream(self.passes)
+        self.position = 0
+        # Only a single row takes one slot for all passes over a chunk.
+        same = self.passes - 1 if self.rows == 1 else 0
+        self.slow = [
+            Row([Memory(same_target=same) for _ in range(BLOCKS)], self.options, same + 1)
+            for _ in range(self.rows)
+        ]
+
+    def save(self) -> None:
+        before, self.cache = self.cache, self._new()
+        self.cache.restore(before.snapshot())
+
+    def chunk(self, length: int) -> None:
+        self.cache.begin_chunk([self.position] * self.rows, length)
+        for _ in range(self.passes):
+            for block in range(BLOCKS):
+                self._pass(block, length)
+        self.position += length
+
+    def _pass(self, block: int, length: int) -> None:
+        k, v = (self._frames(length) for _ in range(2))
+        expected = [self._expected(row, block, k, v) for row in range(self.rows)]
+        if None in expected:
+            with pytest.raises(ShapeError, match=r"full before|does not fit"):
+                self.cache.write(block, k, v)
+            raise NothingMayGo
+        seen = self.cache.write(block, k, v)
+        lengths = seen[2] if len(seen) > 2 and seen[2] else [seen[0].shape[1]] * self.rows
+        for row, (keys, values) in enumerate(filter(None, expected)):
+            assert lengths[row] == len(keys)
+            torch.testing.assert_close(seen[0][row, : len(keys)], keys, rtol=0, atol=0)
+            torch.testing.assert_close(seen[1][row, : len(keys)], values, rtol=0, atol=0)
+
+    def _frames(self, length: int) -> Tensor:
+        one = direction(0, 0, 0).shape[1:]  # [TOKENS, N, D]
+        shape = (self.rows, length * one[0], *one[1:])
+        return torch.randn(shape, generator=self.random) + 0.5
+
+    def _expected(self, row: int, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor] | None:
+        parts = (each[row : row + 1].split(TOKENS, dim=1) for each in (k, v))
+        own = list(zip(*parts, strict=True))
+        try:
+            frames = self.slow[row].see(self.position, block, own)
+        except NothingMayGo:
+            return None
+        keys, values = (torch.cat(each, dim=1)[0] for each in zip(*frames, strict=True))
+        return keys, values
+
+
+EVENTS = st.lists(
+    st.one_of(st.integers(1, 3), st.sampled_from(["reset", "rewind", "save"])),
+    min_size=4,
+    max_size=25,
+)
+
+
+@given(
+    events=EVENTS,
+    sinks=st.integers(0, 3),
+    behind=st.integers(1, 6),
+    sink_refresh=st.sampled_from([None, 0.4, 0.9]),
+    rows=st.integers(1, 2),
+    passes=st.integers(1, 3),
+)
+@settings(deadline=None, max_examples=40)
+def test_frames_go_where_the_slow_rule_puts_them(
+    events: list[Any], sinks: int, behind: int, sink_refresh: float | None, rows: int, passes: int
+) -> None:
+    options = DriverOptions(sinks + behind, sinks, sink_refresh=sink_refresh)
+    both = Both(options, rows, passes)
+    act: dict[Any, Callable[[], None]] = {"reset": both.begin, "save": both.save}
+    for event in events:
+        if event == "rewind":
+            both.position = min(both.position, both.options.window - 1)
+            continue
+        try:
+            act[event]() if event in act else both.chunk(event)
+        except NothingMayGo:
+            both.begin()
