@@ -68,8 +68,9 @@ Factory = Callable[[DriverParts, DriverOptions], Driver]
 
 
 def _rolling(parts: DriverParts, options: DriverOptions) -> Driver:
-    # Rows of several takes have a network of their own, whose passes are joined elsewhere.
-    can_pair = options.pairs_chunks and isinstance(parts.dit, CausalDit)
+    # What stands in for a network may join the passes of several streams, and not those of pairs.
+    pairs_rows = getattr(parts.dit, "pairs_rows", isinstance(parts.dit, CausalDit))
+    can_pair = options.pairs_chunks and pairs_rows
     spare = options.chunk_frames if can_pair else 0
     rolling = RollingKVCache(_sizes(parts, options), sinks=options.sinks, spare=spare)
     denoiser = _denoiser(parts, rolling)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
+from rushes.errors import MemoryShortError
 from rushes.files.folders import Folders
 from rushes.history.rates import note_render
 from rushes.memory.memory_plan import MemoryPlan, plan_memory
 from rushes.memory.out_of_memory import retry_smaller
 from rushes.presets.preset import Preset
+from rushes.rendering.joint import JointRenders, open_joint
 from rushes.rendering.loop import Report
 from rushes.rendering.pipeline import Pipeline, load_pipeline
 from rushes.rendering.render import render
@@ -99,6 +103,26 @@ class FittedRenderer:
         if len(takes) == 1:  # rows of one batch share their time
             self._note(takes[0].request, manifests[0])
         return manifests
+
+    @contextmanager
+    def joint(self, plan: RenderPlan, folder: Path, most: int) -> Iterator[JointRenders]:
+        """Load what plans like this one need, for at most so many renders at once.
+
+        ``folder`` is where the timeline lies. There may be room for fewer.
+        Raises: as ``load`` and ``open_joint``.
+        """
+        alone = self.memory_plan(plan)
+        count, memory_plan = 1, alone
+        for number in range(most, 1, -1):
+            try:
+                shared = self.memory_plan(plan, number)
+            except MemoryShortError:
+                continue
+            if shared.loads_as(alone):  # else the pictures would be others
+                count, memory_plan = number, shared
+                break
+        with open_joint(self._loaded(plan, memory_plan), plan, folder, count) as renders:
+            yield renders
 
     def _note(self, request: RenderRequest, manifest: dict[str, Any]) -> None:
         is_typical = request.enlarge == 1 and request.output.is_file()

@@ -15,12 +15,17 @@ from rushes.models.attention import chosen_kernel
 from rushes.rendering.machine_kind import cpu_capability
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.request import RenderRequest
+from rushes.rows.row_batch import keeps_bits
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.version import __version__
 from rushes.weights.device import device_name
 
 SCHEMA_VERSION = 1
 _PACKAGES = ("torch", "av", "numpy", "transformers", "safetensors")
+ROWS_ROUND = (
+    "up to {} renders shared the passes of the network in {}; the last bits of the frames may "
+    "differ from those of a render alone"
+)
 RANDOM_WEIGHTS = "the weights of preset {} are random: its pictures mean nothing"
 
 
@@ -42,6 +47,10 @@ def build_manifest(
     Units: ``seconds`` by stage, of that process; memory in bytes.
     """
     preset = pipeline.preset
+    models = pipeline.models
+    if pipeline.most_rows > 1 and not keeps_bits(models.device, models.dtype):
+        dtype = str(models.dtype).removeprefix("torch.")
+        warnings = (*warnings, ROWS_ROUND.format(pipeline.most_rows, dtype))
     is_random = preset.random_weights_seed is not None
     if is_random:
         warnings = (RANDOM_WEIGHTS.format(preset.name), *warnings)
@@ -91,6 +100,7 @@ def _computation(pipeline: Pipeline, plan: RenderPlan) -> dict[str, Any]:
     """Return where and how the frames were computed."""
     models, memory = pipeline.models, pipeline.memory_plan
     normalises = plan.normalise_latents
+    takes = 1 if keeps_bits(models.device, models.dtype) else pipeline.most_rows
     return {
         "device": device_name(models.device),
         "dtype": str(models.dtype).removeprefix("torch."),
@@ -101,12 +111,11 @@ def _computation(pipeline: Pipeline, plan: RenderPlan) -> dict[str, Any]:
         "noise_device": plan.noise_device,
         "normalise_latents": models.normalise_encoded if normalises is None else normalises,
         "positions": plan.positions,
-        "rows": pipeline.rows,
+        "rows": pipeline.most_rows,
         "processes": pipeline.processes,
         "quantise": memory.quantise,
         "text_encoder_on_cpu": memory.text_encoder_on_cpu,
-        "pairs_chunks": memory.pairs_chunks
-        and can_pair_chunks(plan.variant, plan.num_rows, pipeline.rows),
+        "pairs_chunks": memory.pairs_chunks and can_pair_chunks(plan.variant, plan.num_rows, takes),
     }
 
 

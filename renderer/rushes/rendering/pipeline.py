@@ -55,6 +55,11 @@ class Pipeline:
     autoencoders: dict[Path, Autoencoder] = field(default_factory=dict, repr=False, compare=False)
     branches: dict[Path, VaceBranch] = field(default_factory=dict, repr=False, compare=False)
 
+    @property
+    def most_rows(self) -> int:
+        """How many renders at most shared a pass of the network, up to now."""
+        return self.rows
+
     def for_plan(self, plan: RenderPlan, folder: Path) -> Pipeline:
         """Return the same pipeline with what a plan asks for: autoencoder, VACE branch, LoRA files.
 

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from rushes.errors import ConfigError
 from rushes.models.dit import CausalDit
+from rushes.rendering.joint import refuse_changing_strengths
 from rushes.rendering.loop import Progress, StopRender
 from rushes.rendering.machine_kind import computing_threads
 from rushes.rendering.pipeline import Pipeline
@@ -67,11 +67,11 @@ def render_takes(
 ) -> list[dict[str, Any]]:
     """Render takes that differ in their seeds only; return the manifest of each, in order.
 
-    They share each pass of the network, the encoder's work and the keys of prompts. A sum over
-    more rows is rounded differently, so that a frame may differ by a level from the same take
-    rendered alone; the manifest says how many rows there were. ``report`` is called as for the
-    first take. All files appear when all takes are done but their own. ``work`` is for a take that
-    is alone; of several nothing is saved.
+    They share each pass of the network, the encoder's work and the keys of prompts. In float32 on
+    a CPU each is what it is alone; elsewhere a sum over more rows is rounded differently, and a
+    frame may differ by a level. The manifest says how many rows there were. ``report`` is called
+    as for the first take. All files appear when all takes are done but their own. ``work`` is for a
+    take that is alone; of several nothing is saved.
 
     Raises: as ``render``; ConfigError where LoRA strengths change on the way.
     """
@@ -80,11 +80,7 @@ def render_takes(
         check(take.plan, take.request, force=force)
     if len(takes) == 1:
         return [_render(pipeline, takes[0], force, report, warnings, work)]
-    if len({chunk.lora_scales for chunk in plan.chunks}) > 1:
-        raise ConfigError(
-            "LoRA strengths of this timeline change on the way, which rows of one batch cannot "
-            "follow; leave --rows out"
-        )
+    refuse_changing_strengths(plan)
     pipeline = pipeline.for_plan(plan, takes[0].request.timeline.parent)
     pipeline.prompt_embeddings(plan.prompt_texts)  # once, before the rows ask for them
     batch, encoder = RowBatch(pipeline.models.dit), SharedEncoder(pipeline.models.vae)
