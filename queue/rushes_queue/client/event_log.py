@@ -15,12 +15,12 @@ _BLOCK_MS = 1000
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def kept_events(store: JobRecords, job: str) -> Iterator[JobEvent]:
-    """Yield all events of a job that are kept: the latest thousand or so.
+def kept_events(store: JobRecords, job: str, after: str = "0") -> Iterator[JobEvent]:
+    """Yield the events of a job that are kept, the latest thousand or so; those after an id.
 
     Raises: BrokerError, UnknownJobError.
     """
-    place = "0"
+    place = after
     while page := store.events.read(job, place, limit=_PAGE):
         yield from page
         place = page[-1].id

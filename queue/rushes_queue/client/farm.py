@@ -252,18 +252,22 @@ class Farm:
         """Make a job more or less urgent; one that runs keeps its worker."""
         return self._change(job, lambda changes, each: changes.set_priority(each, priority))
 
-    def logs(self, job: str, *, last: int | None = None, follow: bool = False) -> Iterator[JobLine]:
+    def logs(
+        self, job: str, *, last: int | None = None, follow: bool = False, after: str = "0"
+    ) -> Iterator[JobLine]:
         """Yield what happened to a job; with ``follow`` go on until it has ended.
 
-        ``last`` leaves out all but so many of the events that are there already.
+        ``last`` leaves out all but so many of the events that are there already; ``after`` is the
+        id of an event that was read, and leaves out what came before the next one.
+        Raises: JobError when ``after`` is not such an id.
         """
         store = self._links.store
         found = store.find(job)
-        kept = list(kept_events(store, found))
+        kept = list(kept_events(store, found, after))
         for event in kept if last is None else kept[len(kept) - min(last, len(kept)) :]:
             yield JobLine(found, event)
         if follow:
-            for _, event in follow_events(store, {found: kept[-1].id if kept else "0"}):
+            for _, event in follow_events(store, {found: kept[-1].id if kept else after}):
                 yield JobLine(found, event)
 
     def workers(self) -> list[LiveWorker]:

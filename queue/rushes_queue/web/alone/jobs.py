@@ -18,6 +18,7 @@ from rushes.shots.values import RenderValues
 from rushes_queue.archive.fetch import fetch_result
 from rushes_queue.archive.job_files import document_key, read_document
 from rushes_queue.archive.saved_work import work_key
+from rushes_queue.broker.events import check_place
 from rushes_queue.broker.live_workers import LiveWorker, WorkerInfo
 from rushes_queue.broker.preview import NoFrameError
 from rushes_queue.broker.replies import Change
@@ -127,10 +128,13 @@ class OwnJobs:
         record = self._records.get(self._records.find(job))
         return JobStatus(record, self._records.attempts(record.id))
 
-    def logs(self, job: str, *, last: int | None = None, follow: bool = False) -> Iterator[JobLine]:
+    def logs(
+        self, job: str, *, last: int | None = None, follow: bool = False, after: str = "0"
+    ) -> Iterator[JobLine]:
         """Yield what happened to a job since this process started; ``follow`` has no effect."""
         found = self._records.find(job)
-        events = self._records.events(found)
+        begin = _number(check_place(after))
+        events = [each for each in self._records.events(found) if _number(each.id) > begin]
         for event in events if last is None else events[len(events) - min(last, len(events)) :]:
             yield JobLine(found, event)
 
@@ -221,3 +225,8 @@ class OwnJobs:
         if is_running:
             self._renders.ask(order, found)
         return change
+
+
+def _number(place: str) -> int:
+    """Return the number of an event among those of its job; -1 for the place before all."""
+    return int(place.partition("-")[2] or -1)

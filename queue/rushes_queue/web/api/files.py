@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
+import anyio
 from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from rushes_queue.broker.preview import NoFrameError
 from rushes_queue.jobs.public_json import SCHEMA_VERSION
@@ -127,11 +129,27 @@ def address_of(job: str, file: Path) -> str:
     return f"{job}/{quote(file.relative_to(folder).as_posix())}"
 
 
+class _FileAnswer(FileResponse):
+    """A file that is no longer read once nobody is there to take it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def wait_for_end() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(wait_for_end)
+            await super().__call__(scope, receive, send)
+            tasks.cancel_scope.cancel()
+
+
 def _send(file: Path) -> Response:
     guessed = _KNOWN.get(file.suffix.lower()) or mimetypes.guess_type(file.name)[0]
     kind = guessed or "application/octet-stream"
     is_shown = kind.startswith(_SHOWN)
-    return FileResponse(
+    return _FileAnswer(
         file,
         media_type=kind if is_shown else "application/octet-stream",
         filename=file.name,

@@ -15,6 +15,7 @@ from rushes_queue.web.safety.hidden_places import HiddenPlaces
 from rushes_queue.web.state.backend import Backend
 from rushes_queue.web.state.feed import Feed
 from rushes_queue.web.state.frames import Frames
+from rushes_queue.web.state.log_follower import Streams
 from rushes_queue.web.state.measures import Measures
 from rushes_queue.web.state.results import Results
 from rushes_queue.web.state.thumbnails import Thumbnails
@@ -42,6 +43,7 @@ class Services:
     folders: Folders
     requests_folder: Path
     most_upload: int
+    streams: Streams = field(default_factory=Streams)
     drafting: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

@@ -27,7 +27,7 @@ _READS = ("GET", "HEAD")
 _OURS = ("same-origin", "none")  # values of Sec-Fetch-Site: our pages, or typed by the user
 _SECONDS_AFTER_WRONG_SECRET = 1.0
 _LONGEST_LOGIN = 4096  # bytes
-_ENDS = (401, 403, 408, 413, 421)  # the rest of such a request is not read
+_ENDS = (400, 401, 403, 408, 413, 421)  # the rest of such a request is not read
 
 Refuse = Callable[[int, str], Response]
 
@@ -80,6 +80,8 @@ class Guard:
 
     async def _answer_at_gate(self, scope: Scope, receive: Receive, most: int) -> Response | None:
         headers = Headers(scope=scope)
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return self._refuse(400, "a body has a length or comes in chunks, not both")
         if not self._hosts.is_ours(headers.get("host", "")):
             return self._refuse(421, "this server does not answer to this name; see --allow-host")
         if fault := self._origin_fault(scope, headers):
@@ -97,8 +99,7 @@ class Guard:
                 await self._wait_for_guess()
             return self._send_to_login(scope)
         if int(headers.get("content-length", "0")) > most:
-            fault_413 = too_large(most)
-            return self._refuse(413, fault_413.detail)
+            return self._refuse(413, too_large(most).detail)
         return None
 
     def _origin_fault(self, scope: Scope, headers: Headers) -> str:

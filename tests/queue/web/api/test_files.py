@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.types import Message
 
 from farm.commands import Farm
 from renders.shots import SIZE, moving, write_clip
 from rushes_queue.broker.preview import store_frame
+from rushes_queue.web.api import files
 from web.serving import Serving
 
 SCRIPT = b"<script>alert(1)</script>"
@@ -113,3 +117,29 @@ def test_those_who_wait_for_a_frame_wait_at_the_same_time(farm: Farm, web: Servi
         answers = list(pool.map(lambda _: web.get(f"preview/{job}", timeout=1), range(8)))
     assert {answer.status_code for answer in answers} == {504}
     assert time.monotonic() - begin < 8
+
+
+def test_a_file_is_not_read_on_when_nobody_takes_it(tmp_path: Path) -> None:
+    """A disk is not kept busy by who asks for a large result and goes."""
+    file = tmp_path / "large.mp4"
+    with file.open("wb") as large:
+        large.truncate(2**30)
+
+    async def num_parts() -> int:
+        is_gone, parts = asyncio.Event(), 0
+
+        async def receive() -> Message:
+            await is_gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            nonlocal parts
+            parts += 1
+            if parts > 2:
+                is_gone.set()
+            await asyncio.sleep(0)
+
+        await files._send(file)({"type": "http", "method": "GET", "headers": []}, receive, send)
+        return parts
+
+    assert 2 < asyncio.run(num_parts()) < 1000

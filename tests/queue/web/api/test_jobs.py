@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,61 @@ def test_logs_are_the_lines_of_the_command(farm: Farm, web: Serving) -> None:
     last = web.get("logs", job=job, last=1).text
     assert last == farm.run("logs", job, "--last", 1, "--json").stdout
     assert web.get("logs", job="0" * 16).status_code == 404
+
+
+def followed(web: Serving, **headers: str) -> Iterator[tuple[str, Any]]:
+    """Yield the ids and lines of a log that is followed."""
+    place = ""
+    query = {"job": headers.pop("job"), "follow": True} | json.loads(headers.pop("query", "{}"))
+    with web.client.stream("GET", "/api/v1/logs", params=query, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for line in answer.iter_lines():
+            name, _, text = line.partition(": ")
+            if name == "id":
+                place = text
+            if name == "data":
+                yield place, json.loads(text)
+
+
+def test_a_log_is_followed_until_the_job_has_ended(farm: Farm, web: Serving) -> None:
+    job = farm.submit()
+    farm.store.events.add(job, "log", {"level": "info", "message": "it begins"})
+    lines = followed(web, job=job)
+    found = [next(lines)]
+    farm.store.events.add(job, "log", {"level": "info", "message": "half of it"})
+    found.append(next(lines))
+    farm.run("cancel", job)
+    found += lines  # the answer ends with the job
+    printed = farm.run("logs", job, "--follow", "--json").stdout.splitlines()
+    assert [line for _, line in found] == list(map(json.loads, printed))
+
+
+def test_a_log_goes_on_where_the_line_broke(farm: Farm, web: Serving) -> None:
+    job = farm.done()
+    places = [place for place, _ in followed(web, job=job)]
+    rest = [place for place, _ in followed(web, job=job, **{"last-event-id": places[0]})]
+    assert rest == places[1:]
+    last = [place for place, _ in followed(web, job=job, query='{"last": 1}')]
+    assert last == places[-1:]
+    had_all = {"last-event-id": places[-1]}
+    address = f"/api/v1/logs?job={job}&follow=true"
+    assert web.client.get(address, headers=had_all).status_code == 204
+    odd = web.client.get(address, headers={"last-event-id": "../x"})
+    assert "is not a place in the events" in odd.json()["errors"][0]["message"]
+
+
+def test_there_is_no_more_room_for_streams_than_for_everything_else(
+    farm: Farm, web: Serving
+) -> None:
+    job = farm.submit()
+    web.services.streams.num_open += 256
+    for address in (f"logs?follow=1&job={job}", "watch", f"watch?job={job}"):
+        answer = web.client.get(f"/api/v1/{address}")
+        assert answer.status_code == 503
+        assert "close some pages" in answer.json()["errors"][0]["message"]
+    web.services.streams.num_open -= 256
+    assert web.events(1, job=job)
 
 
 def test_watch_sends_what_the_command_prints(farm: Farm, web: Serving) -> None:
