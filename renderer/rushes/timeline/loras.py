@@ -68,8 +68,12 @@ def read_timeline_loras(
     return tuple(loras)
 
 
-def read_workflow_loras(fields: Fields, folders: Sequence[Path]) -> tuple[Lora, ...]:
+def read_workflow_loras(
+    fields: Fields, folders: Sequence[Path], merge_mode: MergeMode = "permanent_merge"
+) -> tuple[Lora, ...]:
     """Read ``pipelines[].loras``; the first one's merge mode holds where one names no known mode.
+
+    ``merge_mode`` is that of the first one if it names none either.
 
     Source: scope: frontend/src/lib/workflowSettings.ts
     """
@@ -87,7 +91,7 @@ def read_workflow_loras(fields: Fields, folders: Sequence[Path]) -> tuple[Lora, 
         if mode not in MERGE_MODES:
             if mode is not None:
                 entry.problems.warn(entry.path_of("merge_mode"), "is unknown; not used", mode)
-            mode = loras[0].merge_mode if loras else "permanent_merge"
+            mode = loras[0].merge_mode if loras else merge_mode
         if sha256 is not None and not _SHA256.fullmatch(sha256):
             entry.wrong("sha256", "64 hexadecimal digits")
         if name is None or (fault := file_name_fault(name)):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from rushes.text import printable, shortened
-from rushes.timeline.steering_words import may_steer
+from rushes.timeline.steering_words import may_steer, words_of
 
 Severity = Literal["error", "warning", "note"]
 
@@ -75,9 +75,14 @@ class Problems:
         It is an error in strict mode, or if it may steer the picture: the result would differ from
         the author's.
         """
-        if may_steer(path.rpartition(".")[2], value):
+        key = path.rpartition(".")[2]
+        if may_steer(key, value, path):
             message = "may steer the picture and is not understood here; remove it"
             self.error(path, message, value)
+            return
+        if value and isinstance(value, str | list) and "negative" in words_of(key):
+            message = "negative prompts are not offered (no guidance); it has no effect"
+            self.warn(path, message, value)
             return
         if self.strict:
             self.error(path, "is an unknown key; remove it, or check without --strict", value)

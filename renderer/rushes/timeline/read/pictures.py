@@ -11,6 +11,7 @@ from typing import Any
 from rushes.timeline.document import NO_IMAGES, Images, PromptBlock
 from rushes.timeline.fields import Fields
 from rushes.timeline.nearby import Nearby, base_name
+from rushes.timeline.read.embedded import is_data_url, keep_data_url
 
 # The names of the same three in timelines, in workflows, and in the VACE node of a graph.
 TIMELINE_KEYS = ("refImages", "firstFrameImage", "lastFrameImage")
@@ -53,6 +54,9 @@ def read_file(
     if not isinstance(value, str):
         fields.wrong(key, "the name of a file")
         return None
+    if is_data_url(value, nearby):
+        kept = keep_data_url(fields, key, value, nearby)
+        return None if kept is None else str(kept.absolute())
     found = nearby.find(value)
     if found is None:
         message = (

@@ -66,6 +66,7 @@ def read_timeline_settings(fields: Fields, nearby: Nearby, choice: PipelineChoic
     for key in ("preprocessorIds", "postprocessorIds"):
         for processor in fields.array(key) or ():
             refuse_processor(fields, key, processor, is_behind=key.startswith("post"))
+        fields.object(key.replace("Ids", "SchemaFieldOverrides"))  # of stages that are named above
     settings = _with_overrides(settings, fields.object("schemaFieldOverrides"), nearby, has_bias)
     settings = _with_pictures(settings, fields, TIMELINE_KEYS, nearby)
     fields.note_unread()
@@ -87,8 +88,9 @@ def read_workflow_settings(
     parameters = Fields(data, entry.path_of("params"), entry.problems)
     settings = _with_size(_read_parameters(parameters, choice.has_bias(name)), parameters)
     settings = _with_pictures(settings, parameters, WORKFLOW_KEYS, nearby)
+    mode: MergeMode = parameters.choice("lora_merge_mode", MERGE_MODES) or "permanent_merge"
     parameters.note_unread()
-    loras = read_workflow_loras(entry, nearby.lora_folders)
+    loras = read_workflow_loras(entry, nearby.lora_folders, mode)
     return replace(settings, pipeline_id=name, loras=loras)
 
 
@@ -110,7 +112,7 @@ def with_clips(ext: Extensions, settings: Settings) -> Extensions:
 def refuse_processor(fields: Fields, key: str, name: Any, *, is_behind: bool = False) -> None:
     """Report a stage before or after the pipeline; one without effect is left out."""
     shown = f'"{shortened(name, 40)}"' if isinstance(name, str) else describe(name)
-    if name in FRAME_INTERPOLATION:
+    if name in FRAME_INTERPOLATION and is_behind:
         message = f"{name} makes more frames in between; it is left out"
         fields.problems.warn(fields.path_of(key), message, name)
     elif name != PASSTHROUGH:
@@ -206,6 +208,7 @@ def _with_overrides(
     parameters = _with_pictures(
         _read_parameters(overrides, has_bias), overrides, WORKFLOW_KEYS, nearby
     )
+    overrides.choice("lora_merge_mode", MERGE_MODES)  # settings.loraMergeStrategy says the same
     overrides.note_unread()
     given = {field.name: getattr(parameters, field.name) for field in field_names(parameters)}
     return replace(

@@ -12,9 +12,9 @@ from rushes.timeline.loras import read_timeline_loras
 from rushes.timeline.nearby import Nearby
 from rushes.timeline.pipelines import PASSTHROUGH, PipelineChoice
 from rushes.timeline.read.blocks import read_blocks, read_prompts
-from rushes.timeline.read.embedded import with_embedded
+from rushes.timeline.read.embedded import warn_of_unused, with_embedded
 from rushes.timeline.read.ext import check_schema, read_top_ext, uses_ext
-from rushes.timeline.read.graph import graph_prompt, main_params, read_graph
+from rushes.timeline.read.graph import graph_prompt, main_params, read_graph, tells_ways
 from rushes.timeline.read.lora_strengths import check_lora_names
 from rushes.timeline.read.pictures import merged, with_images
 from rushes.timeline.read.settings import (
@@ -46,8 +46,9 @@ def read_workflow(
     entries = _read_entries(document)
     main = _choose_main(entries, choice)
     settings = _read_settings(document, main, nearby, choice)
-    _check_entries(entries, main, has_graph=isinstance(document.data.get("graph"), dict))
+    _check_entries(entries, main, has_graph=tells_ways(document))
     settings = _with_graph(document, settings, nearby)
+    _check_nodes(document, entries)
     ext = with_clips(read_top_ext(document), settings)
     blocks = _read_blocks(document, ext.unit, settings.pipeline_id)
     block_scales = ((f"timeline.entries[{block.index}]", block.lora_scales) for block in blocks)
@@ -65,7 +66,20 @@ def read_workflow(
         spatial_method=document.choice("interpolation_method", METHODS) or "linear",
     )
     document.note_unread()
+    _warn_of_unused(document, nearby, timeline)
     return timeline
+
+
+def _warn_of_unused(document: Fields, nearby: Nearby, timeline: Timeline) -> None:
+    """Warn of embedded files that the timeline does not use; LoRAs go by their names."""
+    ext = timeline.ext
+    named = [file for block in timeline.blocks for file in block.images.files]
+    named += [file for file in (ext.input, ext.control.video, ext.control.mask) if file]
+    loras = {lora.name.lower() for lora in timeline.settings.loras}
+    named += [str(file) for name, file in nearby.embedded.items() if name.lower() in loras]
+    if ext.audio is not None and ext.audio.uri:
+        named.append(ext.audio.uri)
+    warn_of_unused(document, nearby, named)
 
 
 def _read_settings(
@@ -108,8 +122,10 @@ def _with_graph(document: Fields, settings: Settings, nearby: Nearby) -> Setting
         own = read_timeline_loras(fields, "loras", mode, nearby.lora_folders, known)
         loras = (*loras, *own)
     control = settings.control_video or found.control
+    scale = found.context_scale
     return replace(
         settings,
+        vace_context_scale=settings.vace_context_scale if scale is None else scale,
         images=merged(settings.images, found.images),
         control_video=control or (found.input if found.feeds_vace and is_text else None),
         input_video=found.input,
@@ -156,6 +172,18 @@ def _check_entries(entries: list[Fields | None], main: Fields | None, *, has_gra
                 message = "has no role and is not used; only the main pipeline runs"
                 entry.problems.note(entry.path, message, name)
         entry.note_unread()
+
+
+def _check_nodes(document: Fields, entries: list[Fields | None]) -> None:
+    """Refuse nodes that a workflow lists beside its pipelines where no graph tells their place."""
+    known = {entry_id(entry)[1] for entry in entries if entry is not None}
+    if tells_ways(document) or not document.data.get("pipelines"):
+        return
+    for node in document.objects("nodes", most=MOST_PIPELINES):
+        if node is not None:
+            key, name = entry_id(node)
+            if name not in known:
+                refuse_processor(node, key, name)
 
 
 def _read_name(document: Fields) -> str | None:

@@ -95,8 +95,52 @@ def test_a_name_leads_out_of_no_folder(tmp_path: Path, cache: Path) -> None:
     assert Path(reference).is_relative_to(cache)
 
 
-def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
-    assert "is the name of two files" in errors(load(tmp_path, workflow(asset(), asset())))[0]
+def test_two_of_one_name_are_refused_unless_they_are_one_or_have_paths(tmp_path: Path) -> None:
+    other = asset(b"GIF89a" * 9)
+    assert "is the name of two files" in errors(load(tmp_path, workflow(asset(), other)))[0]
+    assert errors(load(tmp_path, workflow(asset(), asset()))) == []
+    named = workflow(
+        asset(original_path="/home/ann/ref.png"),
+        other | {"original_path": "/tmp/ref.png"},
+        vace_ref_images=["/tmp/ref.png"],
+    )
+    (reference,) = load(tmp_path, named).require().blocks[0].images.references
+    assert Path(reference).read_bytes() == b"GIF89a" * 9
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["/x/REF.png", "ref\u0301.png", "a1", sha256(CONTENT).hexdigest(), "/home/ann/old.png"],
+    ids=["letters", "accent", "id", "hash", "path"],
+)
+def test_a_picture_goes_by_its_other_names_too(tmp_path: Path, written: str) -> None:
+    filename = "re\u0301f.png" if written == "ref\u0301.png" else "ref.png"
+    written = "r\u00e9f.png" if written == "ref\u0301.png" else written
+    carried = asset(filename=filename, id="a1", original_path="/home/ann/old.png")
+    loaded = load(tmp_path, workflow(carried, vace_ref_images=[written]))
+    (reference,) = loaded.require().blocks[0].images.references
+    assert Path(reference).read_bytes() == CONTENT
+
+
+def test_a_picture_that_nothing_uses_is_a_warning(tmp_path: Path) -> None:
+    loaded = load(tmp_path, workflow(asset(), vace_ref_images=[]))
+    (warning,) = loaded.require().warnings
+    assert "ref.png is embedded, and nothing that is rendered here uses it" in warning
+
+
+@pytest.mark.parametrize("size", [1, 17 * 2**20], ids=["small", "large"])
+def test_a_picture_in_an_address_is_used(tmp_path: Path, cache: Path, size: int) -> None:
+    content = CONTENT + b"x" * size
+    address = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    loaded = load(tmp_path, workflow(vace_ref_images=[address]))
+    (reference,) = loaded.require().blocks[0].images.references
+    assert Path(reference).read_bytes() == content
+    assert Path(reference).is_relative_to(cache)
+
+
+def test_an_address_without_base64_is_refused(tmp_path: Path) -> None:
+    (error,) = errors(load(tmp_path, workflow(vace_ref_images=["data:image/png,abc"])))
+    assert "holds no base64" in error
 
 
 def test_a_lora_that_is_carried_is_found(tmp_path: Path) -> None:

@@ -214,3 +214,199 @@ def test_the_newer_spelling_of_nodes_is_read(tmp_path: Path) -> None:
         "edges": [],
     }
     assert load(tmp_path, document | {"graph": page}).ok
+
+
+MAIN = {"id": "sd", "type": "pipeline", "pipeline_id": "streamdiffusionv2"}
+DEPTH = {"id": "d", "type": "pipeline", "pipeline_id": "video-depth-anything"}
+REROUTE = {"nodeType": "reroute"}
+
+
+def wired(*nodes: tuple[str, dict[str, Any]], edges: list[tuple[str, str]]) -> dict[str, Any]:
+    """A main node and page nodes, with an edge of a parameter for each pair of names."""
+    state = {
+        "nodes": [{"id": name, "data": data} for name, data in nodes],
+        "edges": [
+            {"source": a, "target": b.split(".")[0], "targetHandle": f"param:{b.split('.')[1]}"}
+            for a, b in edges
+        ],
+    }
+    return workflow({"nodes": [MAIN], "edges": [], "ui_state": state})
+
+
+def fed(*edges: dict[str, Any], nodes: tuple[dict[str, Any], ...] = (DEPTH,)) -> dict[str, Any]:
+    last = {"from": "sd", "to_node": "out", "kind": "stream"}
+    return workflow(
+        {"nodes": [*nodes, MAIN, {"id": "out", "type": "sink"}], "edges": [*edges, last]}
+    )
+
+
+VACE = {"nodeType": "vace", "vaceRefImage": REF}
+PICTURE = {"nodeType": "image", "imagePath": REF}
+REACHED: dict[str, dict[str, Any]] = {
+    "image, reroute, vace": wired(
+        *(("v", {"nodeType": "vace"}), ("i", PICTURE), ("r", REROUTE)),
+        edges=[("i", "r.value"), ("r", "v.ref_image"), ("v", "sd.__vace")],
+    ),
+    "image, two reroutes": wired(
+        *(("i", PICTURE), ("r", REROUTE), ("q", REROUTE)),
+        edges=[("i", "r.value"), ("r", "q.value"), ("q", "sd.first_frame_image")],
+    ),
+    "vace, reroute": wired(
+        ("v", VACE), ("r", REROUTE), edges=[("v", "r.value"), ("r", "sd.__vace")]
+    ),
+    "text of a primitive": wired(
+        *(("v", {"nodeType": "vace"}), ("p", {"nodeType": "primitive", "value": REF})),
+        edges=[("p", "v.first_frame"), ("v", "sd.__vace")],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REACHED)
+def test_a_picture_is_found_behind_other_nodes(tmp_path: Path, kind: str) -> None:
+    assert "ref.png steers the render" in errors(load(tmp_path, REACHED[kind]))[0]
+    (tmp_path / "ref.png").write_bytes(b"x")
+    assert load(tmp_path, REACHED[kind]).require().blocks[0].images.files == ("ref.png",)
+
+
+def test_a_circle_of_reroutes_ends(tmp_path: Path) -> None:
+    document = wired(
+        *(("q", REROUTE), ("r", REROUTE)),
+        edges=[("q", "r.value"), ("r", "q.value"), ("r", "sd.first_frame_image")],
+    )
+    assert load(tmp_path, document).ok
+
+
+def test_the_strength_of_a_vace_node_counts(tmp_path: Path) -> None:
+    document = wired(("v", VACE | {"vaceContextScale": 0.4}), edges=[("v", "sd.__vace")])
+    (tmp_path / "ref.png").write_bytes(b"x")
+    assert load(tmp_path, document).require().settings.vace_context_scale == 0.4
+
+
+MOVED: dict[str, dict[str, Any]] = {
+    "through mathematics": wired(
+        *(("c", {"nodeType": "control"}), ("m", {"nodeType": "math"})),
+        edges=[("c", "m.a"), ("m", "sd.noise_scale")],
+    ),
+    "by a pipeline": fed(
+        {"from": "d", "to_node": "sd", "to_port": "__prompt", "kind": "parameter"}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MOVED)
+def test_what_moves_a_parameter_from_farther_off_is_an_error(tmp_path: Path, kind: str) -> None:
+    assert "while it plays, which cannot be followed here" in errors(load(tmp_path, MOVED[kind]))[0]
+
+
+SOURCE = {"id": "s", "type": "source"}
+FEEDING: dict[str, tuple[dict[str, Any], str]] = {
+    "from_node": (
+        fed({"from_node": "d", "to_node": "sd", "to_port": "vace_input_frames"}),
+        "cannot run here",
+    ),
+    "the page's edges": (
+        fed({"source": "d", "target": "sd", "targetHandle": "stream:vace_input_frames"}),
+        "cannot run here",
+    ),
+    "the page's nodes": (
+        fed(
+            {"from": "d", "to_node": "sd", "kind": "stream"},
+            nodes=({"id": "d", "type": "pipeline", "data": {"pipelineId": "depth"}},),
+        ),
+        "cannot run here",
+    ),
+    "frames in between before": (
+        fed({"from": "d", "to_node": "sd"}, nodes=(DEPTH | {"pipeline_id": "rife"},)),
+        "cannot run here",
+    ),
+    "a mask": (
+        fed({"from": "s", "to_node": "sd", "to_port": "vace_input_masks"}, nodes=(SOURCE,)),
+        "give it with --mask",
+    ),
+    "input and VACE": (
+        fed(
+            {"from": "s", "to_node": "sd", "to_port": "video"},
+            {"from": "s", "to_node": "sd", "to_port": "vace_input_frames"},
+            nodes=(SOURCE,),
+        ),
+        "feeds VACE beside the input",
+    ),
+    "a node without id": (fed(nodes=({"type": "pipeline"},)), "without an id"),
+    "another main node": (
+        workflow(
+            {
+                "nodes": [DEPTH, {"id": "x", "pipeline_id": "krea"}],
+                "edges": [{"from": "d", "to_node": "x"}],
+            }
+        ),
+        'has no node of "streamdiffusionv2"',
+    ),
+    "listed without a graph": (workflow() | {"nodes": [{"node_type_id": "depth"}]}, "cannot run"),
+}
+
+
+@pytest.mark.parametrize("kind", FEEDING)
+def test_what_feeds_the_main_node_is_found_in_every_spelling(tmp_path: Path, kind: str) -> None:
+    document, words = FEEDING[kind]
+    (error, *_) = errors(load(tmp_path, document))
+    assert words in error
+
+
+def test_two_clips_feed_input_and_vace(tmp_path: Path) -> None:
+    clips = tuple(
+        {"id": name, "type": "source", "source_mode": "video_file", "source_name": f"{name}.mp4"}
+        for name in ("a", "b")
+    )
+    document = fed(
+        {"from": "a", "to_node": "sd", "to_port": "video"},
+        {"from": "b", "to_node": "sd", "to_port": "vace_input_frames"},
+        nodes=clips,
+    )
+    settings = load(tmp_path, document).require().settings
+    assert (settings.input_video, settings.control_video) == ("a.mp4", "b.mp4")
+
+
+def test_a_beat_that_is_not_followed_is_a_warning(tmp_path: Path) -> None:
+    loaded = load(tmp_path, workflow({"nodes": [MAIN | {"tempo_sync": True}], "edges": []}))
+    assert "tempo_sync" in loaded.require().warnings[0]
+
+
+STEERING: dict[str, dict[str, Any]] = {
+    "identifier of an image": workflow(i2v_image="8d4f"),
+    "file under a harmless key": workflow(style="/x/y.png"),
+    "processors": workflow(pre_processors=["depth"]),
+    "chain": timeline(pipelineIds=["depth", "streamdiffusionv2"]),
+    "hidden value of the page": workflow(
+        {
+            "nodes": [MAIN],
+            "edges": [],
+            "ui_state": {"node_params": {"sd": {"__vace": {"image": REF}}}},
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", STEERING)
+def test_unknown_keys_that_may_steer_are_errors(tmp_path: Path, kind: str) -> None:
+    assert "may steer the picture" in errors(load(tmp_path, STEERING[kind]))[0]
+
+
+HARMLESS: dict[str, dict[str, Any]] = {
+    "about the file": workflow() | {"metadata": {"name": "t", "preview_image": "x.png"}},
+    "thumbnail": workflow() | {"thumbnail": "x.png"},
+    "merge mode": workflow(lora_merge_mode="runtime_peft"),
+    "overrides of no stage": timeline(postprocessorSchemaFieldOverrides={"rife": {"a": 1}}),
+    "one pipeline": timeline(pipelineIds=["streamdiffusionv2"]),
+}
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_keys_that_cannot_steer_are_let_be(tmp_path: Path, kind: str) -> None:
+    assert errors(load(tmp_path, HARMLESS[kind])) == []
+
+
+@pytest.mark.parametrize(
+    "document", [workflow(negative_prompt="ugly"), timeline(negativePrompt="ugly")]
+)
+def test_negative_prompts_are_a_warning(tmp_path: Path, document: dict[str, Any]) -> None:
+    assert "no guidance" in load(tmp_path, document).require().warnings[-1]
