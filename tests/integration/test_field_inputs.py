@@ -63,7 +63,7 @@ def test_takes_appended_byte_by_byte_all_play(video: Path) -> None:
     found = frames(info)
     assert not np.array_equal(found[0], found[-1])
     assert len(found) == info.num_frames
-    assert info.jumps
+    assert info.takes or info.jumps
 
 
 @pytest.mark.parametrize("video", videos("ts-gap"), ids=str)

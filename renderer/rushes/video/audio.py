@@ -9,13 +9,11 @@ from pathlib import Path
 
 import av
 from av.audio import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import Disposition
 
-from rushes.errors import InputError
 from rushes.video.read.input_file import open_input
-from rushes.video.sound_clock import SoundClock
+from rushes.video.sound_takes import SoundTakes, find_sound
 
 # What players expect in each container; Matroska takes whatever FFmpeg can put there.
 _COPIED = {
@@ -51,7 +49,7 @@ def holds_sound(path: Path) -> bool:
     Raises: MissingFileError, InputError: see `open_input`.
     """
     with open_input(path) as container:
-        return _find_sound(container) is not None
+        return find_sound(container) is not None
 
 
 class AudioTrack:
@@ -64,71 +62,79 @@ class AudioTrack:
     """
 
     def __init__(self, source: AudioSource, output: OutputContainer, extension: str) -> None:
-        self._source, self._output = open_input(source.path), output
-        stream = _find_sound(self._source)
-        if stream is None:
-            raise InputError(f"{source.path}: holds no sound; render without it")
+        self._takes, self._output = SoundTakes(source.path), output
+        stream = self._takes.stream
         name = stream.codec_context.codec.canonical_name
-        self._is_copied = name in _COPIED.get(extension, output.supported_codecs)
+        can_copy = name in _COPIED.get(extension, output.supported_codecs)
+        self._is_copied = can_copy and self._takes.is_uniform
         if self._is_copied:
             self._stream = output.add_stream_from_template(stream)
         else:
             self._stream = _add_encoded_stream(output, _ENCODERS[extension], stream)
         hides_warm_up = extension in {".mp4", ".mov"} or not self._is_copied
         self._warm_up = _WARM_UP if hides_warm_up else _MATROSKA_WARM_UP.get(name, Fraction(0))
-        assert stream.time_base is not None
-        start_seconds = source.start_seconds + _zero_seconds(self._source, stream)
-        self._time_base = stream.time_base
-        self._shift = round(start_seconds / stream.time_base)  # ticks
-        clock = SoundClock(source.path, stream, self._source.format.name)
-        self._packets = clock.moved(self._source.demux(stream))
+        self._start_seconds = source.start_seconds
+        self._resampler: av.AudioResampler | None = None
+        self._take = self._end = 0  # the end of what was encoded, in samples
+        self._packets = self._takes.packets()
         self._next = next(self._packets, None)
 
     def write_until(self, seconds: Fraction) -> None:
         """Write all sound that has ended by this second of the result."""
         while self._next is not None:
-            packet = self._next
-            assert packet.pts is not None
-            begin = packet.pts - self._shift
-            if (begin + (packet.duration or 0)) * self._time_base > seconds:
+            packet = self._next.packet
+            assert packet.time_base is not None
+            begin = round((self._next.seconds - self._start_seconds) / packet.time_base)
+            if (begin + (packet.duration or 0)) * packet.time_base > seconds:
                 return
             packet.pts = packet.dts = begin  # sound is never reordered
-            if begin * self._time_base >= -self._warm_up:
-                self._write(packet)
+            if begin * packet.time_base >= -self._warm_up:
+                self._write(packet, self._next.take)
             self._next = next(self._packets, None)
 
     def finish(self) -> None:
         """Write what the encoder still holds, and release the source."""
         if not self._is_copied:
+            self._encode(None)
             self._output.mux(self._stream.encode(None))
         self.close()
 
     def close(self) -> None:
         """Release the source."""
-        self._source.close()
+        self._takes.close()
 
-    def _write(self, packet: Packet[AudioStream]) -> None:
+    def _write(self, packet: Packet[AudioStream], take: int) -> None:
         if self._is_copied:
             packet.stream = self._stream
             self._output.mux(packet)
             return
+        if take != self._take:  # it may have another rate and other channels
+            self._encode(None)
+            self._take = take
         # A gap in the sound where it is damaged is better than no result.
         with contextlib.suppress(av.InvalidDataError):
             for frame in packet.decode():
                 if frame.pts is not None and frame.pts >= 0:
-                    self._output.mux(self._stream.encode(frame))
+                    self._encode(frame)
 
-
-def _find_sound(container: InputContainer) -> AudioStream | None:
-    return next((stream for stream in container.streams.audio if stream.codec_context), None)
-
-
-def _zero_seconds(container: InputContainer, stream: AudioStream) -> Fraction:
-    """Return the container's time of the first picture or, without pictures, of the first sound."""
-    for pictures in container.streams.video:
-        if Disposition.attached_pic not in pictures.disposition:
-            return (pictures.start_time or 0) * (pictures.time_base or Fraction(1))
-    return (stream.start_time or 0) * (stream.time_base or Fraction(1))
+    def _encode(self, frame: av.AudioFrame | None) -> None:
+        """Encode a decoded frame; None at the end of a take."""
+        context = self._stream.codec_context
+        if self._resampler is None:
+            if frame is None:
+                return
+            self._resampler = av.AudioResampler(context.format, context.layout, context.rate)
+        for part in self._resampler.resample(frame):
+            if part.pts is not None and part.time_base is not None:
+                begin = round(part.pts * part.time_base * context.rate)
+                part.time_base = Fraction(1, context.rate)
+                part.pts = max(
+                    begin, self._end
+                )  # takes may overlap by the rounding of their clocks
+                self._end = part.pts + part.samples
+            self._output.mux(self._stream.encode(part))
+        if frame is None:
+            self._resampler = None
 
 
 def _add_encoded_stream(output: OutputContainer, encoder: str, source: AudioStream) -> AudioStream:

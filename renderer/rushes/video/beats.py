@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, InputError
-from rushes.video.read.input_file import open_input
+from rushes.video.read.appended import parts_of
+from rushes.video.read.input_file import open_input, refuse_bytes
+from rushes.video.sound_takes import find_sound
 
 RATE = 22_050  # hertz; librosa's own
 LONGEST_SECONDS = 3600  # of sound in memory: 300 MB
@@ -53,24 +56,30 @@ def read_mono(path: Path) -> NDArray[np.float32]:
         returns: [samples], mono, at RATE
     Raises: MissingFileError; InputError when there is none, it is damaged, or it is too long.
     """
-    with open_input(path) as container:
-        stream = next((each for each in container.streams.audio if each.codec_context), None)
-        if stream is None:
-            raise InputError(f"{path}: holds no sound; name a sound file")
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        parts: list[NDArray[np.float32]] = []
-        length = 0
-        try:
-            for frame in (*container.decode(stream), None):
-                for part in resampler.resample(frame):
-                    parts.append(part.to_ndarray().reshape(-1).astype(np.float32))
-                    length += len(parts[-1])
-                if length > LONGEST_SECONDS * RATE:
-                    raise InputError(
-                        f"{path}: is longer than {LONGEST_SECONDS // 60} minutes; cut it"
-                    )
-        except av.FFmpegError as error:
-            raise InputError(f"{path}: its sound is damaged; export it again") from error
+    refuse_bytes(path)
+    parts: list[NDArray[np.float32]] = []
+    length = 0
+    try:
+        for samples in _decoded(path):
+            parts.append(samples)
+            length += len(samples)
+            if length > LONGEST_SECONDS * RATE:
+                raise InputError(f"{path}: is longer than {LONGEST_SECONDS // 60} minutes; cut it")
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: its sound is damaged; export it again") from error
     if not parts:
         raise InputError(f"{path}: holds no sound; name a sound file")
     return np.concatenate(parts)
+
+
+def _decoded(path: Path) -> Iterator[NDArray[np.float32]]:
+    """Decode the first sound of each take."""
+    for take in parts_of(path) or (None,):
+        with open_input(path, take) as container:
+            stream = find_sound(container)
+            if stream is None:
+                continue
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
+            for frame in (*container.decode(stream), None):
+                for part in resampler.resample(frame):
+                    yield part.to_ndarray().reshape(-1).astype(np.float32)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from av.audio import AudioStream
 from av.packet import Packet
-from av.stream import Disposition
 
+from rushes.video.read.appended import Part
 from rushes.video.read.continuous import LONGEST_PAUSE, ContinuousClock, may_jump
-from rushes.video.read.input_file import find_pictures, open_input
+from rushes.video.read.input_file import open_input
+from rushes.video.read.streams import find_pictures, moving_streams
 
 _LEAST_STEP_BACK = Fraction(1, 10)  # seconds; what is less is rounding
 _MOST_TICKS = 2**56  # stamps of damaged files may be anything
@@ -23,9 +24,11 @@ class SoundClock:
     Packets that would be heard before the end of those before them are left out.
     """
 
-    def __init__(self, path: Path, stream: AudioStream, container_name: str) -> None:
+    def __init__(
+        self, path: Path, stream: AudioStream, container_name: str, part: Part | None = None
+    ) -> None:
         assert stream.time_base is not None
-        self._path, self._time_base = path, stream.time_base
+        self._path, self._part, self._time_base = path, part, stream.time_base
         self._may_jump = may_jump(container_name)
         self._offset = 0  # ticks
         self._end: int | None = None  # of the packet before, as moved
@@ -53,17 +56,16 @@ class SoundClock:
     def _next_offset(self, at_once: int) -> int:
         """Return the offset of the next take's pictures; without one the sound goes on at once."""
         if self._offsets is None:
-            self._offsets = picture_offsets(self._path)
+            self._offsets = picture_offsets(self._path, self._part)
         return round(self._offsets.pop(0) / self._time_base) if self._offsets else at_once
 
 
-def picture_offsets(path: Path) -> list[Fraction]:
-    """Return by how many seconds the pictures of each take but the first are moved."""
-    with open_input(path) as container:
-        covers = (Disposition.attached_pic in each.disposition for each in container.streams.video)
-        if all(covers):
+def picture_offsets(path: Path, part: Part | None = None) -> list[Fraction]:
+    """Return by how many seconds the pictures behind each jump of their stamps are moved."""
+    with open_input(path, part) as container:
+        if not moving_streams(container):
             return []
-        stream = find_pictures(container, path)
+        stream = find_pictures(container, path, part)
         assert stream.time_base is not None
         clock = ContinuousClock(stream, container.format.name)
         for _ in clock.moved(container.demux(stream)):

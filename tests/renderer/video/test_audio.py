@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from renders.clips import numbered, write_clip
 from rushes.errors import InputError, MissingFileError
 from rushes.video.audio import AudioSource
 from rushes.video.write.writer import open_writer
@@ -27,6 +28,7 @@ def write_source(
     video_offset: int = 0,
     clicks_at: float = 0,
     options: dict[str, str] | None = None,
+    rate: int = RATE,
 ) -> Path:
     """Write a file whose sound is silent but for one click each second."""
     with av.open(path, "w", options=options or {}) as container:
@@ -34,7 +36,7 @@ def write_source(
             name = "libvpx" if path.suffix == ".webm" else "libx264"
             video = cast(av.VideoStream, container.add_stream(name, rate=16))
             video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        sound = cast(av.AudioStream, container.add_stream(codec, rate=RATE))
+        sound = cast(av.AudioStream, container.add_stream(codec, rate=rate))
         sound.codec_context.layout = "mono"
         if has_video:
             for index in range(round(seconds * 16)):
@@ -42,13 +44,13 @@ def write_source(
                 frame.pts = index + video_offset
                 container.mux(video.encode(frame))
             container.mux(video.encode(None))
-        samples = np.zeros(round(seconds * RATE), np.float32)
+        samples = np.zeros(round(seconds * rate), np.float32)
         for second in range(int(seconds)):
-            begin = round((second + clicks_at) * RATE)
+            begin = round((second + clicks_at) * rate)
             samples[begin : begin + 480] = 0.8
         for first in range(0, len(samples), 960):
             part = av.AudioFrame.from_ndarray(samples[None, first : first + 960], "fltp", "mono")
-            part.sample_rate, part.pts, part.time_base = RATE, first, Fraction(1, RATE)
+            part.sample_rate, part.pts, part.time_base = rate, first, Fraction(1, rate)
             container.mux(sound.encode(part))
         container.mux(sound.encode(None))
     return path
@@ -218,8 +220,9 @@ def test_an_audio_file_that_is_missing_or_none_is_refused(tmp_path: Path) -> Non
 
 def appended(folder: Path, name: str, codec: str, *parts: dict[str, Any]) -> Path:
     """Write takes one behind the other, byte by byte."""
+    usual: dict[str, Any] = {"codec": codec, "seconds": 2, "clicks_at": 0.5}
     takes = [
-        write_source(folder / f"{index}-{name}", codec, seconds=2, clicks_at=0.5, **part)
+        write_source(folder / f"{index}-{name}", **(usual | part))
         for index, part in enumerate(parts)
     ]
     joined = folder / name
@@ -239,6 +242,28 @@ def test_the_sound_of_appended_takes_goes_on(name: str, codec: str, tmp_path: Pa
     render(tmp_path / "out.mkv", AudioSource(joined), num_frames=96)
     assert clicks(tmp_path / "out.mkv") == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], abs=0.07)
     assert sound_end(tmp_path / "out.mkv") == pytest.approx(6, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv"])
+@pytest.mark.parametrize("out", ["out.mp4", "out.mkv"])
+def test_takes_with_another_rate_or_codec_of_sound_are_heard(
+    name: str, out: str, tmp_path: Path
+) -> None:
+    takes: list[dict[str, Any]] = [{}, {"rate": 44100}, {"codec": "mp3"}]
+    joined = appended(tmp_path, name, "aac", *takes)
+    render(tmp_path / out, AudioSource(joined), num_frames=96)
+    assert clicks(tmp_path / out) == pytest.approx([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], abs=0.07)
+
+
+def test_a_take_without_sound_is_silent(tmp_path: Path) -> None:
+    takes = [
+        write_source(tmp_path / "1.mp4", "aac", seconds=2, clicks_at=0.5).read_bytes(),
+        write_clip(tmp_path / "2.mp4", numbered(32)).read_bytes(),
+    ]
+    joined = tmp_path / "in.mp4"
+    joined.write_bytes(takes[0] + takes[1] + takes[0])
+    render(tmp_path / "out.mp4", AudioSource(joined), num_frames=96)
+    assert clicks(tmp_path / "out.mp4") == pytest.approx([0.5, 1.5, 4.5, 5.5], abs=0.07)
 
 
 def test_a_jump_of_the_sound_closes_as_that_of_the_pictures(tmp_path: Path) -> None:

@@ -42,10 +42,11 @@ def write_clip(
     options: dict[str, str] | None = None,
     rotation: tuple[int, bool] = (0, False),
     muxer: str | None = None,
+    muxer_options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
     """Encode frames, at the rate or at chosen time stamps."""
-    with av.open(path, "w", format=muxer) as container:
+    with av.open(path, "w", format=muxer, options=muxer_options or {}) as container:
         stream = cast(VideoStream, container.add_stream(codec, rate=fps))
         stream.width, stream.height = frames.shape[2], frames.shape[1]
         stream.pix_fmt = pixel_format

@@ -38,6 +38,7 @@ class ContinuousClock:
         self._offset = 0
         self._first: int | None = None
         self._latest = 0  # stamp of the latest picture so far
+        self._latest_ticks = self._frame_ticks  # its duration
         self.jumps: list[Fraction] = []  # seconds from the first picture on
         self.offsets: list[int] = []  # ticks by which the stamps behind each jump are moved
 
@@ -54,17 +55,18 @@ class ContinuousClock:
         if self._first is None:
             self._first = self._latest = moved
         elif self._is_break(moved - self._latest, packet.is_keyframe):
-            wanted = self._latest + (packet.duration or self._frame_ticks)
+            wanted = self._latest + self._latest_ticks
             self._offset += wanted - moved
             moved = wanted
             self.jumps.append((moved - self._first) * self._time_base)
             self.offsets.append(self._offset)
-        self._latest = max(self._latest, moved)
+        if moved >= self._latest:
+            self._latest, self._latest_ticks = moved, packet.duration or self._frame_ticks
         if self._offset:
             packet.pts = moved
             packet.dts = None if packet.dts is None else packet.dts + self._offset
 
     def _is_break(self, ticks: int, is_keyframe: bool) -> bool:
-        if ticks < 0:
+        if ticks < 0 or (ticks == 0 and self._may_jump):  # as takes of one picture are stamped
             return is_keyframe or -ticks * self._time_base > LONGEST_PAUSE
         return self._may_jump and ticks * self._time_base > LONGEST_PAUSE

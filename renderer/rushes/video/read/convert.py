@@ -10,7 +10,7 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import ColorRange, VideoReformatter
 from numpy.typing import NDArray
 
-from rushes.video.read.colour import Colour
+from rushes.video.read.colour import Colour, assumed_matrix
 from rushes.video.read.fit import Fit
 
 Picture = NDArray[np.uint8]
@@ -19,14 +19,16 @@ DisplayMatrix = tuple[int, int, int, int]  # see `display_matrix`
 # libswscale's SWS_BILINEAR, with SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT (PyAV 17 does
 # not name them yet): without these colours are up to three levels off and differ by processor.
 EXACT = 0x2 | 0x2000 | 0x40000 | 0x80000
-# 16-bit RGB; swscale makes wrong colours of rgb48le with these flags (FFmpeg 8.0).
-_DEEP = "gbrp16le"
+# By whether there is transparency, and whether colours are converted, which takes 16 bits; swscale
+# makes wrong colours of rgb48le with these flags (FFmpeg 8.0).
+_FORMATS = {
+    (False, False): "rgb24",
+    (True, False): "rgba",
+    (False, True): "gbrp16le",
+    (True, True): "gbrap16le",
+}
+_FULL = 65535
 _DEEP_WHITE = 65283  # what swscale makes of white, measured; 8 bits and YUV are only shifted
-# H.273 matrix coefficients that FFmpeg's scaler knows; untagged video is guessed from its size,
-# as players do.
-_BT709, _BT601 = 1, 6
-_KNOWN_MATRICES = {_BT709, 4, 5, _BT601, 7, 9, 10}
-_HD_WIDTH, _HD_HEIGHT = 1280, 720
 
 
 def to_rgb(
@@ -44,33 +46,33 @@ def to_rgb(
         returns: [H, W, 3], turned as the display matrix says
     """
     has_alpha = frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
-    is_converted = colour is not None and not has_alpha
     picture = reformatter.reformat(
         frame,
-        format="rgba" if has_alpha else _DEEP if is_converted else "rgb24",
-        src_colorspace=_assumed_matrix(frame),
+        format=_FORMATS[has_alpha, colour is not None],
+        src_colorspace=_with_known_matrix(frame),
         dst_color_range=ColorRange.JPEG,
         interpolation=EXACT,
         threads=1,
     ).to_ndarray()
-    if has_alpha:
-        weighted = picture[..., :3].astype(np.uint16) * picture[..., 3:]
-        picture = (weighted + 127) // 255
-    if colour is not None and is_converted:
+    shown = picture[..., :3]
+    if colour is not None:
         is_deep_rgb = frame.format.is_rgb and max(part.bits for part in frame.format.components) > 8
-        white = 65535 if is_deep_rgb else _DEEP_WHITE
+        white = _FULL if is_deep_rgb else _DEEP_WHITE
         from rushes.video.read.tone_mapping import to_bt709  # late, as torch below
 
-        picture = to_bt709(picture.astype(np.uint16, copy=False), colour, white)
-    return _upright(picture.astype(np.uint8, copy=False), matrix)
+        shown = to_bt709(shown.astype(np.uint16, copy=False), colour, white)
+    if has_alpha:
+        alpha = picture[..., 3:] // (1 if colour is None else _FULL // 255)
+        shown = (shown.astype(np.uint16) * alpha.astype(np.uint16) + 127) // 255
+    return _upright(shown.astype(np.uint8, copy=False), matrix)
 
 
-def _assumed_matrix(frame: av.VideoFrame) -> int | None:
-    """Return the matrix to assume for a frame that does not say which it has, by its size."""
-    if frame.format.is_rgb or frame.colorspace in _KNOWN_MATRICES:
-        return None
-    is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
-    return _BT709 if is_hd else _BT601
+def _with_known_matrix(frame: av.VideoFrame) -> int | None:
+    """Return the matrix to assume; the frame's own tag is reset, as the scaler may refuse it."""
+    matrix = assumed_matrix(frame)
+    if matrix is not None:
+        frame.colorspace = matrix
+    return matrix
 
 
 def display_matrix(frame: av.VideoFrame) -> DisplayMatrix:

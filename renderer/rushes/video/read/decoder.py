@@ -12,8 +12,9 @@ import av
 from rushes.errors import InputError, VideoError
 from rushes.video.read.deinterlace import deinterlaced
 from rushes.video.read.fit import Deinterlace
-from rushes.video.read.input_file import decode_pictures, find_pictures, open_input
+from rushes.video.read.input_file import decode_pictures, label, open_input
 from rushes.video.read.probe import VideoInfo
+from rushes.video.read.streams import find_pictures
 
 # Containers whose index leads to a frame from which all later ones decode as from the start.
 _INDEXED = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"}
@@ -27,6 +28,7 @@ class TimedFrame:
 
     seconds: Fraction
     picture: av.VideoFrame
+    info: VideoInfo  # of its take
 
 
 class FrameDecoder:
@@ -38,7 +40,7 @@ class FrameDecoder:
 
     def __init__(self, info: VideoInfo, deinterlace: Deinterlace = "auto") -> None:
         self._info = info
-        self._container = open_input(info.path)
+        self._container = open_input(info.path, info.part)
         self._deinterlaces = info.is_interlaced and deinterlace == "auto"
         # What looks at frames and stamps before its own must have read those.
         is_alone = not self._deinterlaces and not info.jumps
@@ -78,12 +80,12 @@ class FrameDecoder:
         self._frames = iter(())  # ends the generator before: it must not touch the container again
         if not self.can_seek:
             self._container.close()
-            self._container = open_input(self._info.path)
+            self._container = open_input(self._info.path, self._info.part)
             return self._decode(None)
         return self._decode(seconds or Fraction(0))
 
     def _decode(self, start_seconds: Fraction | None) -> Iterator[TimedFrame]:
-        stream = find_pictures(self._container, self._info.path)
+        stream = find_pictures(self._container, self._info.path, self._info.part)
         assert stream.time_base is not None
         last: TimedFrame | None = None
         try:
@@ -92,7 +94,7 @@ class FrameDecoder:
                 self._container.seek(int(ticks), stream=stream)
             pictures = decode_pictures(self._container, stream)
             if self._deinterlaces:
-                pictures = deinterlaced(pictures, stream)
+                pictures = deinterlaced(pictures, stream, self._info.stated_fields)
             for index, picture in enumerate(pictures):
                 if index == 0 and start_seconds is None:
                     seconds = Fraction(0)  # also where the frames before it cannot be decoded
@@ -102,7 +104,7 @@ class FrameDecoder:
                     seconds = (last.seconds if last else 0) + 1 / self._info.fps
                 else:
                     seconds = self._clip_seconds(picture.pts * stream.time_base)
-                last = TimedFrame(seconds, picture)
+                last = TimedFrame(seconds, picture, self._info)
                 yield last
         except av.FFmpegError as error:
             raise self._damaged(start_seconds, last, error) from error
@@ -115,18 +117,18 @@ class FrameDecoder:
     def _damaged(
         self, start_seconds: Fraction | None, last: TimedFrame | None, error: av.FFmpegError
     ) -> InputError | VideoError:
-        path, reason = self._info.path, error.strerror
+        name, reason = label(self._info.path, self._info.part), error.strerror
         if last is not None:
             index = round(last.seconds * self._info.fps)
             frame = "the frame" if self._info.is_variable_rate else f"frame {index}"
             return VideoError(
-                f"{path}: is damaged after {frame} at {float(last.seconds):.3f} s ({reason}); "
+                f"{name}: is damaged after {frame} at {float(last.seconds):.3f} s ({reason}); "
                 "export it again, or render up to there"
             )
         if start_seconds is not None:
             return VideoError(
-                f"{path}: is damaged near {float(start_seconds):.3f} s ({reason}); export it again"
+                f"{name}: is damaged near {float(start_seconds):.3f} s ({reason}); export it again"
             )
         return InputError(
-            f"{path}: is damaged: its first frame cannot be decoded ({reason}); export it again"
+            f"{name}: is damaged: its first frame cannot be decoded ({reason}); export it again"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import av
 from av.filter import Graph
@@ -12,17 +13,36 @@ from av.video import VideoStream
 _OPTIONS = "mode=send_frame:parity=auto:deint=interlaced"
 
 
-def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iterator[av.VideoFrame]:
+StatedFields = Literal["tff", "bff"]  # which field is first
+# FFmpeg's AVFieldOrder; the second letter tells which field is shown first.
+_TOP_FIRST, _BOTTOM_FIRST = {2, 5}, {3, 4}
+
+
+def stated_field_order(stream: VideoStream) -> StatedFields | None:
+    """Return which field is first as the container says; None if it does not say interlaced."""
+    order = stream.codec_context.field_order
+    return "tff" if order in _TOP_FIRST else "bff" if order in _BOTTOM_FIRST else None
+
+
+def deinterlaced(
+    pictures: Iterable[av.VideoFrame], stream: VideoStream, stated: StatedFields | None = None
+) -> Iterator[av.VideoFrame]:
     """Yield deinterlaced pictures with their time stamps.
 
-    The filter uses the frames before and after each one.
+    The filter uses the frames before and after each one. Where only the container says that they
+    are interlaced, ``stated`` marks all.
     Raises: av.FFmpegError.
     """
     graph: Graph | None = None
+    kind: tuple[object, ...] = ()
     stamps: list[int | None] = []
     for picture in pictures:
-        if graph is None:
-            graph = _graph(picture, stream)
+        found = (picture.width, picture.height, picture.format.name)
+        if graph is None or found != kind:  # the pictures of a filter have one size
+            if graph is not None:
+                graph.push(None)
+                yield from _pulled(graph, stamps)
+            graph, kind = _graph(picture, stream, stated), found
         stamps.append(picture.pts)
         graph.push(picture)
         yield from _pulled(graph, stamps)
@@ -31,7 +51,7 @@ def deinterlaced(pictures: Iterable[av.VideoFrame], stream: VideoStream) -> Iter
         yield from _pulled(graph, stamps)
 
 
-def _graph(picture: av.VideoFrame, stream: VideoStream) -> Graph:
+def _graph(picture: av.VideoFrame, stream: VideoStream, stated: StatedFields | None) -> Graph:
     graph = Graph()
     source = graph.add_buffer(
         width=picture.width,
@@ -39,7 +59,9 @@ def _graph(picture: av.VideoFrame, stream: VideoStream) -> Graph:
         format=picture.format,
         time_base=stream.time_base,
     )
-    graph.link_nodes(source, graph.add("bwdif", _OPTIONS), graph.add("buffersink")).configure()
+    marked = [graph.add("setfield", stated)] if stated else []
+    filters = (source, *marked, graph.add("bwdif", _OPTIONS), graph.add("buffersink"))
+    graph.link_nodes(*filters).configure()
     return graph
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 from collections.abc import Iterator
@@ -11,18 +10,17 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video import VideoStream
 from av.video.codeccontext import VideoCodecContext
 
 from rushes.errors import InputError, MissingFileError, VideoError
-from rushes.video.read.appended import concat_list, starts_of_takes
-from rushes.video.read.continuous import ContinuousClock
+from rushes.video.read.appended import Part
+from rushes.video.read.continuous import ContinuousClock, may_jump
 
 # `file:` keeps a colon in a name from being read as a protocol, `pattern_type` a percent sign from
 # being read as an image sequence, the whitelist a playlist from reaching the network.
 _OPEN_OPTIONS = {"pattern_type": "none", "protocol_whitelist": "file"}
-_CONCAT_OPTIONS = {"safe": "0", "protocol_whitelist": "file,subfile"}  # of lists of our own
+_PART_OPTIONS = _OPEN_OPTIONS | {"protocol_whitelist": "file,subfile"}
 # Demuxers that FFmpeg offers for plain text and for lists of other files.
 _NOT_VIDEOS = {"tty", "hls", "dash", "sdp", "concat"}
 MOST_BYTES = 256 * 2**30
@@ -76,34 +74,26 @@ class FileStamp:
             )
 
 
-def open_input(path: Path) -> InputContainer:
-    """Open a media file for reading.
+def open_input(path: Path, part: Part | None = None) -> InputContainer:
+    """Open a media file, or one of several takes that were appended in it, for reading.
 
     Raises: MissingFileError when it is not there; InputError when it is not a media file.
     """
-    num_bytes = _checked_size(path)
+    refuse_bytes(path)
     _refuse_animated_webp(path)
     try:
-        starts = starts_of_takes(path)
-        if starts:
-            return av.open(
-                io.BytesIO(concat_list(path, starts, num_bytes)),
-                "r",
-                format="concat",
-                container_options=_CONCAT_OPTIONS,
-                metadata_errors="replace",
-            )
         container = av.open(
-            f"file:{path.absolute()}",
+            f"file:{path.absolute()}" if part is None else part.url(path),
             "r",
-            container_options=_OPEN_OPTIONS,
+            container_options=_OPEN_OPTIONS if part is None else _PART_OPTIONS,
             metadata_errors="replace",
         )
     except PermissionError as error:
         raise InputError(f"{path}: may not be read; change its permissions") from error
     except (av.FFmpegError, OSError) as error:
         raise InputError(
-            f"{path}: is not a video, or was damaged or cut short; copy or export it again"
+            f"{label(path, part)}: is not a video, or was damaged or cut short; copy or export it "
+            "again"
         ) from error
     if container.format.name in _NOT_VIDEOS:
         container.close()
@@ -111,7 +101,16 @@ def open_input(path: Path) -> InputContainer:
     return container
 
 
-def _checked_size(path: Path) -> int:
+def label(path: Path, part: Part | None) -> str:
+    """Name a file, or a take in it, in messages."""
+    return str(path) if part is None else f"{path} ({part})"
+
+
+def refuse_bytes(path: Path) -> None:
+    """Refuse a file that is empty or larger than any video.
+
+    Raises: MissingFileError, InputError.
+    """
     num_bytes = FileStamp.of(path).num_bytes
     if num_bytes == 0:
         raise InputError(f"{path}: is empty; copy or export it again")
@@ -120,36 +119,6 @@ def _checked_size(path: Path) -> int:
             f"{path}: has {num_bytes / 2**30:,.0f} GiB, at most {MOST_BYTES // 2**30} are allowed; "
             "cut it, or encode it smaller"
         )
-    return num_bytes
-
-
-def find_pictures(container: InputContainer, path: Path) -> VideoStream:
-    """Return the video stream, the best of several, without cover pictures.
-
-    Raises: InputError when there is none, no decoder for it, or its pictures are too large.
-    """
-    streams = [
-        stream
-        for stream in container.streams.video
-        if Disposition.attached_pic not in stream.disposition
-    ]
-    if not streams:
-        raise InputError(f"{path}: holds no pictures; name a video or an image")
-    stream = max(streams, key=_rank)  # the first of equal ones
-    if stream.codec_context is None:
-        raise InputError(
-            f"{path}: this build of FFmpeg cannot decode its pictures; convert it to H.264"
-        )
-    refuse_size(path, stream.codec_context.width, stream.codec_context.height)
-    return stream
-
-
-def _rank(stream: VideoStream) -> tuple[bool, bool, int]:
-    """Rank as FFmpeg does: what can be decoded, the default, the largest."""
-    context = stream.codec_context
-    if context is None:
-        return False, False, 0
-    return True, Disposition.default in stream.disposition, context.width * context.height
 
 
 def refuse_size(path: Path, width: int, height: int) -> None:
@@ -178,17 +147,23 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
     """Decode from the container's position to its end, frames in order of presentation."""
     context = _decoding_context(stream)
     has_keyframe = False
+    # A recording of a broadcast may begin and end in the middle of a picture.
+    may_break_off = may_jump(container.format.name)
+    fault: av.InvalidDataError | None = None
     clock = ContinuousClock(stream, container.format.name)
     for packet in clock.moved(container.demux(stream)):
         has_keyframe = has_keyframe or packet.is_keyframe
         if not packet.size:
             continue
+        if fault is not None:
+            raise fault
         try:
             pictures = context.decode(packet)
-        except av.InvalidDataError:
-            if has_keyframe:
+        except av.InvalidDataError as error:
+            if has_keyframe and not may_break_off:
                 raise
-            continue  # a recording may begin in the middle of a group of pictures
+            fault = error if has_keyframe else None
+            continue
         yield from pictures
     if context.is_open:
         yield from context.decode(None)

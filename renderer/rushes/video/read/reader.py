@@ -12,11 +12,13 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, InputError, RushesError
+from rushes.video.read.colour import Colour
 from rushes.video.read.convert import Picture, fit_picture, to_rgb
-from rushes.video.read.decoder import FrameDecoder, TimedFrame
+from rushes.video.read.decoder import TimedFrame
 from rushes.video.read.fit import Deinterlace, Fit
 from rushes.video.read.input_file import FileStamp
 from rushes.video.read.probe import probe_video
+from rushes.video.read.takes import open_decoder
 
 AtEnd = Literal["loop", "hold", "stop"]
 
@@ -60,7 +62,7 @@ class VideoReader:
         self._start_seconds = start_seconds
         self._size = height, width
         self._fit, self._at_end = fit, at_end
-        self._decoder = FrameDecoder(self._clip, deinterlace)
+        self._decoder = open_decoder(self._clip, deinterlace)
         self._reformatter = VideoReformatter()
         self._shown: TimedFrame | None = None
         self._following: TimedFrame | None = None
@@ -114,15 +116,9 @@ class VideoReader:
         shown = self._frame_at(seconds)
         if self._picture is None or shown is not self._shown:
             self._shown = shown
-            aspect = self.info.sample_aspect
-            self._picture = fit_picture(
-                to_rgb(
-                    shown.picture, self._reformatter, self.info.display_matrix, self.info.colour
-                ),
-                *self._size,
-                self._fit,
-                aspect,
-            )
+            colour = Colour.of(shown.picture)
+            rgb = to_rgb(shown.picture, self._reformatter, shown.info.display_matrix, colour)
+            self._picture = fit_picture(rgb, *self._size, self._fit, shown.info.sample_aspect)
         return self._picture
 
     def _frame_at(self, seconds: Fraction) -> TimedFrame:

@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 
 import av
 from av.container import InputContainer
@@ -16,6 +15,7 @@ from av.video import VideoStream
 
 from rushes.errors import InputError
 from rushes.video.read.continuous import ContinuousClock
+from rushes.video.read.looks import Looks
 
 # The rate of an image, which states none: FFmpeg's own default.
 _DEFAULT_RATE = Fraction(25)
@@ -39,8 +39,8 @@ class Timing:
     jumps: tuple[Fraction, ...] = ()
 
 
-def scan_timing(container: InputContainer, stream: VideoStream, path: Path) -> Timing:
-    """Read every packet once, decoding none.
+def scan_timing(container: InputContainer, stream: VideoStream, name: str, looks: Looks) -> Timing:
+    """Read every packet once, decoding only those that are looked at.
 
     Raises: InputError when there is no frame, or the file ends too early.
     """
@@ -49,18 +49,18 @@ def scan_timing(container: InputContainer, stream: VideoStream, path: Path) -> T
     ending = _Ending()
     clock = ContinuousClock(stream, container.format.name)
     try:
-        for ordered in _in_order(pictures.of(clock.moved(ending.watch(container.demux())))):
+        packets = ending.watch(looks.watch(container.demux()))
+        for ordered in _in_order(pictures.of(clock.moved(packets))):
             pictures.time(*ordered)
     except av.FFmpegError as error:
-        raise InputError(
-            f"{path}: is damaged after frame {pictures.num_frames - 1}; export it again"
-        ) from error
+        begun = f"after frame {pictures.num_frames - 1}" if pictures.num_frames else "at its start"
+        raise InputError(f"{name}: is damaged {begun}; export it again") from error
     if not pictures.num_frames:
-        raise InputError(f"{path}: holds no frame; export it again")
+        raise InputError(f"{name}: holds no frame; export it again")
     timing = pictures.timing()
     if ending.is_cut or _stated_end(container, stream) - ending.seconds > _MISSING_SECONDS:
         raise InputError(
-            f"{path}: is cut short: it holds {float(ending.seconds):.1f} s "
+            f"{name}: is cut short: it holds {float(ending.seconds):.1f} s "
             f"({pictures.num_frames} frames), less than its header states; copy or export it again"
         )
     return replace(timing, jumps=tuple(clock.jumps))

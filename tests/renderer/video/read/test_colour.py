@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import av
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from renders.clips import write_raw
+from rushes.errors import InputError
 from rushes.video.read.colour import Colour, unknown_transfer
 from rushes.video.read.convert import to_rgb
+from rushes.video.read.probe import probe_video
 
 UPRIGHT = (1, 0, 0, 1)
 PQ, HLG, SDR = 16, 18, 1
@@ -100,7 +104,66 @@ def test_other_primaries_are_converted_and_greys_stay(primaries: int) -> None:
 
 def test_what_is_bt709_or_says_nothing_is_left_alone() -> None:
     for transfer, primaries in ((1, 1), (2, 2), (6, 1), (13, 1), (14, 1), (15, 1)):
-        assert Colour.of(frame((0.5, 0.5, 0.5), transfer, primaries)) is None
+        made = frame((0.5, 0.5, 0.5), transfer, primaries)
+        made.colorspace = BT709
+        assert Colour.of(made) is None
+
+
+UNSAID = 2
+MATRIX_2020 = 9
+
+
+@pytest.mark.parametrize("transfer", [HLG, PQ], ids=["HLG", "PQ"])
+@pytest.mark.parametrize("primaries", [BT2020, UNSAID])
+@pytest.mark.parametrize("matrix", [MATRIX_2020, UNSAID])
+def test_hdr_that_leaves_out_its_primaries_or_matrix_has_those_of_bt2020(
+    transfer: int, primaries: int, matrix: int
+) -> None:
+    light = TO_BT2020 @ [1, 0, 0] * WHITE
+    made = frame(tuple(CURVES[transfer](float(each)) for each in light), transfer, primaries)
+    made.colorspace = matrix
+    assert np.abs(shown(made) - [255, 0, 0]).max() <= 12
+    assert "BT.2020: tone-mapped to BT.709" in str(Colour.of(made))
+
+
+@pytest.mark.parametrize(("primaries", "matrix"), [(UNSAID, MATRIX_2020), (BT2020, UNSAID)])
+def test_wide_colours_are_known_by_their_matrix_or_their_primaries(
+    primaries: int, matrix: int
+) -> None:
+    signal = [1.099 * each**0.45 - 0.099 for each in TO_BT2020 @ [1, 0, 0]]
+    made = frame(tuple(signal), UNSAID, primaries)
+    made.colorspace = matrix
+    assert np.abs(shown(made) - [255, 0, 0]).max() <= 12
+
+
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+def test_hdr_with_transparency_is_tone_mapped_too(alpha: float) -> None:
+    opaque = frame(tuple(hlg(float(each)) for each in TO_BT2020 @ [1, 0, 0] * WHITE), HLG)
+    made = av.VideoFrame(64, 32, "yuva444p10le")
+    levels = [np.frombuffer(bytes(plane), np.uint16)[0] for plane in opaque.planes]
+    for plane, level in zip(made.planes, [*levels, round(1023 * alpha)], strict=True):
+        plane.update(np.full(plane.buffer_size // 2, level, np.uint16).tobytes())
+    made.colorspace, made.color_range = MATRIX_2020, 1
+    made.color_trc, made.color_primaries = HLG, BT2020
+    assert np.abs(shown(made) - [255 * alpha, 0, 0]).max() <= 12
+
+
+def test_constant_luminance_is_read_as_the_usual_kind() -> None:
+    made = frame((0.5, 0.5, 0.5), SDR)
+    made.colorspace = 10
+    assert np.abs(shown(made) - 128).max() <= 1
+
+
+@pytest.mark.parametrize(("matrix", "name"), [(8, "YCgCo"), (14, "ICtCp")])
+def test_colours_that_nothing_here_converts_are_refused(
+    tmp_path: Path, matrix: int, name: str
+) -> None:
+    made = av.VideoFrame(64, 32, "yuv420p")
+    for plane in made.planes:
+        plane.update(bytes(plane.buffer_size))
+    made.colorspace = matrix
+    with pytest.raises(InputError, match=f"stores its colours as {name}, which cannot"):
+        probe_video(write_raw(tmp_path / "a.mkv", made))
 
 
 def test_what_is_done_is_said() -> None:
