@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from rushes_queue.cli.show.console import print_json, say
 if TYPE_CHECKING:
     from rushes.presets.preset import Preset
     from rushes.timeline.problems import Problem
+    from rushes_queue.cli.flags.timeline_files import TimelineFile
 
 STYLES: dict[str, dict[str, Any]] = {
     "error": {"fg": "red", "bold": True},
@@ -49,48 +51,70 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
 ) -> None:
-    """Check files and list every problem with its place and cure.
+    """Check files, name the model of each, and list every problem with its place and cure.
 
     Exit code 3 when a file has an error, 4 when one is missing. A model that is offered but not
     installed here gets a line of its own.
     """
     from rushes.presets.preset import load_preset
-    from rushes.shots.checking import find_problems, is_ok, preset_for, problems_of
-    from rushes.timeline.plan.options import make_options
 
     chosen = load_preset(preset) if preset else None
-    presets: dict[str, Preset] = {}
-    reports = []
-    codes = set()
-    for file in find_timelines(files):
-        try:
-            loaded = loading.load(file, chosen)
-            timeline = loaded.timeline
-            problems = find_problems(
-                *(loaded, make_options(pipeline=loading.pipeline), chosen),
-                file=file.path,
-                video=input_video,
-                lora_folders=loading.lora_folders if timeline and timeline.settings.loras else (),
-            )
-            ok = is_ok(problems)
-            if ok and timeline:
-                wanted = chosen or preset_for(timeline, loading.pipeline)
-                presets[wanted.name] = wanted
-            codes.add(exit_codes.OK if ok else exit_codes.INVALID)
-        except MissingFileError as error:
-            ok, problems = False, problems_of(error)
-            codes.add(exit_codes.NOT_FOUND)
-        reports.append((file.shown, ok, problems))
+    reports = [_report_on(file, loading, chosen, input_video) for file in find_timelines(files)]
     if as_json:
-        print_json([_to_json(*report) for report in reports])
+        print_json([report.to_dict() for report in reports])
     else:
         for report in reports:
-            _print_report(*report)
-    if presets:
-        _name_absent_models(presets, places)
+            _print_report(report)
+    presets = [report.preset for report in reports if report.ok and report.preset]
+    _name_absent_models({wanted.name: wanted for wanted in presets}, places)
+    codes = {report.code for report in reports}
     for code in (exit_codes.INVALID, exit_codes.NOT_FOUND):
         if code in codes:
             raise typer.Exit(code)
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What was found in one file, and the model that it is for; none where it cannot be read."""
+
+    file: str
+    problems: list[Problem]
+    preset: Preset | None
+    code: int
+
+    @property
+    def ok(self) -> bool:
+        return self.code == exit_codes.OK
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "ok": self.ok,
+            "preset": self.preset.name if self.ok and self.preset else None,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
+
+
+def _report_on(
+    file: TimelineFile, loading: LoadFlags, chosen: Preset | None, video: Path | None
+) -> _Report:
+    from rushes.shots.checking import find_problems, is_ok, preset_for, problems_of
+    from rushes.timeline.plan.options import make_options
+
+    try:
+        loaded = loading.load(file, chosen)
+        timeline = loaded.timeline
+        problems = find_problems(
+            *(loaded, make_options(pipeline=loading.pipeline), chosen),
+            file=file.path,
+            video=video,
+            lora_folders=loading.lora_folders if timeline and timeline.settings.loras else (),
+        )
+    except MissingFileError as error:
+        return _Report(file.shown, problems_of(error), None, exit_codes.NOT_FOUND)
+    wanted = chosen or (preset_for(timeline, loading.pipeline) if timeline else None)
+    code = exit_codes.OK if is_ok(problems) else exit_codes.INVALID
+    return _Report(file.shown, problems, wanted, code)
 
 
 def _name_absent_models(presets: Mapping[str, Preset], places: FolderFlags) -> None:
@@ -106,20 +130,18 @@ def _name_absent_models(presets: Mapping[str, Preset], places: FolderFlags) -> N
             )
 
 
-def _to_json(file: str, ok: bool, problems: list[Problem]) -> dict[str, Any]:
-    return {"file": file, "ok": ok, "problems": [problem.to_dict() for problem in problems]}
-
-
-def _print_report(file: str, ok: bool, problems: list[Problem]) -> None:
+def _print_report(report: _Report) -> None:
     """Print one file's problems; colours are left out where there is no terminal."""
     from rushes.text import printable
 
-    counts = Counter(problem.severity for problem in problems)
+    counts = Counter(problem.severity for problem in report.problems)
     summary = ", ".join(
         f"{count} {severity}{'s' if count > 1 else ''}" for severity, count in counts.items()
     )
-    verdict = typer.style("ok", fg="green") if ok else typer.style("refused", fg="red", bold=True)
-    typer.echo(f"{printable(file)}: {verdict}{f' ({summary})' if summary else ''}")
-    for problem in problems:
+    style = {"fg": "green"} if report.ok else STYLES["error"]
+    verdict = typer.style("ok" if report.ok else "refused", **style)
+    model = f" for {printable(report.preset.name)}" if report.preset and report.ok else ""
+    typer.echo(f"{printable(report.file)}: {verdict}{model}{f' ({summary})' if summary else ''}")
+    for problem in report.problems:
         label = typer.style(f"  {problem.severity:8}", **STYLES[problem.severity])
         typer.echo(f"{label}{problem}")

@@ -92,12 +92,21 @@ def check(services: WithServices, wanted: CheckRequest) -> Answer:
         problems = _foreign_names(services, wanted, source)
         if not problems:
             problems = rushes.check(source.file, folders=services.folders, **how)
+        ok = is_ok(list(problems))
         report = {
             "file": wanted.name,
-            "ok": is_ok(list(problems)),
+            "ok": ok,
+            "preset": _preset_of(services, wanted, source) if ok else None,
             "problems": [problem.to_dict() for problem in problems],
         }
     return Answer(services, [report])
+
+
+def _preset_of(services: Services, wanted: CheckRequest, source: SourceFolder) -> str:
+    """Return the preset that renders a timeline, which is known to have no fault."""
+    how = wanted.model_dump(include=set(ReadOptions.model_fields))
+    found = rushes.load_timeline(source.file, folders=services.folders, **how)
+    return wanted.preset or preset_of(wanted.pipeline or found.timeline.settings.pipeline_id)
 
 
 class ConvertRequest(SentTimeline):

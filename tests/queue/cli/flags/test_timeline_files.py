@@ -71,7 +71,10 @@ def test_standard_input_lies_here_under_a_name_from_its_hash(
 
 def test_check_reads_standard_input_and_calls_it_so() -> None:
     result = run("check", "-", stdin=json.dumps(timeline()))
-    assert (result.exit_code, result.stdout) == (0, "standard input: ok\n")
+    assert (result.exit_code, result.stdout) == (
+        0,
+        "standard input: ok for streamdiffusionv2-1.3b\n",
+    )
     result = run("check", "-", "--json", stdin='{"prompts": 5}')
     assert result.exit_code == 3
     assert json.loads(result.stdout)[0]["file"] == "standard input"
@@ -80,7 +83,9 @@ def test_check_reads_standard_input_and_calls_it_so() -> None:
 def test_check_takes_a_folder(folder: Path) -> None:
     result = run("check", folder)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [f"{folder}/{name}.json: ok" for name in "ab"]
+    assert result.stdout.splitlines() == [
+        f"{folder}/{name}.json: ok for streamdiffusionv2-1.3b" for name in "ab"
+    ]
 
 
 def test_what_a_timeline_of_standard_input_names_is_looked_for_here(

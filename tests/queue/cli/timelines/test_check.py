@@ -50,7 +50,7 @@ def check(*arguments: object) -> Result:
 def test_a_good_file_is_ok(good: Path) -> None:
     result = check(good)
     assert result.exit_code == 0
-    assert result.stdout == f"{good}: ok\n"
+    assert result.stdout == f"{good}: ok for streamdiffusionv2-1.3b\n"
 
 
 def test_all_problems_are_listed_below_their_file(good: Path, bad: Path) -> None:
@@ -77,7 +77,12 @@ def test_json_is_one_list_with_all_problems(good: Path, bad: Path) -> None:
     result = check(good, bad, good.with_name("none.json"), "--json")
     reports = json.loads(result.stdout)
     assert [report["ok"] for report in reports] == [True, False, False]
-    assert reports[0] == {"file": str(good), "ok": True, "problems": []}
+    assert reports[0] == {
+        "file": str(good),
+        "ok": True,
+        "preset": "streamdiffusionv2-1.3b",
+        "problems": [],
+    }
     problem = reports[1]["problems"][1]
     assert (problem["path"], problem["value"], problem["severity"]) == (
         "settings.seed",
@@ -127,9 +132,12 @@ def test_loras_are_looked_up_in_the_folders_named(tmp_path: Path) -> None:
         f"{name}.lora_B.weight": torch.ones(1536, 2),
     }
     save_file(state, tmp_path / "paper.safetensors")
-    assert check(path, "--lora-dir", tmp_path).stdout == f"{path}: ok\n"
+    assert check(path, "--lora-dir", tmp_path).stdout == f"{path}: ok for streamdiffusionv2-1.3b\n"
     folder = {"RUSHES_LORA_DIR": str(tmp_path)}
-    assert CliRunner().invoke(app, ["check", str(path)], env=folder).stdout == f"{path}: ok\n"
+    assert (
+        CliRunner().invoke(app, ["check", str(path)], env=folder).stdout
+        == f"{path}: ok for streamdiffusionv2-1.3b\n"
+    )
 
 
 def test_plain_output_carries_no_escape_codes(bad: Path) -> None:

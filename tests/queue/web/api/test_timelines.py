@@ -126,6 +126,24 @@ def test_check_names_the_field_of_a_path(web: Serving) -> None:
     assert [problem["path"] for problem in report["problems"]] == ["ext.inputs[0].uri"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "preset"),
+    [
+        ({"timeline": timeline(pipelineId="longlive")}, "longlive"),
+        ({"timeline": TEXT, "preset": "tiny"}, "tiny"),
+        ({"timeline": TEXT, "pipeline": "memflow"}, "memflow"),
+        ({"timeline": TEXT | {"version": "99.1"}, "allow_version": True}, "streamdiffusionv2-1.3b"),
+        ({"timeline": TEXT | {"version": "99.1"}}, None),
+    ],
+    ids=["by its pipeline", "chosen", "another pipeline", "of a later version", "refused"],
+)
+def test_check_names_the_model_of_a_timeline(
+    web: Serving, sent: dict[str, Any], preset: str | None
+) -> None:
+    (report,) = web.post("check", sent).json()
+    assert (report["ok"], report["preset"]) == (preset is not None, preset)
+
+
 def test_no_folder_of_the_server_is_told(farm: Farm, web: Serving) -> None:
     document = timeline(
         mode="video",
