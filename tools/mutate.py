@@ -303,6 +303,17 @@ def main() -> None:
     print(f"{killed} of {len(tried)} changes noticed ({killed / max(1, len(tried)):.0%})")
 
 
+def tests_of(mutant: Mutant) -> tuple[str, ...]:
+    """Return the tests of a module, those in the file of its name first: they notice soonest."""
+    tests = RULES[mutant.module]
+    own = [
+        str(file.relative_to(ROOT))
+        for folder in tests
+        for file in (ROOT / folder).glob(f"test_{Path(mutant.module).stem}.py")
+    ]
+    return (*own, *tests)
+
+
 def refuse_failing(folder: Path, chosen: list[Mutant]) -> None:
     """End with a message where tests fail on the code as it is."""
     for tests in dict.fromkeys(RULES[mutant.module] for mutant in chosen):
@@ -312,11 +323,11 @@ def refuse_failing(folder: Path, chosen: list[Mutant]) -> None:
 
 def survives(folder: Path, mutant: Mutant) -> bool:
     """Put a change into the copy, and say whether no test notices it."""
-    path, tests = folder / mutant.module, RULES[mutant.module]
+    path, tests = folder / mutant.module, tests_of(mutant)
     before = path.read_bytes()
     path.write_text(mutant.source, encoding="utf-8")
     try:
-        slower = SLOWER.get(tests)
+        slower = SLOWER.get(RULES[mutant.module])
         return not (is_noticed(folder, tests) or (slower and is_noticed(folder, slower)))
     finally:
         path.write_bytes(before)

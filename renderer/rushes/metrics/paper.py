@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rushes.errors import ConfigError
 from rushes.metrics.clip_score import ClipScorer, consistency
+from rushes.metrics.lpips import Lpips
 from rushes.metrics.published_warp import warp_errors
 from rushes.metrics.report import PIECE_FRAMES
 from rushes.video.read.fit import Fit
@@ -33,6 +34,7 @@ def measure_as_paper(
     *,
     clip: ClipScorer | None = None,
     flow: Flow | None = None,
+    lpips: Lpips | None = None,
     prompts: list[str] | None = None,
     fit: Fit = "stretch",
 ) -> dict[str, list[float]]:
@@ -60,6 +62,9 @@ def measure_as_paper(
             found |= _clip_scores(made, info.num_frames, clip, prompts)
         if flow is not None:
             found |= _warp_errors(made, original, info.num_frames, flow)
+        if lpips is not None:
+            pairs = zip(*(_pieces(each, info.num_frames) for each in (made, original)), strict=True)
+            found["lpips"] = torch.cat([lpips.between(*pair) for pair in pairs]).tolist()
     return found
 
 

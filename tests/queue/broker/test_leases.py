@@ -80,6 +80,17 @@ def test_a_lease_that_is_not_renewed_expires(timed: JobRecords) -> None:
     assert timed.leases.reap().lost == ((job, "queued"),)
 
 
+def test_a_renewed_lease_lasts_as_long_again(timed: JobRecords) -> None:
+    job = submit(timed, 0)
+    fence = claim(timed, "w").fence
+    move_clock(timed, 29)
+    assert timed.leases.renew(job, fence, 30_000) is RenewAnswer.OK
+    move_clock(timed, 29)
+    assert timed.leases.reap().lost == ()
+    move_clock(timed, 2)
+    assert timed.leases.reap().lost == ((job, "queued"),)
+
+
 def test_only_one_worker_sweeps_at_a_time(store: JobRecords) -> None:
     assert store.leases.begin_sweep("a", pause_ms=60_000)
     assert not store.leases.begin_sweep("b", pause_ms=60_000)

@@ -63,6 +63,14 @@ def test_the_full_record_leaves_no_field_at_its_default() -> None:
     assert set(FULL.to_fields()) == names - {"id", "take"}
 
 
+def test_a_new_record_counts_nothing_yet() -> None:
+    for name in (
+        *("fence", "oldest_fence", "attempts", "losses", "losses_in_place", "failures"),
+        *("infrastructure_failures", "chunk", "frame", "fps"),
+    ):
+        assert (name, getattr(NEW, name)) == (name, 0)
+
+
 def test_what_has_its_default_is_not_written() -> None:
     assert not {"owner", "cancel", "tags", "notes", "error", "fps"} & set(NEW.to_fields())
     assert replace(NEW, cancel=True).to_fields()["cancel"] == "1"

@@ -17,6 +17,7 @@ from renders.shots import block, timeline, write_timeline
 from renders.streams import (
     HEIGHT,
     PROMPTS,
+    ROLLING,
     TEXTS,
     WIDTH,
     clip,
@@ -29,6 +30,7 @@ from renders.tiny_models import CPU, DIT, tiny_dit, tiny_vae
 from rushes.errors import ShapeError
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.kv_cache import RollingKVCache
+from rushes.models.dit import CausalDit
 from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.preset import load_preset
 from rushes.stream.noise_controller import FixedNoiseScale, ScopeNoiseController
@@ -210,6 +212,49 @@ def test_a_prompt_change_in_mid_stream_changes_what_follows_only() -> None:
     )
     same = [torch.equal(a, b) for a, b in zip(stayed, changed, strict=True)]
     assert same == [True, True, False, False]
+
+
+class Louder:
+    """Stands for LoRAs: with strength s, some weights of a network are 1 + s times as large."""
+
+    def __init__(self, dit: CausalDit) -> None:
+        self.strengths: tuple[float, ...] = (0.0,)
+        names = ("time_projection.1.weight", "blocks.0.self_attn.v.weight")
+        changed = [dit.get_parameter(name) for name in names]
+        self._weights = [(weight, weight.detach().clone()) for weight in changed]
+
+    def set_strengths(self, strengths: tuple[float, ...]) -> bool:
+        changed, self.strengths = strengths != self.strengths, strengths
+        with torch.no_grad():
+            for weight, before in self._weights:
+                weight.copy_(before * (1 + strengths[0]))
+        return changed
+
+
+@pytest.mark.parametrize("scales", [(0.0, 2.0, 2.0, 0.0), (0.0, 0.0, 2.0, 2.0)], ids=str)
+def test_another_strength_waits_for_the_keys_of_the_chunk_before(scales: Sequence[float]) -> None:
+    chunks = [
+        replace(chunk, lora_scales=(scale,)) for chunk, scale in zip(plan(4), scales, strict=True)
+    ]
+    made = {}
+    for pairs_chunks in (True, False):
+        dit = tiny_dit()
+        driver = replace(ROLLING, window=4, sinks=1, pairs_chunks=pairs_chunks)
+        stream = open_stream(parts=replace(models(), dit=dit), driver=driver)
+        stream.adapted_layers = Louder(dit)  # type: ignore[assignment]
+        made[pairs_chunks] = torch.cat(render(stream, chunks)).float()
+    assert (made[True] - made[False]).abs().max() <= 1
+    plain = torch.cat(render(open_stream(driver=driver), plan(4))).float()
+    assert mean_difference(made[False][9:], plain[9:]) > 1
+
+
+def test_a_stream_is_told_where_it_stands() -> None:
+    stream = open_stream()
+    begun = stream.snapshot().values
+    render(stream, plan(3))
+    values = stream.snapshot().values
+    assert (begun["next_chunk"], values["next_chunk"]) == (0, 3)
+    assert (begun["lora_strengths"], values["lora_strengths"]) == (None, None)
 
 
 def test_a_transition_begins_where_it_comes_from_and_ends_at_its_target() -> None:

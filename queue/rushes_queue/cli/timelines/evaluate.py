@@ -25,17 +25,22 @@ def evaluate(
     raft: Annotated[
         Path | None, typer.Option(help="Weights of RAFT: warp error, correct and as published.")
     ] = None,
+    lpips: Annotated[
+        Path | None, typer.Option(help="Weights of LPIPS with AlexNet: distance to the input.")
+    ] = None,
     manifest: Annotated[
         Path | None, typer.Option(help="Manifest with the prompts; by default the one beside OUT.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Of CLIP and RAFT: auto, cpu, cuda or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="Of CLIP, RAFT and LPIPS: auto, cpu, cuda or mps.")
+    ] = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print means and the value of every frame as JSON.")
     ] = False,
 ) -> None:
     """Measure a result: likeness to its input, warp error, flicker, drift.
 
-    With weights of CLIP and RAFT also the measures of the paper's tables; see docs/reproduce.md.
+    With weights of CLIP, RAFT and LPIPS also their measures; docs/reproduce.md has what they are.
     """
     if plot is not None and plot.suffix.lower() not in (".png", ".jpg", ".webp"):
         raise ConfigError(f"--plot {plot}: ends in {plot.suffix!r}; use .png, .jpg or .webp")
@@ -53,7 +58,8 @@ def evaluate(
         manifest = beside
     changes = changes_of_prompt(manifest) if plot is not None and manifest is not None else []
     curves = compare_files(output, reference, fit)
-    by_paper = _measure_as_paper(output, reference, fit, clip, raft, manifest, device)
+    files = {"clip": clip, "raft": raft, "lpips": lpips}
+    by_paper = _measure_as_paper(output, reference, fit, files, manifest, device)
     if plot is not None:
         fps = float(probe_video(output).fps)
         save_plot(plot, series_of(curves, by_paper), fps, changes)
@@ -72,15 +78,16 @@ def _measure_as_paper(
     output: Path,
     reference: Path,
     fit: Fit,
-    clip: Path | None,
-    raft: Path | None,
+    files: dict[str, Path | None],
     manifest: Path | None,
     device: str,
 ) -> dict[str, list[float]]:
     """Return the measures whose weights were given."""
-    if clip is None and raft is None:
+    clip, raft, lpips = (files[name] for name in ("clip", "raft", "lpips"))
+    if not any(files.values()):
         return {}
     from rushes.metrics.clip_score import ClipScorer
+    from rushes.metrics.lpips import Lpips
     from rushes.metrics.paper import measure_as_paper
     from rushes.metrics.prompts import prompts_of_frames
     from rushes.metrics.raft import RaftFlow
@@ -96,6 +103,7 @@ def _measure_as_paper(
         reference,
         clip=None if clip is None else ClipScorer(clip, place),
         flow=None if raft is None else RaftFlow(raft, place),
+        lpips=None if lpips is None else Lpips(lpips, place),
         prompts=None if clip is None or manifest is None else prompts_of_frames(manifest),
         fit=fit,
     )

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from renders.tiny_clip import write_clip_model
+from renders.tiny_lpips import write_weights
 from rushes.files.resources import data_folder
 from rushes_queue.cli import app
 
@@ -97,3 +98,14 @@ def test_a_folder_that_is_no_model_is_refused(small: Path, tmp_path: Path) -> No
     code, _, err = run(str(small), "--reference", str(MEADOW), "--clip", str(tmp_path))
     assert code != 0
     assert "rushes models download eval" in err
+
+
+def test_lpips_is_measured_with_the_weights_of_a_file(small: Path, tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "lpips.pth")
+    arguments = (str(small), "--reference", str(MEADOW), "--lpips")
+    code, out, _ = run(*arguments, str(weights), "--json")
+    answer = json.loads(out)
+    assert (code, len(answer["frames"]["lpips"])) == (0, 12)
+    assert answer["means"]["lpips"] > 0
+    code, _, err = run(*arguments, str(MEADOW))
+    assert (code != 0, "does not hold LPIPS with AlexNet" in err) == (True, True)

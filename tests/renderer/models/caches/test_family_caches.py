@@ -317,6 +317,18 @@ def test_a_rebuilt_cache_holds_context_and_chunk(context: int, chunk: int, bias:
         torch.testing.assert_close(weights, torch.tensor(expected))
 
 
+def test_without_a_bias_all_frames_weigh_alike_and_none_is_filled_in() -> None:
+    make = Frames().make
+    cache = RebuiltCache(sizes(6), chunk_frames=1)
+    known, new = make(2), make(1)
+    cache.begin_context(2)
+    cache.write(0, *joined(known))
+    cache.begin_chunk(1)
+    seen = cache.write(0, *joined(new))
+    assert len(seen) == 2
+    assert_seen(seen, known + new)
+
+
 # --- a window of several noise levels ------------------------------------------------------------
 
 

@@ -99,6 +99,7 @@ def test_all_rows_go_on_from_the_first() -> None:
     cache.begin_chunk([0], 2)
     write(cache, [0, 1])
     cache.share_first_row()
+    assert cache.snapshot().values == {"filled": [2] * rows, "starts": [0] * rows}
     cache.begin_chunk([2] * rows, 1)
     assert write(cache, *[[20 + row] for row in range(rows)]) == [
         [0, 1, 20 + row] for row in range(rows)

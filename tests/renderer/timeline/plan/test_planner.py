@@ -118,10 +118,11 @@ class TestActiveBlock:
         assert made.num_frames == 144
 
     def test_a_block_without_a_chunk_start_is_warned_of(self, preset: Preset) -> None:
-        blocks = block(0, 3, "a"), block(3, 3.05, "b"), block(3.05, 6, "c")
+        blocks = block(0, 3.1, "a"), block(3.1, 3.3, "b"), block(3.3, 6, "c")
         made = plan(document(*blocks, manageCache=False), preset)
-        assert entries(made) == [(0, 0, 0), (2, 12, 49)]
-        assert "prompts[1]: is never shown: no chunk starts" in made.warnings[0]
+        assert entries(made) == [(0, 0, 0), (2, 13, 53)]
+        reason = "no chunk starts in its frames 50 … 52"
+        assert f"prompts[1]: is never shown: {reason}" in made.warnings[0]
 
     def test_a_block_after_the_cut_is_warned_of(self, preset: Preset) -> None:
         made = plan(document(*chain(0, 3, 6)), preset, duration=2)
