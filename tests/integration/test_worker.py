@@ -13,7 +13,8 @@ import pytest
 
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
-from rushes_queue.doorbell.app import RENDER_TASK, make_app
+from rushes_queue.doorbell.app import make_app
+from rushes_queue.doorbell.bells import RENDER_TASK
 from rushes_queue.jobs.states import State
 from rushes_queue.local.machine_settings import load_settings
 from rushes_queue.storage.errors import MissingKeyError

@@ -1,33 +1,17 @@
-"""The Celery application: doorbells that say "there is work", and nothing else.
-
-A message carries the id of a job, and losing one does no harm: the job's record
-(``broker.job_records``) is authoritative, any worker can claim it, and the sweep rings again.
-"""
+"""The Celery application with which workers listen for doorbells."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from celery import Celery
-from kombu.exceptions import OperationalError
 
 from rushes_queue.broker.address import tls_options
-from rushes_queue.broker.replies import Bell
+from rushes_queue.doorbell.bells import BELLS
 
 if TYPE_CHECKING:
-    from kombu.messaging import Producer
-
     from rushes_queue.settings.model import Settings
-
-logger = logging.getLogger(__name__)
-
-RENDER_TASK = "rushes.render"
-MESSAGE_SCHEMA = 1
-BELLS = "bell:"  # what the broker's lists of messages start with, behind our own prefix
 
 
 def make_app(settings: Settings) -> Celery:
@@ -80,8 +64,6 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "accept_content": ["json"],
         "task_default_queue": "default",
         "task_create_missing_queues": True,
-        "task_publish_retry": True,
-        "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1},
         "worker_hijack_root_logger": False,
         "worker_send_task_events": True,  # for Flower, which shows doorbells
         "worker_enable_remote_control": True,
@@ -100,48 +82,3 @@ def broker_url_of(url: str) -> str:
     database = parse_qs(parts.query).get("db", ["0"])[0]
     user, at, _ = parts.netloc.rpartition("@")
     return f"redis+socket://{user}{at}{parts.path}?virtual_host={database}"
-
-
-class Doorbell:
-    """Sends the messages that say "there is work"."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._app = make_app(settings)
-
-    def ring(self, bells: Iterable[Bell]) -> bool:
-        """Send the messages for these bells; return False when the broker did not take all of them.
-
-        Losing some does no harm: the sweep rings again for waiting jobs.
-        """
-        bells = tuple(bells)
-        if not bells:
-            return True
-        try:
-            # its connections stay open
-            with self._app.producer_pool.acquire(block=True) as producer:
-                for bell in bells:
-                    self._send(producer, bell)
-        except (OperationalError, OSError) as error:
-            logger.warning("the doorbell could not be rung: %s", error)
-            return False
-        return True
-
-    def _send(self, producer: Producer, bell: Bell) -> None:
-        """Send a task message with what a worker and Flower read of it, not all that Celery writes.
-
-        Source: celery: docs/internals/protocol.rst (version 2: headers, and args, kwargs, embed)
-        """
-        producer.publish(  # type: ignore[no-untyped-call]
-            [[], {"job_id": bell.job, "schema": MESSAGE_SCHEMA}, {}],
-            exchange="",
-            routing_key=bell.queue,
-            serializer="json",
-            headers={
-                "lang": "py",
-                "task": RENDER_TASK,
-                "id": token_hex(8),
-                "kwargsrepr": f"{{'job_id': '{bell.job}'}}",
-            },
-            retry=True,
-            retry_policy=self._app.conf.task_publish_retry_policy,
-        )

@@ -12,7 +12,7 @@ from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.prefork import TaskPool
 from celery.worker.consumer import Consumer
 
-from rushes_queue.doorbell.app import RENDER_TASK
+from rushes_queue.doorbell.bells import RENDER_TASK
 from rushes_queue.doorbell.transport import report_unreadable
 
 logger = logging.getLogger(__name__)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rushes.errors import RushesError
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import Bell
+from rushes_queue.doorbell.bells import ring
 from rushes_queue.settings.model import Settings
 from rushes_queue.storage.storage import Storage
-
-if TYPE_CHECKING:
-    from rushes_queue.doorbell.app import Doorbell
 
 
 @dataclass(frozen=True)
@@ -34,15 +31,9 @@ class FarmLinks:
         url = settings.broker_url.get_secret_value()
         return cls(settings, JobRecords.open(url, settings.key_prefix), settings.open_storage())
 
-    @cached_property
-    def _doorbell(self) -> Doorbell:
-        from rushes_queue.doorbell.app import Doorbell  # Celery, only when a bell is rung
-
-        return Doorbell(self.settings)
-
     def ring(self, bells: Iterable[Bell]) -> bool:
-        """Ring these bells; see ``Doorbell.ring``."""
-        return self._doorbell.ring(bells)
+        """Ring these bells; see ``doorbell.bells.ring``."""
+        return ring(self.store.client, self.store.prefix, bells)
 
     def announce_end(self, job: str) -> tuple[str, ...]:
         """Send the notifications of a job that has ended; return what failed.

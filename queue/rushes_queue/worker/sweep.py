@@ -12,7 +12,7 @@ from threading import Thread
 
 from rushes.errors import RushesError
 from rushes_queue.archive.job_files import save_state
-from rushes_queue.doorbell.app import BELLS
+from rushes_queue.doorbell.bells import BELLS
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.jobs.states import FINISHED, State
 

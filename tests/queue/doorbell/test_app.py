@@ -1,21 +1,12 @@
-"""Doorbells: where they go, what they carry, and that losing one is no fault."""
+"""The Celery application: what a worker reads, and how long it holds a message."""
 
 from __future__ import annotations
 
-import base64
-import json
-import logging
-
 import pytest
 from pydantic import SecretStr
-from redis import Redis
 
-from farm.servers import RunningServer
-from rushes_queue.broker.replies import Bell
-from rushes_queue.doorbell.app import Doorbell, broker_url_of, celery_settings
+from rushes_queue.doorbell.app import broker_url_of, celery_settings
 from rushes_queue.settings.model import Settings
-
-JOB = "0123456789abcdef"
 
 
 def settings(url: str) -> Settings:
@@ -49,26 +40,3 @@ def test_a_worker_holds_one_message_until_its_job_ends() -> None:
     assert found["task_acks_late"] is True
     assert (found["worker_prefetch_multiplier"], found["worker_concurrency"]) == (1, 1)
     assert found["task_reject_on_worker_lost"] is False
-
-
-def test_a_bell_lies_in_the_list_of_its_queue(
-    redis_server: RunningServer, redis_client: Redis
-) -> None:
-    bell = Doorbell(settings(redis_server.url))
-    assert bell.ring([Bell(JOB, "tiny.any.high"), Bell(JOB, "tiny.any.low")])
-    for queue in ("tiny.any.high", "tiny.any.low"):
-        (text,) = redis_client.lrange(f"mine:bell:{queue}", 0, -1)
-        message = json.loads(text)
-        assert message["headers"]["task"] == "rushes.render"
-        _, named, _ = json.loads(base64.b64decode(message["body"]))
-        assert named == {"job_id": JOB, "schema": 1}
-
-
-def test_without_bells_nothing_is_connected() -> None:
-    assert Doorbell(settings("redis://127.0.0.1:1")).ring([])
-
-
-def test_a_bell_that_cannot_be_rung_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert not Doorbell(settings("redis://127.0.0.1:1")).ring([Bell(JOB, "tiny.any.high")])
-    assert "the doorbell could not be rung" in caplog.text

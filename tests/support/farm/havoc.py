@@ -17,7 +17,7 @@ from pathlib import Path
 from farm.supervised import SupervisedFarm, SupervisedWorker, supervised_farm
 from farm.timelines import write_shot
 from rushes_queue.broker.totals import read_totals
-from rushes_queue.doorbell.app import BELLS
+from rushes_queue.doorbell.bells import BELLS
 from rushes_queue.jobs.states import FINISHED, State
 from rushes_queue.worker.sweep import SECONDS_BETWEEN_SWEEPS
 
