@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from rushes.errors import RushesError
 from rushes_queue.archive.prune import DOCUMENT, JOBS
 from rushes_queue.errors import DocumentError, JobConflictError, JobError, NewerDocumentError
-from rushes_queue.jobs.document import JOB_ID_PATTERN, MAX_BYTES, JobDocument, canonical_json
+from rushes_queue.jobs.document import MAX_BYTES, JobDocument, canonical_json
+from rushes_queue.jobs.find_id import JOB_ID_PATTERN
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.storage.errors import MissingKeyError
 from rushes_queue.storage.storage import Storage

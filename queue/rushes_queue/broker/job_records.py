@@ -22,7 +22,6 @@ from rushes_queue.broker.live_workers import LiveWorkers
 from rushes_queue.broker.replies import Change, pair_up, to_change
 from rushes_queue.broker.scripts import Scripts
 from rushes_queue.errors import JobConflictError, JobError, UnknownJobError
-from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.find_id import find_id, refuse_unknown
 from rushes_queue.jobs.new_records import check_adopted, new_record
 from rushes_queue.jobs.record import Attempt, JobRecord
@@ -30,6 +29,8 @@ from rushes_queue.jobs.states import State
 
 if TYPE_CHECKING:
     from redis import Redis
+
+    from rushes_queue.jobs.document import JobDocument
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from rushes_queue.broker.connection import broker_errors, server_time_ms
 from rushes_queue.broker.replies import Reaped, RenewAnswer, pair_up, to_bells
 from rushes_queue.broker.scripts import Scripts
 from rushes_queue.errors import WorkerRestsError
-from rushes_queue.jobs.document import SCHEMA_VERSION
 from rushes_queue.jobs.record import JobProgress, JobRecord
 from rushes_queue.jobs.states import State
+from rushes_queue.jobs.versions import JOB_VERSION
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -42,7 +42,7 @@ class Leases:
         ttl_ms: int,
         host: str = "",
         gpu: str = "",
-        max_schema: int = SCHEMA_VERSION,
+        max_schema: int = JOB_VERSION,
         tags: Sequence[str] = (),
         place: str | None = None,
         request: str | None = None,
@@ -76,7 +76,7 @@ class Leases:
         self,
         queues: Sequence[str],
         *,
-        max_schema: int = SCHEMA_VERSION,
+        max_schema: int = JOB_VERSION,
         tags: Sequence[str] = (),
         place: str = "",
     ) -> str | None:

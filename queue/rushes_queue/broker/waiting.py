@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rushes.errors import RushesError
@@ -52,7 +51,7 @@ def with_reasons(store: JobRecords, records: Iterable[JobRecord]) -> list[JobRec
         return records
     reasons = [why_waiting(record, workers) for record in records]
     return [
-        record if reason is None else replace(record, notes={**record.notes, WAITS: reason})
+        record if reason is None else record.with_note(WAITS, reason)
         for record, reason in zip(records, reasons, strict=True)
     ]
 

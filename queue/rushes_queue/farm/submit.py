@@ -6,10 +6,11 @@ import getpass
 import re
 import socket
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import rushes
 from rushes.errors import ConfigError, InputError
@@ -111,8 +112,9 @@ def hand_in(
     Raises: what storage and store raise; jobs that were not yielded yet are not queued.
     """
     pool = ThreadPoolExecutor(_STORED_AT_A_TIME, "submit")
+    files = _Files(links.storage)
     try:
-        documents = pool.map(lambda shot: store_job(links.storage, shot, options), shots)
+        documents = pool.map(lambda shot: store_job(links.storage, shot, options, files), shots)
         for shot, (document, asked) in zip(shots, documents, strict=True):
             change = links.store.submit(document, document_key(document.id), asked=asked)
             if change.is_change and asked is not document:  # which the document does not tell
@@ -123,13 +125,40 @@ def hand_in(
         pool.shutdown(cancel_futures=True)
 
 
-def store_job(storage: Storage, shot: Shot, options: JobOptions) -> tuple[JobDocument, JobDocument]:
+class _Files:
+    """The files of one submission, each read and stored once, however many jobs share it."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._refs: dict[Path, Future[BlobRef]] = {}
+        self._lock = Lock()
+
+    def store(self, path: Path) -> BlobRef:
+        """Return where a file is stored; several threads may ask.
+
+        Raises: what ``put_blob`` raises, for all who ask.
+        """
+        with self._lock:
+            is_new = path not in self._refs
+            ref = self._refs.setdefault(path, Future())
+        if is_new:
+            try:
+                ref.set_result(put_blob(self._storage, path))
+            except BaseException as error:
+                ref.set_exception(error)
+        return ref.result()
+
+
+def store_job(
+    storage: Storage, shot: Shot, options: JobOptions, files: _Files | None = None
+) -> tuple[JobDocument, JobDocument]:
     """Store a job's files and its document.
 
     Returns the document that counts, which may be an earlier one, and the one just made.
     Raises: what the storage raises.
     """
-    blobs = {path: put_blob(storage, path) for path in files_of(shot)}
+    files = files or _Files(storage)
+    blobs = {path: files.store(path) for path in files_of(shot)}
     asked = make_document(shot, blobs, options)
     return write_document(storage, asked), asked
 

@@ -35,6 +35,7 @@ from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.timeline.plan.versions import oldest_form
 from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.errors import DocumentError, NewerDocumentError
+from rushes_queue.jobs.find_id import JOB_ID_PATTERN
 from rushes_queue.jobs.plan_document import check_plan, steering_names, unknown_fields
 from rushes_queue.jobs.queue_names import PRESET_PATTERN, GpuClass, Priority
 from rushes_queue.jobs.versions import JOB_VERSION, newer_version, upgrade_job
@@ -43,7 +44,6 @@ from rushes_queue.text_fields import FileName, Line
 
 SCHEMA_VERSION: Final = JOB_VERSION
 MAX_BYTES = 64 * 2**20  # the plan of ten hours has about 40 MiB
-JOB_ID_PATTERN = r"[0-9a-f]{16}"
 
 _MOST_FAULTS = 8  # of a document that a message names
 

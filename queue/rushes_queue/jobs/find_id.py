@@ -9,6 +9,7 @@ from typing import NoReturn
 from rushes.text import printable, shortened
 from rushes_queue.errors import AmbiguousJobError, UnknownJobError
 
+JOB_ID_PATTERN = r"[0-9a-f]{16}"
 SHORTEST_PREFIX = 4  # characters of an id
 
 _ID_START = re.compile(r"[0-9a-f]{1,16}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from rushes_queue.errors import DocumentError
-from rushes_queue.jobs.document import JobDocument
+
+if TYPE_CHECKING:  # every command reads these settings, and few need a document
+    from rushes_queue.jobs.document import JobDocument
 
 
 class Limits(BaseModel):

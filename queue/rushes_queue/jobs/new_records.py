@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from rushes_queue.errors import JobError
-from rushes_queue.jobs.document import JOB_ID_PATTERN, JobDocument
+from rushes_queue.jobs.find_id import JOB_ID_PATTERN
 from rushes_queue.jobs.queue_names import queue_name, split_queue_name
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State
+
+if TYPE_CHECKING:  # it takes as long to load as all else that lists jobs
+    from rushes_queue.jobs.document import JobDocument
 
 _ID = re.compile(JOB_ID_PATTERN)
 

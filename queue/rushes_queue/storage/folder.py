@@ -43,6 +43,7 @@ class FolderStorage(Storage):
     def __init__(self, folder: Path) -> None:
         super().__init__(str(folder))
         self._folder = folder
+        self._root = os.path.realpath(folder)
 
     def put_source(self, key: str, source: SourceFile, *, is_private: bool = False) -> None:
         def write(file: BinaryIO) -> None:
@@ -157,13 +158,15 @@ class FolderStorage(Storage):
     def _path(self, key: str) -> Path:
         """Return the file of a key, refusing symbolic links."""
         path = self._folder / check_key(key)
-        root = os.path.realpath(self._folder)
         parent = os.path.dirname(key)
-        if os.path.realpath(path.parent) != os.path.normpath(os.path.join(root, parent)):
-            raise StorageError(
-                f"{key}: a symbolic link in the storage {self.url} leads to "
-                f"{os.path.realpath(path.parent)}; links in a storage are not followed, remove it"
-            )
+        found = os.path.realpath(path.parent)
+        if found != os.path.join(self._root, parent).rstrip("/"):
+            self._root = os.path.realpath(self._folder)  # it may lead elsewhere by now
+            if found != os.path.normpath(os.path.join(self._root, parent)):
+                raise StorageError(
+                    f"{key}: a symbolic link in the storage {self.url} leads to {found}; links in "
+                    "a storage are not followed, remove it"
+                )
         return path
 
     def _open(self, key: str) -> BinaryIO:

@@ -52,7 +52,6 @@ def jobs(
 ) -> None:
     """List jobs, the newest first."""
     from rushes_queue.broker.waiting import with_reasons
-    from rushes_queue.client.json_forms import to_json
 
     store = farm.open_store()
     now_ms = store.now_ms()
@@ -60,6 +59,8 @@ def jobs(
     found = choice.select(store, name=name, since_ms=since_ms)
     shown = with_reasons(store, found[:limit])
     if as_json:
+        from rushes_queue.jobs.public_json import to_json
+
         print_json(
             {
                 "schema_version": SCHEMA_VERSION,

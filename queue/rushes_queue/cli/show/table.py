@@ -47,20 +47,12 @@ def table_lines(
 ) -> list[str]:
     """Return the lines of a table that is at most so wide, if its columns can shrink enough."""
     columns = list(zip(header, *rows, strict=True))
-    widths = {column[0]: max(map(cell_len, column)) for column in columns}
+    widths = {column[0]: _widest(column) for column in columns}
     if width is not None and table_width(widths) > width:
         without_empty = {name: widths[name] if any(cells) else 0 for name, *cells in columns}
         widths = fit_columns(without_empty, width, gives_way)
-    return [
-        (" " * _GAP)
-        .join(
-            _cell(cell, widths[name])
-            for name, cell in zip(header, row, strict=True)
-            if widths[name]
-        )
-        .rstrip()
-        for row in (header, *rows)
-    ]
+    shown = [_aligned(column, widths[column[0]]) for column in columns if widths[column[0]]]
+    return [(" " * _GAP).join(cells).rstrip() for cells in zip(*shown, strict=True)]
 
 
 def fit_columns(wanted: Mapping[str, int], width: int, gives_way: Steps) -> dict[str, int]:
@@ -85,6 +77,22 @@ def table_width(widths: Mapping[str, int]) -> int:
     """Return how wide columns and the gaps between them are."""
     shown = [width for width in widths.values() if width]
     return sum(shown) + _GAP * max(len(shown) - 1, 0)
+
+
+def _is_plain(cells: Sequence[str]) -> bool:
+    """Say whether each character is one column wide; a table may have thousands of rows."""
+    text = "".join(cells)
+    return text.isascii() and text.isprintable()
+
+
+def _widest(cells: Sequence[str]) -> int:
+    return max(map(len if _is_plain(cells) else cell_len, cells))
+
+
+def _aligned(cells: Sequence[str], width: int) -> list[str]:
+    if _is_plain(cells) and max(map(len, cells)) <= width:
+        return [cell.ljust(width) for cell in cells]
+    return [_cell(cell, width) for cell in cells]
 
 
 def _cell(text: str, width: int) -> str:

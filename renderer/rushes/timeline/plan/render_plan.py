@@ -176,19 +176,18 @@ class RenderPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe data from which ``from_dict`` builds an equal plan."""
-        data = {field.name: getattr(self, field.name) for field in fields(self)}
-        return data | {
+        return _values_of(self) | {
             "schema_version": SCHEMA_VERSION,
             "fps": float(self.fps),
             "fps_exact": str(self.fps),
             "num_chunks": len(self.chunks),
             "num_frames_made": self.num_frames_made,
-            "loras": [asdict(lora) for lora in self.loras],
-            "control": asdict(self.control),
-            "audio": self.audio and asdict(self.audio),
-            "output": asdict(self.output) | {"fps": self.output.fps and str(self.output.fps)},
+            "loras": [_values_of(lora) for lora in self.loras],
+            "control": _values_of(self.control),
+            "audio": self.audio and _values_of(self.audio),
+            "output": _values_of(self.output) | {"fps": self.output.fps and str(self.output.fps)},
             "prompts": {
-                str(index): [asdict(prompt) for prompt in prompts]
+                str(index): [_values_of(prompt) for prompt in prompts]
                 for index, prompts in self.prompts.items()
             },
             "block_times": {str(index): list(times) for index, times in self.block_times.items()},
@@ -197,7 +196,7 @@ class RenderPlan:
         }
 
     def _chunk_to_dict(self, chunk: Chunk) -> dict[str, Any]:
-        data = {name: getattr(chunk, name) for name in Chunk.__slots__}
+        data = _values_of(chunk)
         data["denoising_steps"] = list(chunk.denoising_steps)
         data["lora_scales"] = list(chunk.lora_scales)
         data["steering"] = chunk.steering and chunk.steering.to_dict()
@@ -246,3 +245,8 @@ def _chunk_from_dict(data: dict[str, Any]) -> Chunk:
     if steering is not None:
         steering = Steering(**steering | {"references": tuple(steering["references"])})
     return Chunk(**values | tuples | {"steering": steering})
+
+
+def _values_of(data: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass with slots whose values are plain."""
+    return {name: getattr(data, name) for name in data.__slots__}

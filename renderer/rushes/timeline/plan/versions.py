@@ -71,14 +71,15 @@ def oldest_form(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     form: dict[str, Any] = _with_own_parts(fields, _PLACES)
     version = 1
-    for added in ADDED:
-        for part in _parts(form, added.place):
-            if added.name not in part:
-                continue
-            if part[added.name] == added.default:
-                del part[added.name]
-            elif added.is_in_plan:
-                version = max(version, added.version)
+    for place, at_place in _by_place(ADDED).items():
+        for part in _parts(form, place):
+            for added in at_place:
+                if added.name not in part:
+                    continue
+                if part[added.name] == added.default:
+                    del part[added.name]
+                elif added.is_in_plan:
+                    version = max(version, added.version)
     for plan in _parts(form, "plan"):
         plan["schema_version"] = version
     return form
@@ -92,6 +93,13 @@ def _tree_of(places: Iterable[str]) -> dict[str, Any]:
         for name in place.split("."):
             branch = branch.setdefault(name, {})
     return tree
+
+
+def _by_place(fields: Iterable[Added]) -> dict[str, list[Added]]:
+    places: dict[str, list[Added]] = {}
+    for added in fields:
+        places.setdefault(added.place, []).append(added)
+    return places
 
 
 _PLACES = _tree_of(added.place for added in ADDED)
