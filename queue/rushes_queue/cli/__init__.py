@@ -17,7 +17,7 @@ import rushes
 from rushes.errors import RushesError
 from rushes.files.disk import is_full_disk
 from rushes.text import printable
-from rushes_queue.cli.command_table import CommandTable
+from rushes_queue.cli.command_table import CommandTable, show_plain_types
 from rushes_queue.cli.flags import exit_codes
 from rushes_queue.cli.show.console import (
     error_json,
@@ -40,8 +40,12 @@ class Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = cast("MutableMapping[str, Any]", CommandTable())
+        self._is_plain = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not self._is_plain:  # late: Typer adds its own options behind ours
+            show_plain_types(self)
+            self._is_plain = True
         ctx.meta[_WANTS_JSON] = "--json" in args
         return super().parse_args(ctx, args)
 

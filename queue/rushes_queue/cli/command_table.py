@@ -5,12 +5,14 @@ Importing all of them takes a quarter of a second, for which every command would
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
 import typer
 
+_SHORT_CHOICE = 12
 # Panel of the help: command: module.
 _PANELS = {
     "Timelines": {
@@ -98,7 +100,7 @@ def _load(name: str, panel: str, module: str) -> Any:
     command.name = name
     command.rich_help_panel = panel
     for each in (command, *getattr(command, "commands", {}).values()):
-        _show_switches_without_a_value(each)
+        show_plain_types(each)
     return command
 
 
@@ -109,8 +111,12 @@ def _unwrapped(text: str | None) -> str | None:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-def _show_switches_without_a_value(command: Any) -> None:
-    """Leave out the <bool> behind switches in the help, since it looks as if they took a value."""
+def show_plain_types(command: Any) -> None:
+    """Write what an option takes as a user knows it, not as Python does.
+
+    Switches have no <bool> behind them, since it looks as if they took a value, and what may be
+    repeated has no <list[...]>.
+    """
     make_help_option = command.get_help_option
 
     def get_help_option(context: Any) -> Any:
@@ -122,3 +128,13 @@ def _show_switches_without_a_value(command: Any) -> None:
     for parameter in command.params:
         if getattr(parameter, "is_flag", False):
             parameter.metavar = ""
+        parameter.display_type = _plain(parameter.display_type)
+
+
+def _plain(display_type: Callable[[Any], str]) -> Callable[[Any], str]:
+    def display(context: Any) -> str:
+        shown = re.sub(r"list\[(.*)\]", r"\1", display_type(context)).replace("<Path>", "<path>")
+        # Many choices are broken where a space is, else in the middle of a word.
+        return shown.replace("|", " | ") if len(shown) > _SHORT_CHOICE else shown
+
+    return display
