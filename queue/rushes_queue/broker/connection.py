@@ -95,8 +95,9 @@ def broker_errors(client: Redis) -> Iterator[None]:
             "give it more memory"
         ) from error
     except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+        reason = str(error).rstrip(".")
         raise BrokerError(
-            f"{where} cannot be reached: {error}; start it, check the broker's URL, or start a "
+            f"{where} cannot be reached: {reason}; start it, check the broker's URL, or start a "
             "farm on this machine: rushes up"
         ) from error
     except exceptions.ReadOnlyError as error:

@@ -159,11 +159,13 @@ def find_jobs(store: JobList, given: Sequence[str]) -> Chosen:
     return Chosen(tuple(jobs), tuple(faults))
 
 
-def end_with(faults: Sequence[RushesError], num_done: int) -> NoReturn:
+def end_with(
+    faults: Sequence[RushesError], num_done: int, *, is_any_known: bool = False
+) -> NoReturn:
     """Print the errors about single jobs, and end the command with their exit code."""
     for fault in faults:
         say_error(fault)
-    if not num_done and not faults:
+    if not (num_done or faults or is_any_known):
         say("no such jobs")
     raise typer.Exit(code_of(num_done, [fault.exit_code for fault in faults]))
 

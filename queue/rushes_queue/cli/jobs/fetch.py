@@ -51,7 +51,7 @@ def fetch(
     from rushes_queue.client.json_forms import to_json
 
     storage = farm.open_storage()
-    chosen, records = _choose(choice, job, farm, storage)
+    chosen, records, num_unfinished = _choose(choice, job, farm, storage)
     faults: list[RushesError] = list(chosen.faults)
     results = []
     for each in fetch_all(storage, records, output, conflict, faults):
@@ -64,7 +64,7 @@ def fetch(
         print_json(
             {"schema_version": SCHEMA_VERSION, "jobs": results, "errors": faults_json(faults)}
         )
-    end_with(faults, len(results))
+    end_with(faults, len(results), is_any_known=num_unfinished > 0)
 
 
 @takes_flags
@@ -128,8 +128,11 @@ def fetch_all(
 
 def _choose(
     choice: ChoiceFlags, job: list[str] | None, farm: FarmFlags, storage: Storage
-) -> tuple[Chosen, list[JobRecord]]:
-    """Look the jobs up in the broker, or in the storage where there is no broker."""
+) -> tuple[Chosen, list[JobRecord], int]:
+    """Look the jobs up in the broker, or in the storage where there is no broker.
+
+    Also returns how many are left out, since they are not done.
+    """
     from rushes_queue.archive.stored_jobs import StoredJobs
 
     try:
@@ -138,12 +141,13 @@ def _choose(
         say(f"note: {printable(str(error))}; the storage says what is there")
         chosen, records = _look_up(choice, job, StoredJobs(storage))
     if not choice.is_bulk:
-        return chosen, records
+        return chosen, records, 0
     done = [record for record in records if record.state is State.DONE]
     left_out = Counter(record.state for record in records if record.state is not State.DONE)
     if left_out:
-        say("left out: " + ", ".join(f"{count:,} {state}" for state, count in left_out.items()))
-    return chosen, done
+        states = ", ".join(f"{count:,} {state}" for state, count in left_out.items())
+        say(f"not done, left out: {states}")
+    return chosen, done, left_out.total()
 
 
 def _look_up(

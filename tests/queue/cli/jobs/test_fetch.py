@@ -227,6 +227,13 @@ def test_without_a_broker_an_unknown_job_is_unknown(farm: Farm) -> None:
     assert farm.run("fetch", "0000", *NO_BROKER).exit_code == 4
 
 
+def test_where_no_job_of_a_choice_is_done_only_that_is_said(farm: Farm) -> None:
+    farm.submit(0, tags=("night",))
+    result = farm.run("fetch", "--tag", "night", "-o", farm.folder / "results")
+    assert (result.exit_code, result.stderr) == (0, "not done, left out: 1 queued\n")
+    assert farm.run("fetch", "--tag", "day").stderr == "no such jobs\n"
+
+
 def test_of_a_choice_unfinished_jobs_are_left_out(farm: Farm) -> None:
     job = farm.submit(0, tags=("night",))
     published = farm.publish(farm.claim())
@@ -235,6 +242,6 @@ def test_of_a_choice_unfinished_jobs_are_left_out(farm: Farm) -> None:
     folder = farm.folder / "results"
     result = farm.run("fetch", "--tag", "night", "-o", folder)
     assert result.exit_code == 0, result.output
-    assert result.stderr == "left out: 2 queued\n"
+    assert result.stderr == "not done, left out: 2 queued\n"
     assert files(folder) == expected(farm, published)
     assert farm.run("fetch", job, waiting, "-o", folder).exit_code == 10  # named: refused
