@@ -46,6 +46,8 @@ class Leases:
         tags: Sequence[str] = (),
         place: str | None = None,
         request: str | None = None,
+        only: Sequence[str] = (),
+        batch: str = "",
     ) -> JobRecord | None:
         """Take the first due job of these queues, in their order, if there is one.
 
@@ -54,12 +56,15 @@ class Leases:
         does a job that has none of them, without a note. Losses are counted by ``place``, whichever
         worker runs there; by default it is the worker. A job that crashed there is not claimed
         again before another one is done. ``request`` identifies this call: repeated, it returns the
-        same job.
+        same job. With ``only``, other jobs than these are left alone. ``batch`` is something that
+        jobs which a process renders at the same time have in common: losing all of them is one
+        loss of the place.
         Raises: WorkerRestsError when this place has lost too many jobs in a row.
         """
         request = request or uuid.uuid4().hex
         limits = (ttl_ms, max_schema, request, json.dumps(list(tags)))
-        reply = self._scripts.run("claim", worker, host, gpu, *limits, place or worker, *queues)
+        which = (place or worker, json.dumps(list(only)), batch)
+        reply = self._scripts.run("claim", worker, host, gpu, *limits, *which, *queues)
         match reply:
             case ["resting", until_ms]:
                 seconds = max(int(until_ms) - server_time_ms(self._client), 0) / 1000
@@ -81,8 +86,21 @@ class Leases:
         place: str = "",
     ) -> str | None:
         """Return the first job that ``claim`` would give such a worker, if there is one."""
-        found = self._scripts.run("waiting", max_schema, json.dumps(list(tags)), place, *queues)
-        return str(found) if found else None
+        first = self.waiting_jobs(queues, 1, max_schema=max_schema, tags=tags, place=place)
+        return first[0] if first else None
+
+    def waiting_jobs(
+        self,
+        queues: Sequence[str],
+        most: int,
+        *,
+        max_schema: int = JOB_VERSION,
+        tags: Sequence[str] = (),
+        place: str = "",
+    ) -> tuple[str, ...]:
+        """Return the first jobs that ``claim`` would give such a worker, in its order."""
+        who = (max_schema, json.dumps(list(tags)), place, most)
+        return tuple(map(str, self._scripts.run("waiting", *who, *queues)))
 
     def renew(
         self, job: str, fence: int, ttl_ms: int, progress: JobProgress | None = None

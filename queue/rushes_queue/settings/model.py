@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 ENVIRONMENT_PREFIX = "RUSHES_"
 NESTED_BY = "__"
 LOCAL_FARM = "farm"  # folder below state_dir
+MOST_ROWS = 64
 SECRETS = ("broker_url", "notify")  # secret ones are never read from a configuration file
 
 
@@ -167,6 +168,7 @@ class Settings(BaseSettings):
     visibility_seconds: PositiveInt = 3600  # after which the broker delivers a message again
     save_point_seconds: PositiveFloat = 60.0
     save_point_chunks: PositiveInt | None = None  # instead of by time
+    worker_rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] = 1  # jobs that it renders at once
     notify: Annotated[tuple[NotifyUrl, ...], NoDecode, BeforeValidator(_split_words)] = ()
     notify_command: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_command)] = ()
     allow_private_webhooks: bool = False

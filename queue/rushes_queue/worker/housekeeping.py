@@ -99,7 +99,7 @@ class Housekeeping:
         if self._shared.is_draining:
             return "draining"
         is_well = self._rest.is_over and not self._trouble
-        return self._shared.read().status if is_well else "unhealthy"
+        return self._shared.summary().status if is_well else "unhealthy"
 
     def _make_thread(
         self, name: str, seconds: float, tasks: tuple[Callable[[], None], ...]
@@ -125,7 +125,7 @@ class Housekeeping:
 
     def _send_heartbeat(self) -> None:
         links, name = self._links, self._options.name
-        write_health(links.settings.work_dir, name, self.status, self._shared.read())
+        write_health(links.settings.work_dir, name, self.status, self._shared.summary())
         self._rest = links.store.workers.heartbeat(
             self._info(), ttl_ms=_TTL_MS, place=self._options.known_as
         )
@@ -173,7 +173,7 @@ class Housekeeping:
             gpu=gpu.name if gpu else "cpu",
             gpu_class=gpu.gpu_class if gpu else "any",
             status=self.status,
-            preset=self._shared.read().preset,
+            preset=self._shared.summary().preset,
             note=self._note(),
             tags=self._options.tags,
         )

@@ -15,7 +15,7 @@ class WorkerOptions:
     """``tags`` restrict a worker to jobs that have one of them; ``device`` is where it computes.
 
     ``place`` names where it runs, and outlives it: a GPU, a slot of a local farm. Lost jobs are
-    counted by place.
+    counted by place. So many ``rows`` of one batch, each a job, are rendered at the same time.
     """
 
     name: str
@@ -25,6 +25,7 @@ class WorkerOptions:
     device: str = "auto"
     drain_after_seconds: float | None = None
     place: str = ""
+    rows: int = 1
 
     @property
     def known_as(self) -> str:

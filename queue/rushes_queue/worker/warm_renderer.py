@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rushes_queue.jobs.document import JobDocument
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rushes.files.folders import Folders
     from rushes.rendering.fitted import FittedRenderer
+    from rushes.rendering.joint import JointRenders
     from rushes.rendering.loop import Report
     from rushes.rendering.request import RenderRequest
     from rushes.rendering.work import Work
@@ -70,6 +74,25 @@ class WarmRenderer:
         assert self._renderer is not None, "load was not called"
         plan = document.render_plan()
         return self._renderer.render(plan, request, force=True, report=report, work=work)
+
+    @contextmanager
+    def joint(self, document: JobDocument, folder: Path, most: int) -> Iterator[JointRenders]:
+        """Render jobs of one kind at the same time, at most so many; their inputs lie in folders.
+
+        Raises: as ``FittedRenderer.joint``.
+        """
+        assert self._renderer is not None, "load was not called"
+        with self._renderer.joint(document.render_plan(), folder, most) as renders:
+            yield renders
+
+    def computing(self, document: JobDocument) -> AbstractContextManager[None]:
+        """Let threads that are started meanwhile compute as a job asks for."""
+        import torch
+
+        from rushes.rendering.machine_kind import computing_threads
+
+        device = torch.device("cpu" if self._device == "cpu" else "cuda")
+        return computing_threads(document.request.threads, device)
 
 
 def import_networks() -> None:

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rushes.errors import RushesError
 from rushes_queue.broker.replies import Change
@@ -25,7 +25,7 @@ from rushes_queue.jobs.failures import delay_ms
 from rushes_queue.jobs.record import FailureKind, JobRecord
 from rushes_queue.settings.model import Settings
 from rushes_queue.worker.attempt import AttemptRun
-from rushes_queue.worker.child_deaths import cause_of, count_memory_kills
+from rushes_queue.worker.child_deaths import Cause, cause_of, count_memory_kills
 from rushes_queue.worker.housekeeping import Housekeeping
 from rushes_queue.worker.options import WorkerOptions
 from rushes_queue.worker.phases import PhaseTimes
@@ -54,7 +54,7 @@ class Worker:
         """``start_again`` replaces this process by a fresh one, in any thread, if it can."""
         self._start_again = start_again
         self._settings, self._options, self._renderer = settings, options, renderer
-        self._shared = SharedStatus()
+        self._shared = SharedStatus(options.rows)
         self._links = FarmLinks.open(settings)  # the parent's
         self._child_links: FarmLinks | None = None
         self._num_signals = 0
@@ -134,14 +134,23 @@ class Worker:
             return False
         record = self._claim(links)
         if record is not None:
-            AttemptRun(
-                *(links, record, self._renderer, self._shared),
-                device=self._options.device,
-                times=self._times,
-            ).run()
+            self._attempt(links, record, self._renderer)
         return record is not None
 
-    def _claim(self, links: FarmLinks) -> JobRecord | None:
+    def _attempt(
+        self, links: FarmLinks, record: JobRecord, renderer: Renderer, row: int = 0
+    ) -> None:
+        """Carry a job out; ``row`` tells it from others that are carried out meanwhile."""
+        AttemptRun(
+            *(links, record, renderer, self._shared.row(row)),
+            device=self._options.device,
+            times=self._times,
+        ).run()
+
+    def _claim(
+        self, links: FarmLinks, *, only: Sequence[str] = (), batch: str = ""
+    ) -> JobRecord | None:
+        """Claim the best job, of these if there are any; as ``Leases.claim``."""
         return links.store.leases.claim(
             self._options.queues(held=self._renderer.preset),
             self._options.name,
@@ -151,6 +160,8 @@ class Worker:
             max_schema=SCHEMA_VERSION,
             tags=self._options.tags,
             place=self._options.known_as,
+            only=only,
+            batch=batch,
         )
 
     # In the parent
@@ -204,11 +215,11 @@ class Worker:
         os._exit(1)
 
     def _let_go(self) -> None:
-        """Kill the child, and give back the job that it had."""
-        activity = self._shared.read()
-        if activity.pid not in (0, os.getpid()):
-            os.kill(activity.pid, signal.SIGKILL)
-        if activity.job:
+        """Kill the child, and give back the jobs that it had."""
+        pid = self._shared.summary().pid
+        if pid not in (0, os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        for activity in self._shared.held():
             self._give_back(activity.job, activity.fence)
 
     def _give_back(self, job: str, fence: int) -> None:
@@ -226,28 +237,29 @@ class Worker:
         logger.info("worker %s serves %s", self._options.name, ", ".join(self._options.presets))
 
     def _report_lost_child(self, reason: str) -> None:
-        """Called when the child has died: its job need not wait for the sweep."""
-        activity, links = self._shared.read(), self._links
-        if not activity.job:
-            return
-        try:
-            change = self._report_loss(activity, reason)
-        except RushesError as error:  # the sweep will do it
-            logger.warning("job %s: %s", activity.job, error)
-            return
-        links.ring(change.bells)
-        if change.after is not None:
-            after_loss(links, activity.job, change.after)
+        """Called when the child has died: its jobs need not wait for the sweep."""
+        memory_kills = count_memory_kills()
+        cause = cause_of(reason, is_memory_short=memory_kills > self._memory_kills)
+        self._memory_kills = memory_kills
+        held, links = self._shared.held(), self._links
+        if cause == "crash" and len(held) > 1:  # any of them may have caused it; next time alone
+            cause, reason = "outside", f"{reason}; {len(held)} jobs were rendered together"
+        for activity in held:
+            try:
+                change = self._report_loss(activity, reason, cause)
+            except RushesError as error:  # the sweep will do it
+                logger.warning("job %s: %s", activity.job, error)
+                continue
+            links.ring(change.bells)
+            if change.after is not None:
+                after_loss(links, activity.job, change.after)
 
-    def _report_loss(self, activity: Activity, message: str) -> Change:
-        """Report the loss, and whether the job or something else caused it.
+    def _report_loss(self, activity: Activity, message: str, cause: Cause) -> Change:
+        """Report the loss of a job, and whether it or something else caused that.
 
         Raises: BrokerError, FencedError, UnknownJobError.
         """
         store, retries = self._links.store, self._settings.retries
-        memory_kills = count_memory_kills()
-        cause = cause_of(message, is_memory_short=memory_kills > self._memory_kills)
-        self._memory_kills = memory_kills
         if cause == "memory":
             return store.ends.fail(
                 *(activity.job, activity.fence, FailureKind.RESOURCE),

@@ -57,6 +57,28 @@ def test_a_worker_with_tags_takes_only_jobs_that_have_one_of_them(store: JobReco
     assert store.leases.waiting_for_worker(QUEUES, tags=("night",)) is None
 
 
+def test_a_claim_may_be_for_some_jobs_only(store: JobRecords) -> None:
+    jobs = [submit(store, take) for take in range(3)]
+    assert store.leases.waiting_jobs(QUEUES, 2) == tuple(jobs[:2])
+    record = store.leases.claim(QUEUES, "w", ttl_ms=30_000, only=jobs[1:2])
+    assert record is not None
+    assert record.id == jobs[1]
+    assert store.leases.claim(QUEUES, "w", ttl_ms=30_000, only=jobs[1:2]) is None
+    assert store.leases.waiting_jobs(QUEUES, 9) == (jobs[0], jobs[2])
+
+
+@pytest.mark.parametrize("batch", ["", "a batch"], ids=["apart", "together"])
+def test_jobs_of_one_process_are_one_loss_of_their_place(timed: JobRecords, batch: str) -> None:
+    for take in range(4):
+        submit(timed, take)
+        timed.leases.claim(QUEUES, "w", ttl_ms=30_000, place="gpu0", batch=batch)
+    move_clock(timed, 31)
+    assert len(timed.leases.reap().lost) == 4
+    rests = timed.client.exists("rushes:rests:gpu0")
+    assert bool(rests) is not bool(batch)
+    assert bool(timed.leases.waiting_jobs(QUEUES, 4, place="gpu0")) is bool(batch)
+
+
 def test_a_renewal_reports_progress_and_brings_the_wish_of_the_user(store: JobRecords) -> None:
     job = submit(store, 0)
     fence = claim(store, "w").fence

@@ -41,3 +41,16 @@ def test_half_of_a_text_leaves_the_last_whole_one() -> None:
 def test_a_text_that_is_too_long_is_refused() -> None:
     with pytest.raises(ValueError, match="do not fit"):
         SharedStatus().write(Activity(preset="x" * 5000))
+
+
+def test_each_job_of_a_child_has_a_row_of_its_own() -> None:
+    shared = SharedStatus(3)
+    assert (shared.held(), shared.summary()) == ((), Activity())
+    loading, busy = Activity("loading", job="b" * 16), Activity("busy", "tiny", "c" * 16, 5, 2)
+    shared.row(1).write(loading)
+    shared.row(2).write(busy)
+    shared.row(2).drain()
+    assert shared.read() == Activity()
+    assert shared.held() == (loading, busy)
+    assert shared.summary() == busy
+    assert shared.is_draining

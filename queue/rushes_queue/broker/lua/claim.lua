@@ -1,12 +1,14 @@
 #!lua flags=allow-oom
 -- worker, host, gpu, ttl in ms, highest schema version, request, JSON list of tags of which a job
--- must have one unless there are none, place of the worker, then queues in order of service.
+-- must have one unless there are none, place of the worker, JSON list of the only jobs to take unless
+-- it is empty, what the jobs that share a process have in common, then queues in order of service.
 -- claimed, id, record | resting, until when in ms | empty
 -- The same request gets the same job again: the first answer may have got lost on the way.
 -- A job that crashed at this place is left to others, or until this one has got another one done.
 local worker, host, gpu = ARGV[1], ARGV[2], ARGV[3]
 local ttl, max_schema, request = tonumber(ARGV[4]), tonumber(ARGV[5]), key('request', ARGV[6])
 local wanted_tags, place = to_list(ARGV[7]), ARGV[8]
+local only, batch = to_set(to_list(ARGV[9])), ARGV[10]
 
 local function found(id)
   return { 'claimed', id, cjson.encode(redis.call('HGETALL', key('job', id))) }
@@ -25,7 +27,7 @@ local function take(id)
   redis.call('ZADD', RUNNING, now + ttl, id)
   redis.call('RPUSH', key('attempts', id), cjson.encode({
     number = number, fence = job.fence, worker = worker, place = place, host = host, gpu = gpu,
-    started_ms = now, first_chunk = tonumber(job.chunk) or 0,
+    started_ms = now, first_chunk = tonumber(job.chunk) or 0, batch = batch,
   }))
   redis.call('LTRIM', key('attempts', id), -MOST_ATTEMPTS, -1)
   enter(id, job, 'claim', MOVES.claim.queued)
@@ -50,14 +52,15 @@ for i = 1, #bells, 2 do
   redis.call('HDEL', key('job', bells[i]), 'rung_ms') -- nobody rings for these now; reap will
 end
 local avoided
-for i = 9, #ARGV do
+for i = 11, #ARGV do
   local first = 0
   repeat
     local page = redis.call('ZRANGE', key('queued', ARGV[i]), first, first + 49)
     for _, id in ipairs(page) do
       set_aside_broken(id)
       local schema = tonumber(redis.call('HGET', key('job', id), 'schema'))
-      if schema and (is_refused_by(id, place) or not has_wanted_tag(id, wanted_tags)) then
+      if schema and (is_refused_by(id, place) or not has_wanted_tag(id, wanted_tags)
+        or next(only) and not only[id]) then
         -- another worker's
       elseif schema and schema <= max_schema then
         if not has_crashed_at(id, place) then

@@ -32,8 +32,23 @@ local function resting_until(place)
   return until_ms and until_ms > now and until_ms or nil
 end
 
+-- Whether a place has lost the process of this attempt already, which other jobs had a part in.
+local function is_counted(place, id)
+  local last = redis.call('LINDEX', key('attempts', id), -1)
+  local batch = last and cjson.decode(last).batch
+  if not batch or batch == '' then
+    return false
+  end
+  local before = redis.call('GET', key('lost_batch', place))
+  redis.call('SET', key('lost_batch', place), batch, 'PX', MEMORY_MS)
+  return before == batch
+end
+
 -- Count a loss of a place; after too many in a row it rests, longer each time.
 local function count_loss(place, id, max_in_a_row)
+  if is_counted(place, id) then
+    return
+  end
   local losses = key('lost_in_a_row', place)
   local too_many = redis.call('RPUSH', losses, id) - max_in_a_row
   redis.call('LTRIM', losses, -MOST_LOSSES_KEPT, -1)

@@ -66,6 +66,14 @@ local function to_list(text)
   return text and cjson.decode(text) or {}
 end
 
+local function to_set(list)
+  local set = {}
+  for _, each in ipairs(list) do
+    set[each] = true
+  end
+  return set
+end
+
 -- Whether a job has one of these tags; true when none are wanted.
 local function has_wanted_tag(id, wanted_tags)
   for _, tag in ipairs(to_list(redis.call('HGET', key('job', id), 'tags'))) do

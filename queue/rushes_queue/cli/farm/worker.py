@@ -49,12 +49,24 @@ def worker(
         str | None, typer.Option(help="Its place on this machine, if it has no GPU of its own.")
     ] = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Render one waiting job, if there is one, and end.")
+        bool,
+        typer.Option(
+            "--once", help="Render one waiting job, or batch of jobs, if there is one, and end."
+        ),
     ] = False,
     drain_after: Annotated[
         str | None,
         typer.Option(
             help="End after this time: 90s, 30m, 8h; a running job is saved and released."
+        ),
+    ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=64,
+            help="Render so many waiting jobs of one kind at the same time, as rows of one batch; "
+            "default: the setting worker_rows, else 1.",
         ),
     ] = None,
     health: Annotated[
@@ -90,16 +102,19 @@ def worker(
         device=_device(gpu, card),
         drain_after_seconds=parse_duration(drain_after).total_seconds() if drain_after else None,
         place=worker_place(card, slot),
+        rows=rows or settings.worker_rows,
     )
     raise typer.Exit(_serve(settings, folders, options, once=once))
 
 
 def _serve(settings: Settings, folders: Folders, options: WorkerOptions, *, once: bool) -> int:
+    from rushes_queue.worker.rows.rows_worker import RowsWorker
     from rushes_queue.worker.warm_renderer import WarmRenderer, import_networks
     from rushes_queue.worker.worker import Worker
 
     renderer = WarmRenderer(folders, options.device)
-    worker = Worker(settings, options, renderer, _start_again)
+    kind_of_worker = RowsWorker if options.rows > 1 else Worker
+    worker = kind_of_worker(settings, options, renderer, _start_again)
     if once:
         if not worker.run_once():
             say("no job waits")
