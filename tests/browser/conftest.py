@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import rushes_queue
-from farm.running import RUSHES, RunningFarm, WorkerProcess, running_farm
+from farm.running import RunningFarm, WorkerProcess, running_farm
 from web.browser import open_browser, watch_faults
 from web.serving import Serving, serving
 
@@ -28,9 +28,7 @@ class Studio:
 
     def start_worker(self) -> None:
         """Start another worker of the same kind."""
-        name = f"w{len(self.farm.workers)}"
-        command = [*RUSHES, "worker", "--gpu", "cpu", "--models", "pocket", "--name", name]
-        self.worker = self.farm._start(name, command)
+        self.worker = self.farm.start_worker("--models", "pocket")
 
 
 @pytest.fixture(scope="module")

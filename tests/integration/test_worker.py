@@ -342,7 +342,7 @@ def test_a_worker_that_cannot_even_end_is_replaced_by_a_fresh_process(
 ) -> None:
     """Its main thread hangs, as in a connection that never answers."""
     arguments = ("worker", "--gpu", "cpu", "--models", "tiny", "--name", "w0")
-    worker = running._start("w0", [sys.executable, "-c", DEAF_TO_STOP, *arguments])
+    worker = running.start_cold(sys.executable, "-c", DEAF_TO_STOP, *arguments)
     running.wait(running.submit(write_shot(running.folder / "shot.json", chunks=2)))
     app = make_app(load_settings({}, running.environment, running.folder))
     for queue in running.store.workers.live()[0].info.queues:
@@ -375,7 +375,7 @@ def test_a_job_that_hangs_is_given_up(running: RunningFarm, hangs_in: str, phase
     short = {f"RUSHES_DEADLINES__{phase.replace(' ', '_').upper()}_SECONDS": "1"}
     (job,) = running.submit(write_shot(running.folder / f"{hangs_in}.json", chunks=2))
     for _ in range(2):
-        running.start_poisoned_worker(environment=short)
+        running.start_poisoned_worker(variables=short)
     record = running.wait([job])[job]
     assert (record.state, record.attempts) == (State.QUARANTINED, 3)
     assert record.error is not None

@@ -29,9 +29,10 @@ from rushes_queue.jobs.states import FINISHED, State
 from rushes_queue.storage.open import open_storage
 from rushes_queue.storage.storage import Storage
 from rushes_queue.worker.health import read_health
+from warm_processes import COMMAND, WarmProcess, start_warm
 
-RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
-_ONLY_TINY = ("--gpu", "cpu", "--models", "tiny")
+RUSHES = [sys.executable, "-c", COMMAND]
+_SUPPORT = ROOT / "tests/support/farm"
 PATIENCE_SECONDS = lasting(240.0, 800.0)  # the machine may be busy
 
 _rendered: dict[str, tuple[str, bytes]] = {}  # by the text of the timeline
@@ -41,7 +42,7 @@ _rendered: dict[str, tuple[str, bytes]] = {}  # by the text of the timeline
 class WorkerProcess:
     """One worker: its parent process, in a session of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | WarmProcess
     name: str
     log: Path
 
@@ -225,43 +226,65 @@ class RunningFarm(ReachableFarm):
         assert worker.wait() == 0, worker.log.read_text()
 
     def start_worker(self, *arguments: object, **more: str) -> WorkerProcess:
-        """Start a worker; it needs some seconds until it listens."""
-        name = f"w{len(self.workers)}"
-        command = [*RUSHES, "worker", *_ONLY_TINY, "--name", name, *map(str, arguments)]
-        return self._start(name, command, more)
+        """Start a worker; it needs a second or two until it listens."""
+        served = () if "--models" in arguments else ("--models", "tiny")
+        options = ("--gpu", "cpu", *served, "--name", self.next_name)
+        return self._start_warm(["worker", *options, *arguments], more)
 
     def start_poisoned_worker(
         self,
         of: Literal["poison", "every job"] = "poison",
-        environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> WorkerProcess:
         """Start a worker that dies of every job called "poison", or of every one."""
-        name = f"w{len(self.workers)}"
         sick = ["sick"] if of == "every job" else []
-        script = str(ROOT / "tests/support/farm/poison_worker.py")
-        return self._start(name, [sys.executable, script, name, *sick], environment)
+        script = _SUPPORT / "poison_worker.py"
+        return self._start_warm([self.next_name, *sick], variables or {}, script)
 
     def start_crashing_worker(self, *, is_sick: bool = False) -> WorkerProcess:
         """Start a worker that renders, and dies where a job's name says so; see its script."""
-        name = f"w{len(self.workers)}"
-        script = str(ROOT / "tests/support/farm/crash_worker.py")
         sick = ["--sick"] if is_sick else []
-        return self._start(name, [sys.executable, script, name, str(self.folder), *sick])
+        script = _SUPPORT / "crash_worker.py"
+        return self._start_warm([self.next_name, self.folder, *sick], {}, script)
 
-    def _start(
-        self, name: str, command: Sequence[str], more: Mapping[str, str] | None = None
+    @property
+    def next_name(self) -> str:
+        """The name of the worker that is started next."""
+        return f"w{len(self.workers)}"
+
+    def _start_warm(
+        self, arguments: Sequence[object], variables: Mapping[str, str], script: Path | None = None
     ) -> WorkerProcess:
-        log = self.folder / f"{name}.log"
+        """Start a worker that need not import its libraries."""
+        log = self.folder / f"{self.next_name}.log"
+        with log.open("ab") as file:
+            process = start_warm(
+                arguments,
+                script=script,
+                environment=self.environment | dict(variables),
+                cwd=self.folder,
+                stdout=file,
+                stderr=file,
+                is_session=True,
+            )
+        return self._add(process, log)
+
+    def start_cold(self, *command: str) -> WorkerProcess:
+        """Start a worker as a new process, with a command of its own."""
+        log = self.folder / f"{self.next_name}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(
                 command,
-                env=self.environment | dict(more or {}),
+                env=self.environment,
                 cwd=self.folder,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
             )
-        worker = WorkerProcess(process, name, log)
+        return self._add(process, log)
+
+    def _add(self, process: subprocess.Popen[bytes] | WarmProcess, log: Path) -> WorkerProcess:
+        worker = WorkerProcess(process, self.next_name, log)
         self.workers.append(worker)
         return worker
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from checkout import ROOT
+from farm.running import wait_until
 from renders.shots import timeline, write_timeline
 from rushes_queue.cli import app
+from warm_processes import WarmProcess, start_warm
 
 RUSHES = [sys.executable, "-c", "from rushes_queue.cli import main; main()"]
 
@@ -32,19 +34,58 @@ class Rushes:
     environment: dict[str, str]
 
     def start(self, *arguments: object, **how: Any) -> subprocess.Popen[str]:
+        """Start it as a new process, which imports everything anew."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(
             [*RUSHES, *map(str, arguments)], env=self.environment, **(pipes | how)
         )
 
-    def run(self, *arguments: object, **how: Any) -> Finished:
+    def run_anew(self, *arguments: object, **how: Any) -> Finished:
+        """Run it as a new process."""
         process = self.start(*arguments, **how)
         stdout, stderr = process.communicate(timeout=120)
         return Finished(process.args, process.returncode, stdout, stderr)
 
+    def run(self, *arguments: object, cwd: Path) -> Finished:
+        """Run it; what is about a new process must not use this."""
+        with self.running(*arguments, cwd=cwd) as command:
+            return command.finish(120)
+
+    @contextmanager
+    def running(self, *arguments: object, cwd: Path) -> Iterator[RunningCommand]:
+        """Start it, and kill it if it has not ended by the end of the block."""
+        with TemporaryFile("w+") as stdout, TemporaryFile("w+") as stderr:
+            process = start_warm(
+                arguments, environment=self.environment, cwd=cwd, stdout=stdout, stderr=stderr
+            )
+            try:
+                yield RunningCommand(process, stdout, stderr)
+            finally:
+                process.kill()
+                process.wait()
+
     def with_variables(self, **variables: str) -> Rushes:
         """Return the same command with more variables."""
         return Rushes(self.environment | variables)
+
+
+@dataclass(frozen=True)
+class RunningCommand:
+    """A command that runs, and the files with what it says."""
+
+    process: WarmProcess
+    stdout: IO[str]
+    stderr: IO[str]
+
+    def finish(self, seconds: float) -> Finished:
+        """Wait for its end."""
+        code = self.process.wait(seconds)
+        return Finished(self.process.args, code, _all_of(self.stdout), _all_of(self.stderr))
+
+
+def _all_of(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def command_in(home: Path) -> Rushes:
@@ -53,31 +94,23 @@ def command_in(home: Path) -> Rushes:
     sources = os.pathsep.join(str(ROOT / name) for name in ("renderer", "queue"))
     command = Rushes(os.environ | folders | {"PYTHONPATH": sources, "OMP_NUM_THREADS": "1"})
     shot = write_timeline(home / "shot.json", timeline())
-    result = command.run("render", shot, "--output", home / "first.mp4")
+    result = command.run("render", shot, "--output", home / "first.mp4", cwd=home)
     assert result.returncode == 0, result.stderr
     return command
 
 
-def default_signals() -> None:
-    """In the child: take Ctrl-C even where the tests themselves run in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
-def rendering(rushes: Rushes, folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+def rendering(rushes: Rushes, folder: Path, *arguments: object) -> Iterator[RunningCommand]:
     """A long render of ``shot.json``, some chunks of which are done."""
-    process = rushes.start(
-        "render", "shot.json", *arguments, cwd=folder, preexec_fn=default_signals
-    )
-    assert process.stderr is not None
-    try:
-        for line in process.stderr:
-            if line.startswith("chunk"):
-                break
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with rushes.running("render", "shot.json", *arguments, cwd=folder) as command:
+
+        def is_at_work() -> bool:
+            said = Path(f"/proc/self/fd/{command.stderr.fileno()}").read_text()
+            assert command.process.poll() is None, said
+            return "\nchunk" in f"\n{said}"
+
+        wait_until(is_at_work, "the first chunks")
+        yield command
 
 
 class Desk:

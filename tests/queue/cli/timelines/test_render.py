@@ -31,16 +31,8 @@ from renders.shots import (
     write_sound,
     write_timeline,
 )
-from renders.warm_rushes import WarmRushes
 
 LONG_SECONDS = 60  # of a result; far longer to render than a signal takes to arrive
-
-
-@pytest.fixture(scope="module")
-def warm(rushes: Rushes) -> Iterator[WarmRushes]:
-    """The same command, for what is not about a new process."""
-    with WarmRushes(rushes.environment) as command:
-        yield command
 
 
 def files(folder: Path) -> list[str]:
@@ -157,7 +149,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def refusals(warm: WarmRushes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Refused]:
+def refusals(rushes: Rushes, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Refused]:
     """Run all commands that must fail."""
 
     def run(refusal: Refusal) -> Refused:
@@ -167,7 +159,7 @@ def refusals(warm: WarmRushes, tmp_path_factory: pytest.TempPathFactory) -> dict
         before = contents(folder)
         arguments = refusal.arguments.split()
         output = [] if "-o" in arguments else ["-o", "out.mp4"]
-        result = warm.run("render", *arguments, *output, cwd=folder)
+        result = rushes.run("render", *arguments, *output, cwd=folder)
         return Refused(result, before, contents(folder))
 
     return {name: run(refusal) for name, refusal in REFUSALS.items()}
@@ -248,11 +240,11 @@ def test_it_is_said_that_a_stand_in_renders(made: tuple[Path, Finished]) -> None
 
 
 def test_force_replaces_and_gives_the_same_again(
-    warm: WarmRushes, made: tuple[Path, Finished]
+    rushes: Rushes, made: tuple[Path, Finished]
 ) -> None:
     folder, first = made
     before = (folder / "out.mp4").read_bytes()
-    result = warm.run("render", "shot.json", "-o", "out.mp4", "--force", cwd=folder)
+    result = rushes.run("render", "shot.json", "-o", "out.mp4", "--force", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["video", "out.mp4"],
@@ -264,10 +256,10 @@ def test_force_replaces_and_gives_the_same_again(
     assert (folder / "out.mp4").read_bytes() == before
 
 
-def test_files_that_are_named_are_there(warm: WarmRushes, tmp_path: Path) -> None:
+def test_files_that_are_named_are_there(rushes: Rushes, tmp_path: Path) -> None:
     """A PNG result is a folder, which is what must be named."""
     write_timeline(tmp_path / "shot.json", timeline())
-    result = warm.run("render", "shot.json", "-o", "frames.png", "--json", cwd=tmp_path)
+    result = rushes.run("render", "shot.json", "-o", "frames.png", "--json", cwd=tmp_path)
     answer = json.loads(result.stdout)
     for name in ("output", "manifest", "contact_sheet"):
         assert (tmp_path / answer[name]).exists(), answer[name]
@@ -279,10 +271,10 @@ def test_files_that_are_named_are_there(warm: WarmRushes, tmp_path: Path) -> Non
     ids=str,
 )
 def test_each_take_has_its_seed_and_its_files(
-    asked: str, seeds: list[int], warm: WarmRushes, tmp_path: Path
+    asked: str, seeds: list[int], rushes: Rushes, tmp_path: Path
 ) -> None:
     write_timeline(tmp_path / "shot.json", timeline(block("a boat", 0, 1), block("a cat", 8, 9)))
-    result = warm.run(
+    result = rushes.run(
         *("render", "shot.json", "-o", "out.mkv", "--duration", 1, "--json", *asked.split()),
         cwd=tmp_path,
     )
@@ -297,10 +289,10 @@ def test_each_take_has_its_seed_and_its_files(
     assert (manifest["seed"], manifest["request"]["plan"]["seed"]) == (seeds[1], seeds[1])
 
 
-def test_a_result_is_named_after_its_timeline(warm: WarmRushes, tmp_path: Path) -> None:
+def test_a_result_is_named_after_its_timeline(rushes: Rushes, tmp_path: Path) -> None:
     write_timeline(tmp_path / "shot.json", timeline(mode="video"))
     write_clip(tmp_path / "clip.mp4")
-    result = warm.run("render", "shot.json", "--input", "clip.mp4", cwd=tmp_path)
+    result = rushes.run("render", "shot.json", "--input", "clip.mp4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "shot.mp4" in files(tmp_path)
 
@@ -310,7 +302,7 @@ def test_prompts_of_every_script_can_be_rendered_in_every_locale(
 ) -> None:
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     write_timeline(tmp_path / "shot.json", timeline(block("Füße, 船", 0, 0.3)))
-    result = Rushes(rushes.environment | plain).run("render", "shot.json", cwd=tmp_path)
+    result = rushes.with_variables(**plain).run_anew("render", "shot.json", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "船" in (tmp_path / "shot.mp4.json").read_text(encoding="utf-8")
 
@@ -354,29 +346,29 @@ def read_terminal(terminal: int) -> str:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_render_cleanly(name: str, rushes: Rushes, tmp_path: Path) -> None:
     write_timeline(tmp_path / "shot.json", timeline(block("a boat", 0, LONG_SECONDS)))
-    with rendering(rushes, tmp_path) as process:
-        process.send_signal(getattr(signal, name))
-        stdout, stderr = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert stdout == ""
-    last = stderr.splitlines()[-1]
+    with rendering(rushes, tmp_path) as command:
+        command.process.send_signal(getattr(signal, name))
+        ended = command.finish(60)
+    assert ended.returncode == 130
+    assert ended.stdout == ""
+    last = ended.stderr.splitlines()[-1]
     assert last.startswith("interrupted at chunk ")
     assert f"/{LONG_SECONDS * 16};" in last
-    assert "Traceback" not in stderr
+    assert "Traceback" not in ended.stderr
     assert files(tmp_path) == ["shot.json"]
 
 
 def test_an_input_that_is_deleted_halfway_ends_the_render(rushes: Rushes, tmp_path: Path) -> None:
     write_timeline(tmp_path / "shot.json", timeline(block("a boat", 0, LONG_SECONDS), mode="video"))
     write_clip(tmp_path / "clip.mp4", moving(LONG_SECONDS * 16))
-    with rendering(rushes, tmp_path, "--input", "clip.mp4") as process:
+    with rendering(rushes, tmp_path, "--input", "clip.mp4") as command:
         (tmp_path / "clip.mp4").unlink()
-        stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert stdout == ""
-    assert stderr.splitlines()[-1].startswith("error: clip.mp4: was deleted or changed")
-    assert stderr.count("error:") == 1
-    assert "Traceback" not in stderr
+        ended = command.finish(120)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.splitlines()[-1].startswith("error: clip.mp4: was deleted or changed")
+    assert ended.stderr.count("error:") == 1
+    assert "Traceback" not in ended.stderr
     assert files(tmp_path) == ["shot.json"]
 
 
@@ -394,9 +386,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_ends_the_render(warm: WarmRushes, small_disk: Path) -> None:
+def test_a_full_disk_ends_the_render(rushes: Rushes, small_disk: Path) -> None:
     shot = write_timeline(small_disk.parent / "shot.json", timeline(block("a boat", 0, 4)))
-    result = warm.run("render", shot, "-o", "out.mp4", "--preset", "tiny", cwd=small_disk)
+    result = rushes.run("render", shot, "-o", "out.mp4", "--preset", "tiny", cwd=small_disk)
     assert result.returncode == 1, result.stderr
     (line,) = error_lines(result)
     assert line.startswith("error: out.mp4")  # or its sheet or manifest, as it comes
@@ -407,7 +399,7 @@ def test_a_full_disk_ends_the_render(warm: WarmRushes, small_disk: Path) -> None
 
 def test_an_answer_that_does_not_fit_on_the_disk_is_told(rushes: Rushes) -> None:
     with Path("/dev/full").open("w") as full:
-        result = rushes.run("check", ROOT / "timelines" / "evolution.json", stdout=full)
+        result = rushes.run_anew("check", ROOT / "timelines" / "evolution.json", stdout=full)
     assert result.returncode == 1
     assert "the disk is full" in result.stderr
     assert "Traceback" not in result.stderr

@@ -36,13 +36,15 @@ def test_a_render_goes_on_where_it_ended(
     name: str, saving: Rushes, whole: dict[str, Any], tmp_path: Path
 ) -> None:
     write_timeline(tmp_path / "shot.json", SHOT)
-    with rendering(saving, tmp_path) as process:
-        process.send_signal(getattr(signal, name))
-        stdout, stderr = process.communicate(timeout=60)
-    assert stdout == ""
+    with rendering(saving, tmp_path) as command:
+        command.process.send_signal(getattr(signal, name))
+        ended = command.finish(60)
+    assert ended.stdout == ""
     if name != "SIGKILL":
-        assert process.returncode == 130
-        assert stderr.splitlines()[-1].endswith("is saved: the same command with --resume goes on")
+        assert ended.returncode == 130
+        assert ended.stderr.splitlines()[-1].endswith(
+            "is saved: the same command with --resume goes on"
+        )
         assert [path.name for path in tmp_path.iterdir()] == ["shot.json"]
     result = saving.run("render", "shot.json", "--resume", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
