@@ -50,6 +50,6 @@ if __name__ == "__main__":
     options = WorkerOptions(name=sys.argv[1], presets=("tiny",), device="cpu")
     worker = Worker(load_settings(), options, PoisonedRenderer(len(sys.argv) > 2))
     code = worker.run()
-    if code and not worker.is_draining:  # it hears no doorbell, and starts again as the command does
+    if code and not worker.is_draining:  # it hears no doorbell: again, as the command does
         os.execv(sys.executable, sys.orig_argv)
     sys.exit(code)
