@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx2
 
 import rushes_queue
-from farm.running import RUSHES, WorkerProcess, running_farm
+from farm.running import WorkerProcess, running_farm
 from renders.shots import block, timeline
 from web.serving import Serving, serving
 
@@ -84,8 +84,7 @@ def main(num_pairs: int) -> None:
     with running_farm() as farm, tempfile.TemporaryDirectory() as folder:
         os.environ.update({k: v for k, v in farm.environment.items() if k.startswith("RUSHES_")})
         with serving(rushes_queue.Farm(), Path(folder)) as web:
-            command = [*RUSHES, "worker", "--gpu", "cpu", "--models", "pocket", "--name", "bench"]
-            worker = farm._start("bench", command)
+            worker = farm.start_worker("--models", "pocket")
 
             def render(seed: int, num_pages: int) -> tuple[float, int]:
                 body = {"timeline": SHOT, "preset": "pocket", "seeds": [seed]}

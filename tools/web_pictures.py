@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page
 
 import rushes_queue
 from checkout import ROOT
-from farm.running import RUSHES, RunningFarm, running_farm
+from farm.running import RunningFarm, running_farm
 from rushes_queue.jobs.states import State
 from web.browser import open_browser, wait_for_js
 from web.serving import Serving, serving
@@ -47,8 +47,7 @@ def submit(web: Serving, name: str, **more: Any) -> str:
 def fill_farm(farm: RunningFarm, web: Serving) -> dict[str, str]:
     """Give the farm jobs in every state; return those whose pages are shown."""
     enlarge = {"options": {"enlarge": 4}}
-    command = [*RUSHES, "worker", "--gpu", "cpu", "--models", "pocket", "--name", "studio-1"]
-    farm._start("studio-1", command)
+    farm.start_worker("--models", "pocket", "--name", "studio-1")
     done = submit(web, "evolution", tags=["meadow", "final"], **enlarge)
     takes = [submit(web, "short-video", seeds=[seed], tags=["cat"], **enlarge) for seed in (7, 8)]
     farm.wait([done, *takes], timeout=PATIENCE_SECONDS)
