@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from playwright.sync_api import Locator, Page, expect
+from safetensors.torch import save_file
 
 from checkout import ROOT
 from web.browser import drop_files, severe_findings, wait_for_js
@@ -111,7 +113,7 @@ def test_points_of_the_noise_scale_are_added_moved_and_removed(
     assert lane is not None
     for share in (0.02, 0.6):
         editor.mouse.dblclick(lane["x"] + lane["width"] * share, lane["y"] + 8)
-    points = editor.locator("timeline-strip .noise-point")
+    points = editor.locator("timeline-strip .curve-point")
     expect(points).to_have_count(2)
     editor.get_by_label("Noise scale of point 1").fill("0.9")
     editor.get_by_label("Easing to point 2").select_option("step")
@@ -134,6 +136,89 @@ def test_points_of_the_noise_scale_are_added_moved_and_removed(
     expect(points).to_have_count(0)
     editor.get_by_role("button", name="Add point at playhead").click()
     expect(points).to_have_count(1)
+
+
+CHUNKS = "document.querySelector('timeline-strip').plan.chunks"
+
+
+def open_steered(editor: Page, folder: Path) -> None:
+    """Open a timeline with a LoRA and a control clip, planned for the model that takes both."""
+    layer = "diffusion_model.blocks.0.self_attn.q.lora_"
+    state = {f"{layer}A.weight": torch.zeros(2, 64), f"{layer}B.weight": torch.zeros(64, 2)}
+    save_file(state, folder / "Film.safetensors")
+    document = json.loads((ROOT / "timelines" / "short-text.json").read_text())
+    document["settings"]["loras"] = [{"path": "Film.safetensors", "scale": 1}]
+    document["ext"] = {"schema": 1, "control": {"input": "meadow.mp4"}}
+    (folder / "steered.json").write_text(json.dumps(document))
+    drop_files(editor, folder / "Film.safetensors", folder / "steered.json")
+    expect(editor.locator("#files")).to_contain_text("Film.safetensors")
+    editor.get_by_label("Model preset").select_option("tiny")
+    wait_for_js(editor, f"{CHUNKS}[0].steering && {CHUNKS}[0].lora_scales.length === 0")
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "planned"),
+    [
+        ("lora_scale.Film", "LoRA Film", "chunk.lora_scales[0]"),
+        ("vace_scale", "VACE scale", "chunk.steering.scale"),
+    ],
+)
+def test_strengths_of_loras_and_of_steering_have_points_too(
+    editor: Page, tmp_path: Path, key: str, title: str, planned: str
+) -> None:
+    open_steered(editor, tmp_path)
+    editor.get_by_label("Value", exact=True).select_option(title)
+    editor.get_by_role("slider", name="Time in the timeline").focus()
+    editor.keyboard.press("Home")
+    add = editor.get_by_role("button", name="Add point at playhead")
+    add.click()
+    expect(editor.get_by_label(f"{title} of point 1")).to_have_value("1")
+    editor.get_by_label(f"{title} of point 1").fill("0.25")
+    editor.keyboard.press("Tab")
+    values = f"{CHUNKS}.map((chunk) => {planned})"
+    wait_for_js(editor, f"{values}.every((value) => value === 0.25)")
+    dots = editor.locator(f"timeline-strip .curve-point[data-key='{key}']")
+    editor.get_by_role("slider", name="Time in the timeline").scroll_into_view_if_needed()
+    x, y = middle_of(dots.first)
+    editor.mouse.dblclick(x + 300, y)
+    expect(dots).to_have_count(2)
+    x, y = middle_of(dots.last)
+    editor.mouse.move(x, y)
+    editor.mouse.down()
+    editor.mouse.move(x, y - 60, steps=3)
+    editor.mouse.up()
+    wait_for_js(editor, f"{values}[0] === 0.25 && {values}.at(-1) >= 1")
+    (first, second) = save(editor, tmp_path)["ext"]["schedules"][key]
+    assert (first["t"], first["v"]) == (0, 0.25)
+    assert second["t"] > 0
+    assert second["v"] >= 1
+    editor.locator("body").press("Delete")
+    expect(dots).to_have_count(1)
+    editor.locator("body").press("Control+z")
+    expect(dots).to_have_count(2)
+
+
+def test_a_double_click_on_a_lane_selects_no_words(editor: Page) -> None:
+    box = editor.locator("timeline-strip svg.lanes").bounding_box()
+    assert box is not None
+    for y in (30, 60, 110):
+        editor.mouse.dblclick(box["x"] + 60, box["y"] + y)
+        assert editor.evaluate("getSelection().toString()") == ""
+
+
+def test_a_block_has_its_easing_and_its_seed(editor: Page, tmp_path: Path) -> None:
+    editor.get_by_role("slider", name="Time in the timeline").focus()
+    editor.keyboard.press("PageDown")
+    expect(editor.locator("#block-title")).to_have_text("Block 2 of 2")
+    editor.get_by_label("Transition (chunks)").fill("3")
+    editor.get_by_label("Transition easing").select_option("in")
+    editor.get_by_label("Seed of the block").fill("77")
+    wait_for_js(editor, f"{CHUNKS}.at(-1).seed >= 77 && {CHUNKS}[0].seed === 42")
+    block = save(editor, tmp_path)["prompts"][1]
+    assert block["ext"] == {"transition": {"ease": "in"}, "params": {"seed": 77}}
+    for _ in range(3):
+        editor.locator("body").press("Control+z")
+    assert "ext" not in save(editor, tmp_path)["prompts"][1]
 
 
 def test_faults_are_told_and_nothing_faulty_is_submitted(editor: Page) -> None:

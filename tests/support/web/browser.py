@@ -16,7 +16,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, sync_playw
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # Rules of axe whose breaking keeps somebody from using a page.
 SEVERE = ("serious", "critical")
-_MIME = {".json": "application/json", ".mp4": "video/mp4"}
+_MIME = {
+    ".json": "application/json",
+    ".mp4": "video/mp4",
+    ".safetensors": "application/octet-stream",
+}
 
 
 def find_browser() -> str:

@@ -17,6 +17,8 @@ from rushes.errors import ConfigError
 from rushes.files.machine_folders import machine_folders
 from rushes.text import file_name_fault
 from rushes.timeline.document import Timeline
+from rushes.timeline.loras import BESIDE
+from rushes.timeline.loras import SUFFIXES as LORA_SUFFIXES
 from rushes.timeline.problems import Problem
 from rushes.timeline.read.load import ASSETS
 from rushes_queue.jobs.document import JobDocument
@@ -104,7 +106,8 @@ def opened_source(
     with tempfile.TemporaryDirectory(prefix=REQUEST, dir=folder) as name:
         own = Path(name)
         for called, sha256 in sent.files.items():
-            put_beside(uploads.path(sha256), own / called)
+            is_lora = Path(called).suffix.lower() in LORA_SUFFIXES
+            put_beside(uploads.path(sha256), own / (BESIDE if is_lora else "") / called)
         if sent.job is not None:
             document = backend.document(sent.job)
             video = bring_files(document, backend, own, folder / "blobs")

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from farm.commands import Farm
+from renders.lora_files import write_lora
 from renders.shots import block, timeline, write_clip, write_timeline
 from rushes.video.contact_sheet import PICTURE_WIDTH
 from rushes_queue.storage.blobs import blob_key
@@ -155,6 +156,17 @@ def test_no_folder_of_the_server_is_told(farm: Farm, web: Serving) -> None:
         assert "gone" in answer.text
         assert str(farm.folder) not in answer.text
         assert "request-" not in answer.text
+
+
+def test_a_lora_that_was_sent_is_found(farm: Farm, web: Serving) -> None:
+    lora = write_lora(farm.folder / "film.safetensors")
+    document = timeline(loras=[{"path": "film.safetensors", "scale": 0.5}])
+    body = {"timeline": document, "files": {lora.name: web.upload(lora)}, "preset": "tiny"}
+    (report,) = web.post("check", body).json()
+    assert report["ok"], report
+    assert web.post("plan", body).json()["loras"][0]["scale"] == 0.5
+    (job,) = web.post("submit", body).json()["jobs"]
+    assert [ref["name"] for ref in web.json(f"document/{job['id']}")["files"]] == [lora.name]
 
 
 def test_a_prompt_map_is_converted_as_the_command_does(farm: Farm, web: Serving) -> None:

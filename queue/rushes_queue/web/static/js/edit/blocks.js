@@ -5,6 +5,7 @@ const LEAST_SECONDS = 0.1; // of a block
 const TOUCHING = 1e-3; // seconds between two blocks that follow on each other
 const NEW_SECONDS = 4;
 const DIGITS = 4;
+const SCHEMA = 1; // of what `ext` holds
 
 const rounded = (seconds) => Number(seconds.toFixed(DIGITS));
 
@@ -65,8 +66,9 @@ export function split(timeline, seconds) {
   const block = timeline.prompts[place];
   const time = rounded(seconds);
   if (time - block.startTime < LEAST_SECONDS || block.endTime - time < LEAST_SECONDS) return null;
-  const { transitionSteps, temporalInterpolationMethod, ...plain } = block;
-  const parts = [{ ...block, endTime: time }, { ...structuredClone(plain), startTime: time }];
+  const { transitionSteps, temporalInterpolationMethod, ...plain } = structuredClone(block);
+  if (plain.ext) delete plain.ext.transition;
+  const parts = [{ ...block, endTime: time }, { ...plain, startTime: time }];
   return withBlocks(timeline, timeline.prompts.toSpliced(place, 1, ...parts));
 }
 
@@ -103,6 +105,16 @@ export function setFields(timeline, place, fields) {
   const block = { ...timeline.prompts[place], ...fields };
   for (const [name, value] of Object.entries(fields)) if (value === null) delete block[name];
   return replaced(timeline, place, block);
+}
+
+/** Set a value in a section of a block's `ext`, such as `params`; null leaves it out. */
+export function setBlockExt(timeline, place, section, name, value) {
+  const { [section]: before, ...ext } = timeline.prompts[place].ext ?? {};
+  const values = { ...before, [name]: value };
+  if (value === null) delete values[name];
+  if (Object.keys(values).length) ext[section] = values;
+  const changed = setFields(timeline, place, { ext: Object.keys(ext).length ? ext : null });
+  return { ...changed, ext: { ...timeline.ext, schema: SCHEMA } };
 }
 
 /** Set a field of the settings; null leaves it out. */

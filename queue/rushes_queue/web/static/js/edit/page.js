@@ -5,16 +5,13 @@ import { addHead, attempt, say } from "../shell.js";
 import { bytes, clock, number } from "../format.js";
 import { field, takeDrops } from "../submit.js";
 import { h, icon, put, setText } from "../dom.js";
-import { append, blockAt, emptyTimeline, inOrder, join, moveEdge, remove, setFields, setPrompts, setSetting, split } from "./blocks.js";
+import { append, blockAt, emptyTimeline, inOrder, join, moveEdge, remove, setBlockExt, setFields, setPrompts, setSetting, split } from "./blocks.js";
 import { BlockForm } from "./block_form.js";
+import { Curves } from "./curves.js";
 import { Draft } from "./draft.js";
 import { drawEdges } from "./edges.js";
 import { History } from "./history.js";
-import { NoiseForm } from "./noise_form.js";
-import { NoiseLane } from "./noise_lane.js";
-import { addPoint, isEditable, movePoint, pointsOf, removePoint, setEase } from "./noise_points.js";
 import { Planner } from "./planned.js";
-import { chunkAt } from "../strip/plan.js";
 import "../strip/strip.js";
 
 const NUDGES = { "[": ["startTime", -1], "]": ["startTime", 1], "{": ["endTime", -1], "}": ["endTime", 1] };
@@ -29,14 +26,7 @@ addHead();
 const form = new BlockForm(at("block"), onBlock);
 const planner = new Planner(showAnswer);
 const draft = new Draft(at("draft-panel"), at("draft"));
-const noise = {
-  add: (seconds, value) => isEditable(history.now) && take(addPoint(history.now, seconds, value)),
-  move: (place, seconds, value) => take(movePoint(history.now, place, seconds, value)),
-  ease: (place, name) => take(setEase(history.now, place, name)),
-  remove: (place) => take(removePoint(history.now, place)),
-};
-const noiseLane = new NoiseLane(strip, { onAdd: noise.add, onMove: noise.move });
-const noiseForm = new NoiseForm(at("noise-points"), noise);
+const curves = new Curves(strip, at("curve-panel"), { now: () => history.now, take });
 
 const here = () => blockAt(history.now, strip.time);
 
@@ -59,13 +49,14 @@ function onBlock(done) {
   const place = here();
   if (done.prompts) take(setPrompts(history.now, place, done.prompts), done.kind);
   if (done.fields) take(setFields(history.now, place, done.fields), done.kind);
+  if (done.ext) take(setBlockExt(history.now, place, ...done.ext), done.kind);
   if (done.side) take(moveEdge(history.now, place, done.side, done.edge));
 }
 
 function show() {
   planner.ask(sent(), options());
   draft.outdate();
-  showNoise();
+  curves.show();
   showBlock();
   at("undo").disabled = !history.canUndo;
   at("redo").disabled = !history.canRedo;
@@ -82,20 +73,10 @@ function showBlock() {
   at("remove").disabled = history.now.prompts.length === 1;
 }
 
-function showNoise() {
-  const points = pointsOf(history.now);
-  noiseForm.show(points);
-  const isEdited = isEditable(history.now);
-  const isUsed = strip.plan?.chunks.some((chunk) => chunk.noise_scale !== null);
-  at("noise-panel").hidden = !(isUsed || points.length) && isEdited;
-  at("noise-add").disabled = !isEdited;
-  setText(at("noise-note"), isEdited ? "Double-click the lane of the noise scale to add a point, drag it, Delete removes it. Here: seconds, value from 0 to 1, easing." : "The points of this timeline are written as text or in beats; change them in the file.");
-}
-
 function drawHandles() {
   if (!strip.scale || strip.overlay.querySelector(".dragged")) return; // what is dragged stays
   drawEdges(strip, history.now, [...(strip.times ?? []), ...(strip.beats ?? [])], (edge, time) => take(moveEdge(history.now, edge.place, edge.side, time)));
-  noiseLane.draw(pointsOf(history.now));
+  curves.draw();
 }
 
 function options() {
@@ -110,7 +91,7 @@ function showAnswer({ problems, plan, error }) {
   const { time } = strip;
   strip.plan = plan;
   strip.time = time;
-  showNoise();
+  curves.show();
   const fact = (name, value) => [h("dt", {}, name), h("dd", { class: "num" }, value)];
   put(at("facts"), fact("Length", `${clock(plan.num_frames / plan.fps)}, ${number(plan.num_frames)} frames`),
     fact("Size", `${plan.width} × ${plan.height}, ${number(plan.fps)} fps`), fact("Chunks", number(plan.chunks.length)),
@@ -189,7 +170,7 @@ function onKey(event) {
   else if (command && key === "y" && !isTyping) act(event, "redo");
   else if (command && key === "s") act(event, "save");
   else if (!command && !event.altKey && !isTyping && key === "s") act(event, "split");
-  else if (event.key === "Delete" && !isTyping && noiseLane.chosen !== null) noise.remove(noiseLane.chosen);
+  else if (event.key === "Delete" && !isTyping) curves.removeChosen();
   else if (!command && !isTyping && key in NUDGES) nudge(event, ...NUDGES[key]);
 }
 
@@ -226,7 +207,6 @@ const steps = {
   join: () => take(join(history.now, here())),
   remove: () => take(remove(history.now, here())),
   append: () => take(append(history.now)),
-  "noise-add": () => noise.add(strip.time, strip.plan?.chunks[chunkAt(strip.times, strip.time)].noise_scale ?? 0.8),
 };
 for (const [name, step] of Object.entries(steps)) at(name).addEventListener("click", step);
 at("seed").addEventListener("input", (event) => take(setSetting(history.now, "seed", event.target.value === "" ? null : Number(event.target.value)), "seed"));

@@ -90,7 +90,7 @@ export const curveValue = (y) => (CURVE_FOOT - y) / CURVE_HEIGHT;
 /** One value that changes over the chunks. */
 export function curveLane(curve) {
   return {
-    name: curve.name,
+    ...curve,
     height: 40,
     range: [decimal(curve.high), decimal(curve.low)],
     draw(group, { scale, times }) {

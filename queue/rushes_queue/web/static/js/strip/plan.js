@@ -48,19 +48,26 @@ export function resetsOf(plan) {
   return plan.chunks.flatMap((chunk, place) => (chunk.reset && place ? [times[place]] : []));
 }
 
-/** Return what changes from chunk to chunk as curves: {name, low, high, values}, a value a chunk. */
+/** Return a file's name without its extension. */
+export const stemOf = (name) => name.replace(/\.(safetensors|pt|bin)$/i, "");
+
+/**
+ * Return what changes from chunk to chunk as curves: {name, low, high, values}, a value a chunk;
+ * with `key` where the timeline can set them over time.
+ */
 export function curvesOf(plan) {
   const chunks = plan.chunks;
   const curves = [];
   if (chunks.some((chunk) => chunk.noise_scale !== null)) {
-    curves.push({ name: "noise scale", low: 0, high: 1, values: chunks.map((chunk) => chunk.noise_scale) });
+    curves.push({ key: "noise_scale", name: "noise scale", low: 0, high: 1, values: chunks.map((chunk) => chunk.noise_scale) });
   }
   plan.loras.forEach((lora, place) => {
     const values = chunks.map((chunk) => chunk.lora_scales[place] ?? lora.scale);
-    curves.push(withRange(lora.name.replace(/\.[a-z]+$/i, ""), values));
+    const { low, high } = withRange("", [...values, 1]);
+    curves.push({ key: `lora_scale.${stemOf(lora.name).toLowerCase()}`, name: stemOf(lora.name), low, high, values });
   });
   if (chunks.some((chunk) => chunk.steering)) {
-    curves.push({ name: "steering", low: 0, high: 2, values: chunks.map((chunk) => chunk.steering?.scale ?? null) });
+    curves.push({ key: "vace_scale", name: "VACE scale", low: 0, high: 2, values: chunks.map((chunk) => chunk.steering?.scale ?? null) });
   }
   const steps = chunks.map((chunk) => chunk.denoising_steps.length);
   if (new Set(steps).size > 1) curves.push(withRange("steps", steps));

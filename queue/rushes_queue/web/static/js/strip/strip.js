@@ -19,7 +19,7 @@ class TimelineStrip extends HTMLElement {
   #zoom = 1;
   #extra = { pictures: null, sound: null, curves: [], done: null };
   #drawing = 0;
-  #tops = new Map();
+  #drawn = new Map(); // lanes of curves that have a key
 
   connectedCallback() {
     this.overlay = svg("g", { class: "overlay" });
@@ -100,9 +100,9 @@ class TimelineStrip extends HTMLElement {
     return this.times?.at(-1) ?? 0;
   }
 
-  /** Return where a lane begins, in pixels from the top; null where it is not drawn. */
-  laneTop(name) {
-    return this.#tops.get(name) ?? null;
+  /** Return a curve's lane with its `top`, in pixels; undefined where it is not drawn. */
+  lane(key) {
+    return this.#drawn.get(key);
   }
 
   zoomBy(times) {
@@ -134,7 +134,7 @@ class TimelineStrip extends HTMLElement {
     this.scale = new Scale(this.duration, Math.max(shown * this.#zoom, shown));
     const data = { plan: this.#plan, times: this.times, runs: this.runs, scale: this.scale, ...this.#extra };
     let y = 0;
-    this.#tops.clear();
+    this.#drawn.clear();
     this.lanes.replaceChildren();
     this.names.replaceChildren();
     for (const lane of this.#lanesToDraw()) {
@@ -142,7 +142,7 @@ class TimelineStrip extends HTMLElement {
       lane.draw(group, data);
       this.lanes.append(group);
       this.#name(lane, y);
-      this.#tops.set(lane.name, y);
+      if (lane.key) this.#drawn.set(lane.key, { ...lane, top: y });
       y += lane.height;
     }
     this.height = y + 6;
