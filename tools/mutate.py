@@ -42,7 +42,8 @@ _SLOW = (
 )
 _OF_LUA = ("tests/queue/broker", *(f"--deselect={test}" for test in _SLOW))
 # What is tried besides, where the tests above notice nothing.
-SLOWER = {_OF_LUA: _SLOW}
+_OF_DRIVERS = ("tests/renderer/drivers",)
+SLOWER = {f"{_BROKER}lua/": _SLOW, _STREAM: _OF_DRIVERS, "renderer/rushes/models/": _OF_DRIVERS}
 # Modules that decide something, and the tests that hold them.
 RULES: dict[str, tuple[str, ...]] = {
     "renderer/rushes/noise/philox.py": ("tests/renderer/noise",),
@@ -327,8 +328,10 @@ def survives(folder: Path, mutant: Mutant) -> bool:
     before = path.read_bytes()
     path.write_text(mutant.source, encoding="utf-8")
     try:
-        slower = SLOWER.get(RULES[mutant.module])
-        return not (is_noticed(folder, tests) or (slower and is_noticed(folder, slower)))
+        if is_noticed(folder, tests):
+            return False
+        slower = (each for start, each in SLOWER.items() if mutant.module.startswith(start))
+        return not any(is_noticed(folder, each) for each in slower)
     finally:
         path.write_bytes(before)
 

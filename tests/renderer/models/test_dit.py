@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from renders.tiny_models import (
     DIT,
@@ -179,6 +179,12 @@ def test_padding_takes_part_in_the_attention(dit: CausalDit) -> None:
 def test_a_prompt_that_is_too_long_is_refused(dit: CausalDit) -> None:
     with pytest.raises(ShapeError, match="of 7 tokens exceeds the network's 6"):
         random_prompt(dit, tokens=DIT.text_len + 1)
+
+
+def test_norms_add_a_millionth_as_the_public_configuration_says(dit: CausalDit) -> None:
+    norms = [each for each in dit.modules() if isinstance(each, nn.LayerNorm)]
+    assert norms
+    assert {each.eps for each in norms} == {dit.config.eps} == {1e-6}
 
 
 @pytest.mark.parametrize(("height", "width"), [(3, 6), (4, 5)])

@@ -36,7 +36,7 @@ from rushes.presets.preset import load_preset
 from rushes.stream.noise_controller import FixedNoiseScale, ScopeNoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Stream
+from rushes.stream.stream import ChunkInputs, ClipSpan, Stream
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import Chunk
@@ -246,6 +246,19 @@ def test_another_strength_waits_for_the_keys_of_the_chunk_before(scales: Sequenc
     assert (made[True] - made[False]).abs().max() <= 1
     plain = torch.cat(render(open_stream(driver=driver), plan(4))).float()
     assert mean_difference(made[False][9:], plain[9:]) > 1
+
+
+@pytest.mark.parametrize("clips", [None, {0: ClipSpan(0, 4)}], ids=["chunks", "clips"])
+def test_noise_is_drawn_ahead_but_for_clips(
+    clips: dict[int, ClipSpan] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    monkeypatch.setattr(ChunkNoise, "draw_ahead", lambda noise, count: drawn.append(count))
+    stream = open_stream()
+    stream._clips = clips
+    (chunk,) = plan(1)
+    stream.draw_ahead(chunk)
+    assert drawn == ([] if clips else [len(chunk.denoising_steps)])
 
 
 def test_a_stream_is_told_where_it_stands() -> None:
