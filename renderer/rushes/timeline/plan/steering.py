@@ -124,8 +124,8 @@ def _faults(
     steered = [(chunk, chunk.steering) for chunk in chunks if chunk.steering is not None]
     if steered and not preset.extras.vace:
         yield (
-            f"preset {preset.name} has no VACE, which what steers this render needs; use preset "
-            "streamdiffusionv2-1.3b, or leave control video and images out"
+            f"preset {preset.name} has no VACE, through which images and control video steer a "
+            "render; use preset streamdiffusionv2-1.3b, or leave them out"
         )
     for chunk, steering in steered:
         block = blocks[chunk.prompt_block]
