@@ -144,7 +144,7 @@ def memory(pipeline: Pipeline, seeds: range, sinks: int, num_frames: int) -> flo
     drifts = []
     for seed in seeds:
         look = random_look(torch.Generator().manual_seed(seed))
-        shot = Shot([(num_frames, caption(look, "walks"))], seed=seed, window=6, sinks=sinks)
+        shot = Shot([(num_frames, caption(look, "walks"))], seed=seed, sinks=sinks)
         frames = (render_shot(pipeline, shot, None) + 1) / 2
         drifts.append(drift(style(frames), 5 * FPS)[-num_frames // 4 :].mean().item())
     return mean(drifts)
