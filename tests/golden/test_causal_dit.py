@@ -13,7 +13,7 @@ from references.cases import Case, network_cases
 from references.networks import build_dit, record_activations
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
-from rushes.models.dit import PromptKeys
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import CLEAN_TIMESTEP, Denoiser
 from rushes.stream.schedule import FlowSchedule, flow_to_clean

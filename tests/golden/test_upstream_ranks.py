@@ -18,7 +18,7 @@ from references.upstream_replay import UpstreamReplay, assert_final_cache
 from renders.tiny_models import tiny_dit
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
-from rushes.models.dit import PromptKeys
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from rushes.models.attention import attend
-from rushes.models.dit import Block, CausalDit, whole_length
+from rushes.models.dit import Block, CausalDit
 from rushes.models.layers.modulation import add_gated, block_modulation, head_modulation, modulated
 from rushes.models.layers.patches import unpatchify
+from rushes.models.prompt_keys import whole_length
 from rushes.models.rope import RotaryEmbedding, RotaryFactors, rotate
 
 Chunks = Sequence[tuple[int, int]]  # first frame and the one behind the last, of every chunk

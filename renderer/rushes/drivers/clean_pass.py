@@ -10,8 +10,8 @@ from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache, RollingKVCache
 from rushes.models.caches.snapshot import Snapshot
-from rushes.models.dit import PromptKeys, join_prompts
 from rushes.models.layers.patches import PATCH
+from rushes.models.prompt_keys import PromptKeys, join_prompts
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser, Pair
 from rushes.stream.row import Row

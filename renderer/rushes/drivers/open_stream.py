@@ -64,7 +64,7 @@ def open_stream(
             attended=memory.attended,
         ),
         prompts=plan.prompts,
-        conditioning=Conditioning(embed, plan.spatial_method),
+        conditioning=Conditioning(embed, plan.spatial_method, models.device),
         noise_controller=_choose_controller(plan, chunk),
         clock=clock or StageClock(models.device),
         adapted_layers=adapted_layers,

@@ -14,7 +14,7 @@ from rushes.drivers.one_by_one import OneByOne
 from rushes.errors import ConfigError
 from rushes.models.caches.kv_cache import RowCache
 from rushes.models.caches.snapshot import Snapshot
-from rushes.models.dit import PromptKeys, join_prompts
+from rushes.models.prompt_keys import PromptKeys, join_prompts
 from rushes.models.rope import RotaryEmbedding
 from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.device_classes import DeviceClass

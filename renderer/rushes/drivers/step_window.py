@@ -14,8 +14,8 @@ from torch import Tensor
 from rushes.errors import ConfigError
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.caches.step_window import StepWindowCache
-from rushes.models.dit import PromptKeys
 from rushes.models.layers.patches import PATCH
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row

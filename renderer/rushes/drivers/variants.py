@@ -24,7 +24,8 @@ from rushes.models.caches.ring_cache import RingKVCache
 from rushes.models.caches.sink_window import SinkWindowCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.step_window import StepWindowCache
-from rushes.models.dit import CausalDit, PromptKeys
+from rushes.models.dit import CausalDit
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import KeyRotation
 from rushes.presets.kinds import Variant
 from rushes.stream.denoise import Denoiser

@@ -9,7 +9,7 @@ scope: src/scope/core/pipelines/streamdiffusionv2/modules/{causal_model,model}.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -30,6 +30,7 @@ from rushes.models.layers.modulation import (
     sinusoidal_embedding,
 )
 from rushes.models.layers.patches import PATCH, patchify, unpatchify
+from rushes.models.prompt_keys import PromptKeys, whole_prompt
 from rushes.models.rope import RotaryFactors
 
 
@@ -55,17 +56,6 @@ class DitConfig:
     @property
     def head_dim(self) -> int:
         return self.dim // self.num_heads
-
-
-@dataclass(frozen=True)
-class PromptKeys:
-    """The cross-attention cache: keys and values of one prompt embedding for every block.
-
-    Shapes:
-        each entry: k and v [B, P, N, D]
-    """
-
-    blocks: tuple[tuple[Tensor, Tensor], ...]
 
 
 class Control(Protocol):
@@ -338,45 +328,3 @@ class CausalDit(nn.Module):
         sinusoid = sinusoidal_embedding(timesteps, self.config.freq_dim).to(dtype)
         embedding = self.time_embedding(sinusoid)
         return embedding, self.time_projection(embedding).unflatten(-1, (6, -1))
-
-
-def whole_prompt(keys_values: Iterable[tuple[Tensor, Tensor]], length: int) -> PromptKeys:
-    """Repeat the last row of keys and values, that of an empty token, up to a length.
-
-    Shapes:
-        keys_values: k and v [B, P, N, D] of every block
-    """
-    return PromptKeys(
-        tuple((whole_length(k, length), whole_length(v, length)) for k, v in keys_values)
-    )
-
-
-def whole_length(rows: Tensor, length: int) -> Tensor:
-    """Repeat the last row up to a length: [B, P, ...] to [B, length, ...]."""
-    missing = length - rows.shape[1]
-    if missing <= 0:
-        return rows
-    last = rows[:, -1:]
-    return torch.cat((rows, last.expand(-1, missing, *last.shape[2:])), dim=1)
-
-
-def join_prompts(prompts: Sequence[PromptKeys]) -> PromptKeys:
-    """Put the prompts of several rows into one batch; nothing is copied when all have the same.
-
-    Shapes:
-        prompts: k and v [1, P, N, D]
-        returns: k and v [B, P, N, D]
-    """
-    first, count = prompts[0], len(prompts)
-    if all(prompt is first for prompt in prompts) and first.blocks[0][0].shape[0] == 1:
-        return PromptKeys(
-            tuple(
-                (k.expand(count, -1, -1, -1), v.expand(count, -1, -1, -1)) for k, v in first.blocks
-            )
-        )
-    by_block = zip(*(prompt.blocks for prompt in prompts), strict=True)
-    return PromptKeys(
-        tuple(
-            (torch.cat([k for k, _ in rows]), torch.cat([v for _, v in rows])) for rows in by_block
-        )
-    )

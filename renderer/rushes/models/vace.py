@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.dit import Block, DitConfig, PromptKeys, whole_prompt
+from rushes.models.dit import Block, DitConfig
 from rushes.models.layers.modulation import block_modulation
 from rushes.models.layers.patches import PATCH
+from rushes.models.prompt_keys import PromptKeys, whole_prompt
 from rushes.models.rope import RotaryFactors
 
 LATENT_CHANNELS = 16

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache, Seen, SeenByRow
-from rushes.models.dit import Control, PromptKeys, join_prompts
+from rushes.models.dit import Control
 from rushes.models.layers.modulation import StepModulation
+from rushes.models.prompt_keys import PromptKeys, join_prompts
 from rushes.models.rope import RotaryFactors
 
 

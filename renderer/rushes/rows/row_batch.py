@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.dit import CausalDit, Control, PromptKeys
+from rushes.models.dit import CausalDit, Control
 from rushes.models.layers.modulation import StepModulation
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryFactors
 from rushes.rows.joined import (
     JoinedCaches,

@@ -7,7 +7,8 @@ from threading import Lock
 
 from torch import Tensor
 
-from rushes.models.dit import CausalDit, PromptKeys
+from rushes.models.dit import CausalDit
+from rushes.models.prompt_keys import PromptKeys
 
 _KEPT = 4  # prompts that were asked for last
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,6 +13,7 @@ from rushes.models.caches.snapshot import Snapshot
 from rushes.presets.kinds import Method
 from rushes.stream.blending import blend, interpolate, normalise_weights
 from rushes.timeline.document import Prompt
+from rushes.transfer import to_device
 
 _EMBEDDINGS = ("target", "source", "in_force")
 
@@ -23,10 +25,19 @@ class Conditioning:
     the middle of another transition) to the blend of these prompts.
     """
 
-    def __init__(self, embed: Callable[[str], Tensor], spatial_method: Method = "linear") -> None:
-        """``embed`` returns the embedding of one text, [1, P, E_text]."""
+    def __init__(
+        self,
+        embed: Callable[[str], Tensor],
+        spatial_method: Method = "linear",
+        device: torch.device | None = None,
+    ) -> None:
+        """``embed`` returns the embedding of one text, [1, P, E_text].
+
+        Each block's blend goes to the device once; transitions are computed there.
+        """
         self._embed = embed
         self._spatial_method: Method = spatial_method
+        self._device = device or torch.device("cpu")
         self.target_prompts: tuple[Prompt, ...] | None = None
         self.target: Tensor | None = None
         self.source: Tensor | None = None
@@ -69,7 +80,7 @@ class Conditioning:
         """
         if prompts != self.target_prompts:
             self.source = self.in_force
-            self.target = self.blended(prompts)
+            self.target = to_device(self.blended(prompts), self._device)
             self.target_prompts = prompts
         assert self.target is not None
         if self.source is None or transition is None or transition >= 1:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.dit import Control, PromptKeys
+from rushes.models.dit import Control
 from rushes.models.layers.modulation import StepModulation
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryFactors
 from rushes.stream.schedule import FlowSchedule, clean_of
 from rushes.stream.step_table import StepTable, Timesteps

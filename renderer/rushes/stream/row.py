@@ -8,7 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from rushes.models.dit import Control, PromptKeys
+from rushes.models.dit import Control
+from rushes.models.prompt_keys import PromptKeys
 from rushes.noise.chunk_noise import ChunkNoise
 
 

@@ -14,7 +14,8 @@ from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.snapshot import Snapshot
-from rushes.models.dit import CausalDit, PromptKeys
+from rushes.models.dit import CausalDit
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.vace import Control, VaceBranch
 from rushes.noise.chunk_noise import ChunkNoise
@@ -268,13 +269,11 @@ class Stream:
             "encoder": self.encoder_cache,
             "decoder": self.decoder_cache,
             "control": self.control_encoder,
+            "conditioning": self.conditioning,
         }
 
     def _parts_on_host(self) -> dict[str, Restorable]:
-        parts: dict[str, Restorable] = {
-            "conditioning": self.conditioning,
-            "noise_controller": self.noise_controller,
-        }
+        parts: dict[str, Restorable] = {"noise_controller": self.noise_controller}
         return parts if self._clips is None else parts | {"clip_noise": self.clip_noise}
 
     def _noise_of(self, chunk: Chunk) -> Noise:
@@ -331,7 +330,7 @@ class Stream:
             self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
         )
         if self._set_lora_strengths(chunk) or changed or self._prompt_keys is None:
-            self._embedding = to_device(embedding, self.models.device).to(self.models.dtype)
+            self._embedding = embedding.to(self.models.device, self.models.dtype)
             context = self.models.dit.embed_prompt(self._embedding)
             self._prompt_keys = self.models.dit.prompt_keys(context)
             if self.models.vace is not None:

@@ -15,7 +15,7 @@ from renders.streams import clip, inputs_of, models, open_stream, plan
 from renders.tiny_models import normal, tiny_dit
 from rushes.drivers.step_batch import StepBatch
 from rushes.drivers.variants import DriverOptions
-from rushes.models.dit import PromptKeys, join_prompts
+from rushes.models.prompt_keys import PromptKeys, join_prompts
 from rushes.stream.noise_controller import NoiseController, SmoothedNoiseController
 from rushes.stream.stream import Stream
 from rushes.timeline.plan.render_plan import Chunk

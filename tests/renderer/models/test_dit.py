@@ -18,8 +18,9 @@ from renders.tiny_models import (
 )
 from rushes.errors import ShapeError
 from rushes.models.caches.kv_cache import KVCache, RollingKVCache
-from rushes.models.dit import CausalDit, DitConfig, PromptKeys
+from rushes.models.dit import CausalDit, DitConfig
 from rushes.models.layers.modulation import sinusoidal_embedding
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding
 
 HEIGHT, WIDTH = 4, 6  # of the latents; two by three tokens

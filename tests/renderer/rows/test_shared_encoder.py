@@ -52,3 +52,20 @@ def test_rows_go_on_by_themselves_after_they_have_shared() -> None:
     encoder.encode(CHUNKS[1], rows[0], normalise=False)
     expected = shared_vae().encode(-CHUNKS[1], alone, normalise=False)
     assert torch.equal(encoder.encode(-CHUNKS[1], rows[1], normalise=False), expected)
+
+
+@torch.inference_mode()
+def test_a_row_keeps_the_memory_that_it_encodes_into_when_it_takes_over() -> None:
+    encoder, first, second = SharedEncoder(shared_vae()), FeatureCache(), FeatureCache()
+    third = normal(1, 4, 3, 16, 16, seed=3)
+    for row in (first, second):
+        encoder.encode(CHUNKS[0], row, normalise=False)
+    encoder.encode(CHUNKS[1], second, normalise=False)
+    encoder.encode(third, second, normalise=False)
+    before, encoded = second.num_bytes, encoder.num_encoded
+    fourth = normal(1, 4, 3, 16, 16, seed=4)
+    for chunk in (CHUNKS[1], third, fourth):
+        encoder.encode(chunk, first, normalise=False)
+    encoder.encode(fourth, second, normalise=False)  # taken over
+    assert encoder.num_encoded == encoded + 1
+    assert second.num_bytes == before > 0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from renders.tiny_models import normal
-from rushes.models.dit import PromptKeys
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding
 from rushes.stream.denoise import Denoiser
 from rushes.stream.schedule import FlowSchedule, add_noise

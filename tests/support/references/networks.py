@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.dit import Block, CausalDit, DitConfig, whole_length
+from rushes.models.dit import Block, CausalDit, DitConfig
 from rushes.models.layers.modulation import StepModulation
+from rushes.models.prompt_keys import whole_length
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 
 

@@ -17,8 +17,8 @@ from rushes.drivers.one_by_one import OneByOne
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
-from rushes.models.dit import PromptKeys
 from rushes.models.layers.patches import PATCH
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.stream.denoise import Denoiser
 from rushes.stream.row import Row

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from rushes.drivers.variants import DriverOptions
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.models.dit import PromptKeys
 from rushes.models.layers.patches import PATCH
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding, rotate
 from rushes.stream.schedule import add_noise, flow_to_clean
 from rushes.stream.stream import ClipSpan, Models

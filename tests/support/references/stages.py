@@ -15,8 +15,9 @@ from torch import Tensor
 
 from rushes.models.caches.kv_cache import KVCache
 from rushes.models.caches.queue_cache import QueueKVCache
-from rushes.models.dit import CausalDit, PromptKeys
+from rushes.models.dit import CausalDit
 from rushes.models.layers.patches import PATCH, unpatchify
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryFactors
 
 

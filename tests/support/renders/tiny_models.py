@@ -10,7 +10,8 @@ from torch import Tensor
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.checkpoint import load_strictly
-from rushes.models.dit import CausalDit, DitConfig, PromptKeys
+from rushes.models.dit import CausalDit, DitConfig
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.stream_vae import StreamVAE, VaeConfig
 from rushes.weights.random_weights import random_dit, random_vae
 

@@ -125,13 +125,25 @@ class FeatureCache:
         return Snapshot(tensors, {"is_first_call": self.is_first_call, "size": self._size})
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go on from a snapshot of a stream of the same network."""
+        """Go on from a snapshot of a stream of the same network; buffers that fit stay."""
         self._moves.clear()
-        self._buffers.clear()
-        self._histories = {int(slot): tensor.clone() for slot, tensor in snapshot.tensors.items()}
+        self._histories = {
+            int(slot): self._restored(int(slot), tensor)
+            for slot, tensor in snapshot.tensors.items()
+        }
         self.is_first_call = snapshot.values["is_first_call"]
         size = snapshot.values["size"]
         self._size = None if size is None else tuple(size)
+
+    def _restored(self, slot: int, history: Tensor) -> Tensor:
+        """Copy a history to the front of its buffer, or without one to memory of its own."""
+        buffer, num_frames = self._buffers.get(slot), history.shape[1]
+        if buffer is not None and self.keeps_room and _has_room(buffer, history, num_frames + 1):
+            front = buffer[:, :num_frames]
+            front.copy_(history)
+            return front
+        self._buffers.pop(slot, None)
+        return history.clone()
 
     def check_size(self, size: tuple[int, ...]) -> None:
         """Hold the stream to the height and width that it started with."""

@@ -18,9 +18,10 @@ from torch import Tensor, distributed
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.kv_cache import KVCache
-from rushes.models.dit import CausalDit, Control, PromptKeys
+from rushes.models.dit import CausalDit, Control
 from rushes.models.layers.modulation import StepModulation
 from rushes.models.layers.patches import PATCH
+from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryFactors
 from rushes.models.vace import LATENT_CHANNELS
 
