@@ -12,7 +12,8 @@ from torch.profiler import ProfilerActivity, profile
 from rushes.bench.measure import BenchOptions
 from rushes.bench.short_stream import open_random_stream, plan_chunks
 from rushes.presets.preset import Preset
-from rushes.stream.stream import ChunkInputs, Models
+from rushes.stream.ahead import ChunkInputs
+from rushes.stream.stream import Models
 
 _WAITS = "called a synchronizing"  # in PyTorch's warning
 

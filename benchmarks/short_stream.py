@@ -7,7 +7,8 @@ from torch import Tensor
 
 from rushes.bench.short_stream import open_random_stream, plan_chunks
 from rushes.presets.preset import Preset
-from rushes.stream.stream import ChunkInputs, Models
+from rushes.stream.ahead import ChunkInputs
+from rushes.stream.stream import Models
 from rushes.timeline.plan.render_plan import Chunk
 
 Size = tuple[int, int]  # width and height in pixels

@@ -22,11 +22,12 @@ from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.dit import CausalDit, DitConfig
 from rushes.models.rope import RotaryEmbedding
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, ClipSpan, Models, Stream
+from rushes.stream.stream import ClipSpan, Models, Stream
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 from rushes.timeline.steps import first_timestep
@@ -261,11 +262,11 @@ def prepared_chunk(replay: Replay, index: int, call: dict[str, Any]) -> Chunk:
         denoising_steps=tuple(steps),
     )
     if noisy is None:  # then all of it follows from the seed
-        drawn = replay.stream._noise_of(chunk)
+        drawn = replay.stream._noise_of(chunk, None)
         for expected in [start, *noise]:
             assert torch.equal(drawn.draw(CPU, torch.float32).flatten(), expected.flatten())
     else:
-        replay.stream._noise_of = lambda _: RecordedNoise([start, *noise])  # type: ignore
+        replay.stream._noise_of = lambda *_: RecordedNoise([start, *noise])  # type: ignore
     replay.vae.encoded = case.get(f"inputs.{index}.reencoded_anchor")
     replay.vae.decoded = case.get(f"inputs.{index}.decoded_frames")
     return chunk

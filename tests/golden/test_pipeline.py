@@ -25,6 +25,7 @@ from rushes.drivers.variants import DriverOptions
 from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
 from rushes.models.vace import VaceBranch
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.denoise import CLEAN_TIMESTEP
 from rushes.stream.noise_controller import (
@@ -34,7 +35,7 @@ from rushes.stream.noise_controller import (
 )
 from rushes.stream.schedule import FlowSchedule, flow_to_clean
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models, Stream
+from rushes.stream.stream import Models, Stream
 from rushes.timeline.plan.render_plan import Chunk
 
 DEFAULT_SCALE = 1.0  # of VACE hints
@@ -124,7 +125,7 @@ class Replay:
         num_frames = 4 * latent_frames - 3 * is_first
         if decision.forgets_motion:
             self.controller = ScopeNoiseController(self.latent_frames)
-        self.stream.noise_controller = (
+        self.stream.preparation.controller = (
             self.controller if decision.uses_controller else FixedNoiseScale()
         )
         chunk = Chunk(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rushes.drivers.open_stream import open_stream
 from rushes.rendering.pipeline import Pipeline
-from rushes.stream.stream import ChunkInputs
+from rushes.stream.ahead import ChunkInputs
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import RenderPlan

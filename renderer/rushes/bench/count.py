@@ -22,9 +22,10 @@ from rushes.models.dit import CausalDit
 from rushes.presets.kinds import Mode, VaeType
 from rushes.presets.preset import Preset
 from rushes.rendering.frames import wanted_frames
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models
+from rushes.stream.stream import Models
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.profiles import ProfileName
@@ -145,8 +146,9 @@ def _rendered(
 
     def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
         for chunk in plan.chunks:
-            stream.draw_ahead(chunk)  # in a render another thread does that
-            yield chunk, _inputs(chunk, plan)
+            made_of = _inputs(chunk, plan)
+            stream.prepare(chunk, made_of)  # in a render another thread does that
+            yield chunk, made_of
 
     return stream.render(inputs())
 

@@ -26,8 +26,9 @@ from rushes.presets.preset import Preset
 from rushes.rendering.manifest import peak_memory, versions
 from rushes.rows.row_batch import RowBatch
 from rushes.rows.shared_encoder import SharedEncoder
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models
+from rushes.stream.stream import Models
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.read.reader import VideoReader
 from rushes.video.write.writer import open_writer

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from rushes.noise.normals import seeded_normals
 from rushes.presets.device_classes import DeviceClass
-from rushes.transfer import to_device
+from rushes.transfer import Sent, send
 
 
 class ChunkNoise:
@@ -34,22 +34,23 @@ class ChunkNoise:
         self.drawn = drawn
         self._shape = shape
         self._normals = seeded_normals(seed, device_class)
-        self._ahead: deque[Tensor] = deque()
+        self._sent: Sent | None = None
         self._on_device: deque[Tensor] = deque()
         for _ in range(drawn):
             self._normals.skip(shape)
 
-    def draw_ahead(self, count: int) -> None:
-        """Have the next ``count`` noises ready; that may take place in another thread."""
-        for _ in range(count - len(self._ahead)):
-            self._ahead.append(self._normals.draw(self._shape))
+    def send_ahead(self, count: int, device: torch.device) -> None:
+        """Draw the next noises and send them to a device; that may take place in another thread."""
+        noises = [self._normals.draw(self._shape) for _ in range(count)]
+        self._sent = send(torch.stack(noises), device)
 
     def draw(self, device: torch.device, dtype: torch.dtype) -> Tensor:
-        """Return the next noise of the chunk's shape; what is ready goes to the device at once."""
+        """Return the next noise of the chunk's shape."""
         self.drawn += 1
         if not self._on_device:
-            self.draw_ahead(1)
-            ahead = torch.stack(tuple(self._ahead))
-            self._ahead.clear()
-            self._on_device.extend(to_device(ahead, device).to(dtype).unbind(0))
+            if self._sent is None:
+                self.send_ahead(1, device)
+            sent, self._sent = self._sent, None
+            assert sent is not None
+            self._on_device.extend(sent.here().to(dtype).unbind(0))
         return self._on_device.popleft()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rushes.errors import InputError
 from rushes.rendering.request import RenderRequest
-from rushes.stream.stream import ChunkInputs
+from rushes.stream.ahead import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan, Steering
 from rushes.video.read.reader import AtEnd, VideoReader
 

@@ -14,7 +14,7 @@ from rushes.rendering.chunk_reader import ChunkReader
 from rushes.rendering.machine_kind import computed_in_threads, computing_threads
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.request import RenderRequest
-from rushes.stream.stream import ChunkInputs
+from rushes.stream.ahead import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 
 Frames = NDArray[np.uint8]  # [T, H, W, 3]

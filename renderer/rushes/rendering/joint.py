@@ -21,8 +21,9 @@ from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
 from rushes.rendering.work import KeptWork, Work
 from rushes.rows.row_batch import RowBatch, RowNetwork
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Stream
+from rushes.stream.stream import Stream
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 
 

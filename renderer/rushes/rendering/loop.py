@@ -22,8 +22,9 @@ from rushes.rendering.chunk_reader import ChunkReader, ChunkSource
 from rushes.rendering.contact_frames import ContactFrames, caption
 from rushes.rendering.frames import Frames, wanted_frames
 from rushes.rendering.save_points import SavePoint, SavePoints, SavePolicy
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Stream
+from rushes.stream.stream import Stream
 from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 from rushes.transfer import Arriving, fetch
 from rushes.video.frame_hash import FrameHash
@@ -53,8 +54,8 @@ Report = Callable[[Progress], None]
 class FrameSource(Protocol):
     """Where the frames of chunks come from: a stream, or several processes."""
 
-    def draw_ahead(self, chunk: Chunk) -> None:
-        """Draw the noise of a chunk that will come, in the thread that reads."""
+    def prepare(self, chunk: Chunk, inputs: ChunkInputs) -> None:
+        """Prepare a chunk that will come, in the thread that reads."""
         ...
 
     def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
@@ -170,8 +171,8 @@ def run_loop(
 
     def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
         read = clock.timed_on_host("read", reader.read)
-        draw = clock.timed_on_host("noise", source.draw_ahead)
-        for chunk, made_of in _read_ahead(chunks, reading, read, draw):
+        prepare = clock.timed_on_host("prepare", source.prepare)
+        for chunk, made_of in _read_ahead(chunks, reading, read, prepare):
             sources.append(made_of.shown)
             yield chunk, made_of.inputs
 
@@ -206,17 +207,18 @@ def _read_ahead(
     chunks: tuple[Chunk, ...],
     pool: ThreadPoolExecutor,
     read: Callable[[Chunk], ChunkSource],
-    draw_noise: Callable[[Chunk], None],
+    prepare: Callable[[Chunk, ChunkInputs], None],
 ) -> Iterator[tuple[Chunk, ChunkSource]]:
-    """Yield every chunk with its inputs, while those of the next ones and their noise are made."""
+    """Yield every chunk with its inputs, while those of the next ones are read and prepared."""
 
-    def prepare(chunk: Chunk) -> ChunkSource:
-        draw_noise(chunk)
-        return read(chunk)
+    def read_one(chunk: Chunk) -> ChunkSource:
+        source = read(chunk)
+        prepare(chunk, source.inputs)
+        return source
 
     ahead: deque[tuple[Chunk, Future[ChunkSource]]] = deque()
     for chunk in chunks:
-        ahead.append((chunk, pool.submit(prepare, chunk)))
+        ahead.append((chunk, pool.submit(read_one, chunk)))
         if len(ahead) > _READ_AHEAD:
             ready, source = ahead.popleft()
             yield ready, source.result()

@@ -20,6 +20,7 @@ from rushes.models.rope import RotaryEmbedding
 from rushes.models.vace import Control, VaceBranch
 from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.device_classes import DeviceClass
+from rushes.stream.ahead import ChunkInputs, Preparation, Prepared, here
 from rushes.stream.clip_noise import ClipNoise
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
@@ -63,31 +64,12 @@ class ClipSpan:
     num_frames: int
 
 
-@dataclass(frozen=True)
-class ChunkInputs:
-    """What goes into a chunk beside its plan; nothing in plain text to video.
-
-    ``given`` frames are shown as they are instead of being made.
-
-    Shapes:
-        video, control, given: [T, H, W, 3], uint8
-        masks: [T, H, W], 1 where pictures are made anew
-        references: [H, W, 3] each, uint8
-    """
-
-    video: Tensor | None = None
-    control: Tensor | None = None
-    masks: Tensor | None = None
-    references: tuple[Tensor, ...] = ()
-    control_scale: float = 1.0
-    given: Tensor | None = None
-
-
 class Restorable(Protocol):
     """A part of the stream with state of its own."""
 
     def snapshot(self) -> Snapshot: ...
 
+    @torch.inference_mode()
     def restore(self, snapshot: Snapshot) -> None: ...
 
 
@@ -122,7 +104,9 @@ class Stream:
         self.models = models
         self.prompts = prompts
         self.conditioning = conditioning
-        self.noise_controller = noise_controller
+        self.preparation = Preparation(
+            noise_controller, models.device, self._chunk_noise if clips is None else None
+        )
         self.adapted_layers = adapted_layers
         self.control_encoder: ControlEncoder = VaceEncoder(self._encode_stream, height, width)
         self.encoder_cache = FeatureCache()
@@ -151,7 +135,6 @@ class Stream:
                 models.dtype,
             )
         )
-        self._drawn_ahead: dict[int, ChunkNoise] = {}  # by the index of the chunk
         self._next_chunk = 0
         self._resumes_at = 0
         self._embedding: Tensor | None = None
@@ -197,24 +180,29 @@ class Stream:
         self.conditioning.advance(
             self.prompts[chunk.prompt_block], chunk.transition, chunk.transition_method
         )
-        self.noise_controller.begin_chunk(chunk.denoising_steps, chunk.reset)
-        if video is not None and chunk.noise_scale is not None:
-            self._noise_scale(video, chunk.noise_scale)
+        self.preparation.follow(chunk, video)
+
+    def prepare(self, chunk: Chunk, inputs: ChunkInputs) -> None:
+        """Prepare a chunk before it is rendered: noise, noise scale, copies to the device.
+
+        Another thread may do that, for the chunks of ``render`` in their order.
+        """
+        self.preparation.prepare(chunk, inputs)
 
     def _row_of(self, chunk: Chunk, inputs: ChunkInputs) -> Row:
         """Cover the encoded input, if there is one, with noise, and choose the first timestep."""
+        ready = self.preparation.take(chunk, inputs)
         prompt, prompt_changed = self._prompt_in_force(chunk)
-        self.noise_controller.begin_chunk(chunk.denoising_steps, chunk.reset)
-        noise = self._noise_of(chunk)
+        noise = self._noise_of(chunk, ready.noise)
         timesteps = self._timesteps_of(chunk)
         latents = noise.draw(self.models.device, self.models.dtype)
-        if inputs.video is not None and chunk.noise_scale is not None:
-            noise_scale = self._noise_scale(inputs.video, chunk.noise_scale)
-            pixels = to_pixels(to_device(inputs.video, self.models.device))
-            latents = cover(self._encode(pixels), latents, noise_scale)
+        if ready.video is not None and ready.noise_scale is not None:
+            encoded = self._encode(to_pixels(ready.video.here()))
+            latents = cover(encoded, latents, ready.noise_scale)
             if not chunk.keeps_first_step:
-                timesteps = (first_timestep(noise_scale), *timesteps[1:])
-        control = self._control_of(chunk, inputs)
+                timesteps = (first_timestep(ready.noise_scale), *timesteps[1:])
+        control = self._control_of(chunk, ready, inputs.control_scale)
+        given = None if ready.given is None else to_pixels(ready.given.here())
         assert self._embedding is not None
         return Row(
             latents,
@@ -225,14 +213,9 @@ class Stream:
             prompt,
             control,
             prompt_changed=prompt_changed,
-            given=None if inputs.given is None else self._encode_alone(to_pixels(inputs.given)),
+            given=None if given is None else self._encode_alone(given),
             is_carried_over=chunk.is_carried_over,
         )
-
-    def _noise_scale(self, video: Tensor, requested: float) -> float:
-        """Return the noise scale of a chunk, from the frames that its controller looks at."""
-        count = self.noise_controller.num_seen(len(video))
-        return self.noise_controller.noise_scale(to_pixels(video[len(video) - count :]), requested)
 
     def _timesteps_of(self, chunk: Chunk) -> tuple[float, ...]:
         if not self.models.warps_steps:
@@ -249,6 +232,7 @@ class Stream:
         snapshot = Snapshot(values={"next_chunk": self._next_chunk, "lora_strengths": strengths})
         for name, part in (self._parts_on_device() | self._parts_on_host()).items():
             snapshot.add(name, part.snapshot())
+        snapshot.add("noise_controller", self.preparation.snapshot())
         return snapshot
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -261,6 +245,7 @@ class Stream:
         for name, part in self._parts_on_host().items():
             part.restore(snapshot.part(name))
         self._next_chunk = self._resumes_at = snapshot.values["next_chunk"]
+        self.preparation.restore(snapshot.part("noise_controller"), self._next_chunk)
         self._prompt_keys = None
 
     def _parts_on_device(self) -> dict[str, Restorable]:
@@ -273,26 +258,16 @@ class Stream:
         }
 
     def _parts_on_host(self) -> dict[str, Restorable]:
-        parts: dict[str, Restorable] = {"noise_controller": self.noise_controller}
-        return parts if self._clips is None else parts | {"clip_noise": self.clip_noise}
+        return {} if self._clips is None else {"clip_noise": self.clip_noise}
 
-    def _noise_of(self, chunk: Chunk) -> Noise:
-        if self._clips is not None:
-            clip = self._clips.get(chunk.index)
-            if clip is not None:
-                self.clip_noise.begin_clip(clip.first, clip.num_frames, chunk.seed)
-            return self.clip_noise.of_chunk(chunk.position, chunk.num_latent_frames)
-        return self._drawn_ahead.pop(chunk.index, None) or self._chunk_noise(chunk)
-
-    def draw_ahead(self, chunk: Chunk) -> None:
-        """Draw all noise of a chunk before it is rendered; another thread may do that.
-
-        Clips draw theirs in order, from one generator, when they need it.
-        """
+    def _noise_of(self, chunk: Chunk, ready: ChunkNoise | None) -> Noise:
+        """Return what was drawn for a chunk; that of whole clips is drawn now, in their order."""
         if self._clips is None:
-            noise = self._chunk_noise(chunk)
-            noise.draw_ahead(len(chunk.denoising_steps))
-            self._drawn_ahead[chunk.index] = noise
+            return ready or self._chunk_noise(chunk)
+        clip = self._clips.get(chunk.index)
+        if clip is not None:
+            self.clip_noise.begin_clip(clip.first, clip.num_frames, chunk.seed)
+        return self.clip_noise.of_chunk(chunk.position, chunk.num_latent_frames)
 
     def _chunk_noise(self, chunk: Chunk) -> ChunkNoise:
         channels = self.models.dit.config.in_dim
@@ -348,16 +323,15 @@ class Stream:
             self._steps.forget()
         return changed
 
-    def _control_of(self, chunk: Chunk, inputs: ChunkInputs) -> Control | None:
-        context = self.control_encoder.context(inputs.control, inputs.masks, inputs.references)
+    def _control_of(self, chunk: Chunk, ready: Prepared, scale: float) -> Control | None:
+        references = [image.here() for image in ready.references]
+        context = self.control_encoder.context(here(ready.control), here(ready.masks), references)
         if context is None:
             return None
         if self.models.vace is None or self._vace_prompt_keys is None:
             raise CheckpointError("the input steers the render through VACE; load its weights too")
         rotary = self._rotary.factors([0], chunk.num_latent_frames, *self.token_grid)
-        return Control(
-            self.models.vace, context, inputs.control_scale, self._vace_prompt_keys, rotary
-        )
+        return Control(self.models.vace, context, scale, self._vace_prompt_keys, rotary)
 
     def _reset_caches(self) -> None:
         """Begin as on an empty cache; the prompts in force stay. The driver clears its own."""

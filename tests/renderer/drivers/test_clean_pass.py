@@ -17,7 +17,8 @@ from rushes.drivers.clean_pass import CleanPass
 from rushes.drivers.variants import DriverOptions
 from rushes.models.dit import CausalDit
 from rushes.rows.row_batch import RowBatch
-from rushes.stream.stream import ChunkInputs, Stream
+from rushes.stream.ahead import ChunkInputs
+from rushes.stream.stream import Stream
 from rushes.timeline.plan.render_plan import Chunk
 
 OPTIONS = replace(ROLLING, window=9, sinks=3, chunk_frames=3)

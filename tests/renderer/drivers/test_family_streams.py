@@ -24,7 +24,7 @@ from renders.family_streams import (
 from renders.streams import HEIGHT, WIDTH
 from rushes.drivers.tail import Tail
 from rushes.drivers.variants import DriverOptions
-from rushes.stream.stream import ChunkInputs
+from rushes.stream.ahead import ChunkInputs
 
 
 def after_a_switch(options: DriverOptions, **parts: Any) -> Tensor:

@@ -19,10 +19,11 @@ from renders.streams import FIRST, HEIGHT, PROMPTS, TEXTS, WIDTH, embed, models
 from rushes.drivers.variants import DriverOptions
 from rushes.errors import ShapeError
 from rushes.models.caches.snapshot import Snapshot
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, ClipSpan, Stream
+from rushes.stream.stream import ClipSpan, Stream
 from rushes.timeline.plan.render_plan import Chunk
 
 RULES = {**FAMILY_RULES, "ring-exact": ring_exact}

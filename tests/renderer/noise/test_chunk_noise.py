@@ -107,10 +107,9 @@ def test_small_chunks_are_the_same_on_all_gpus_and_large_ones_are_not() -> None:
 
 
 @as_drawn_on
-def test_what_is_drawn_ahead_is_what_is_drawn_later(device_class: DeviceClass | None) -> None:
+def test_what_is_sent_ahead_is_what_is_drawn_later(device_class: DeviceClass | None) -> None:
     noise = ChunkNoise(7, SHAPE, device_class=device_class)
-    noise.draw_ahead(2)
-    noise.draw_ahead(2)
+    noise.send_ahead(2, CPU)
     found = [noise.draw(CPU, torch.float32) for _ in range(3)]
     for one, wanted in zip(found, draws(7, device_class=device_class), strict=True):
         assert torch.equal(one, wanted)

@@ -187,7 +187,7 @@ def test_the_manifest_has_every_field(studio: Studio, clip: Path) -> None:
     assert manifest["versions"].keys() >= {"rushes", "python", "torch", "av", "numpy"}
     stages = {
         "read",
-        "noise",
+        "prepare",
         "prompts",
         "encode",
         "denoise",

@@ -19,7 +19,7 @@ from renders.streams import ROLLING, embed, models
 from rushes.drivers.variants import DriverOptions
 from rushes.models.dit import CausalDit
 from rushes.rows.row_batch import RowBatch, RowNetwork
-from rushes.stream.stream import ChunkInputs
+from rushes.stream.ahead import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk
 
 RING = DriverOptions(window=9, sinks=3, variant="ring", chunk_frames=3)

@@ -33,10 +33,11 @@ from rushes.models.caches.kv_cache import RollingKVCache
 from rushes.models.dit import CausalDit
 from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.preset import load_preset
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.noise_controller import FixedNoiseScale, ScopeNoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, ClipSpan, Stream
+from rushes.stream.stream import ClipSpan, Stream
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.planner import plan_render
 from rushes.timeline.plan.render_plan import Chunk

@@ -15,12 +15,14 @@ from references.ring_replay import RecordedNoise
 from rushes.drivers.step_batch import StepBatch
 from rushes.drivers.variants import DriverOptions
 from rushes.models.caches.queue_cache import QueueKVCache
+from rushes.noise.chunk_noise import ChunkNoise
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import SmoothedNoiseController
 from rushes.stream.row import Row
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models, Stream
+from rushes.stream.stream import Models, Stream
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 
@@ -33,7 +35,7 @@ class RecordedStream(Stream):
 
     recorded: RecordedNoise
 
-    def _noise_of(self, chunk: Chunk) -> RecordedNoise:
+    def _noise_of(self, chunk: Chunk, ready: ChunkNoise | None) -> RecordedNoise:
         return self.recorded
 
 

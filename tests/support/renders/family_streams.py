@@ -11,10 +11,11 @@ from torch import Tensor
 
 from renders.streams import FIRST, HEIGHT, PROMPTS, WIDTH, embed, models
 from rushes.drivers.variants import DriverOptions
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, ClipSpan, Stream
+from rushes.stream.stream import ClipSpan, Stream
 from rushes.timeline.plan.render_plan import Chunk
 
 SIZE = 3  # latent frames a chunk

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from renders.tiny_models import CPU, DIT, normal, shared_vae, tiny_dit
 from rushes.drivers.variants import DriverOptions
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale, NoiseController
 from rushes.stream.pixels import to_bytes
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs, Models, Stream
+from rushes.stream.stream import Models, Stream
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 

@@ -27,6 +27,8 @@ class FeatureCache:
     def __init__(self) -> None:
         self.keeps_room = True
         self.is_first_call = True
+        self._has_moved = True  # something lies elsewhere than in the call before
+        self._is_steady = False
         self._size: tuple[int, ...] | None = None
         self._buffers: dict[int, Tensor] = {}  # [B, history + T, H, W, C] each
         self._histories: dict[int, Tensor] = {}  # of the slots that have one: [B, history, H, W, C]
@@ -42,8 +44,18 @@ class FeatureCache:
         """What the buffers take."""
         return sum(buffer.untyped_storage().nbytes() for buffer in self._buffers.values())
 
+    @property
+    def layout(self) -> tuple[object, ...] | None:
+        """Where everything lies, once a call has left it where it was; calls are then alike."""
+        if not self._is_steady or self._has_moved:
+            return None
+        return tuple(
+            (slot, buffer.data_ptr(), buffer.shape) for slot, buffer in self._buffers.items()
+        )
+
     def reset(self) -> None:
         """Start a new stream; the buffers stay."""
+        self._has_moved = True
         self._histories.clear()
         self._moves.clear()
         self.is_first_call = True
@@ -88,6 +100,7 @@ class FeatureCache:
 
         Small histories are moved together, for on a GPU a launch takes longer than the copy.
         """
+        self._is_steady, self._has_moved = not self._has_moved, False
         self.is_first_call = False
         moves, self._moves = self._moves, defaultdict(list)
         for turn in sorted(moves):  # frames make room for each other, the oldest first
@@ -105,6 +118,7 @@ class FeatureCache:
         stays = self.keeps_room and not torch.is_grad_enabled()
         buffer, history = self._buffers.get(slot), self._histories.get(slot)
         is_new = not stays or buffer is None or not _has_room(buffer, x, length)
+        self._has_moved |= is_new or history is None
         if is_new or buffer is None:
             buffer = x.new_empty(x.shape[0], length, *x.shape[2:])
         front = buffer[:, :num_frames]
@@ -126,6 +140,7 @@ class FeatureCache:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot of a stream of the same network; buffers that fit stay."""
+        self._has_moved = True
         self._moves.clear()
         self._histories = {
             int(slot): self._restored(int(slot), tensor)
@@ -138,7 +153,8 @@ class FeatureCache:
     def _restored(self, slot: int, history: Tensor) -> Tensor:
         """Copy a history to the front of its buffer, or without one to memory of its own."""
         buffer, num_frames = self._buffers.get(slot), history.shape[1]
-        if buffer is not None and self.keeps_room and _has_room(buffer, history, num_frames + 1):
+        fits = buffer is not None and _has_room(buffer, history, num_frames + 1)
+        if buffer is not None and fits and self.keeps_room and _can_write(buffer):
             front = buffer[:, :num_frames]
             front.copy_(history)
             return front
@@ -159,3 +175,8 @@ def _has_room(buffer: Tensor, x: Tensor, length: int) -> bool:
     same = buffer.shape[0] == x.shape[0] and buffer.shape[2:] == x.shape[2:]
     alike = buffer.dtype == x.dtype and buffer.device == x.device
     return same and alike and buffer.shape[1] >= length
+
+
+def _can_write(buffer: Tensor) -> bool:
+    """Say whether a buffer may be changed: what is made in inference mode only in it."""
+    return torch.is_inference_mode_enabled() or not buffer.is_inference()

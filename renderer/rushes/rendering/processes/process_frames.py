@@ -16,8 +16,8 @@ from torch import Tensor
 
 from rushes.errors import RenderProcessError
 from rushes.rendering.processes.words import Ended, Made, ProcessJob, frames_file
+from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import ChunkInputs
 from rushes.timeline.plan.render_plan import Chunk
 
 _LOOK_SECONDS = 1.0  # between two looks at the processes
@@ -67,8 +67,8 @@ class ProcessFrames:
                 process.kill()
                 process.join()
 
-    def draw_ahead(self, chunk: Chunk) -> None:
-        """Do nothing: each process draws the noise of its own chunks."""
+    def prepare(self, chunk: Chunk, inputs: ChunkInputs) -> None:
+        """Do nothing: each process prepares its own chunks."""
 
     def render(self, chunks: Iterable[tuple[Chunk, ChunkInputs]]) -> Iterator[Tensor]:
         """Yield the frames of each chunk, as ``Stream.render``, on the CPU.
