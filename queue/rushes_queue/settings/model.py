@@ -37,7 +37,7 @@ from rushes.files.machine_folders import (
     default_models_dir,
     split_paths,
 )
-from rushes.presets.kinds import MOST_THREADS
+from rushes.presets.kinds import MOST_THREADS, GraphsChoice
 from rushes_queue.archive.result_names import DEFAULT_TEMPLATE, check_template
 from rushes_queue.broker.address import read_address
 from rushes_queue.jobs.limits import Limits
@@ -164,6 +164,7 @@ class Settings(BaseSettings):
     lora_dir: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(split_paths)] = ()
     result_template: Annotated[str, AfterValidator(_check_template)] = DEFAULT_TEMPLATE
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = None  # of a job, on a CPU
+    graphs: GraphsChoice = "auto"  # of renders on this machine
     lease_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
     visibility_seconds: PositiveInt = 3600  # after which the broker delivers a message again
     save_point_seconds: PositiveFloat = 60.0

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rushes.presets.kinds import GraphsChoice
 from rushes_queue.jobs.document import JobDocument
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Renderer(Protocol):
 class WarmRenderer:
     """Renders with the real pipelines."""
 
-    def __init__(self, folders: Folders, device: str) -> None:
-        self._folders, self._device = folders, device
+    def __init__(self, folders: Folders, device: str, graphs: GraphsChoice = "auto") -> None:
+        self._folders, self._device, self._graphs = folders, device, graphs
         self._renderer: FittedRenderer | None = None
         self._key: tuple[str, str] | None = None
 
@@ -73,6 +74,7 @@ class WarmRenderer:
     ) -> dict[str, Any]:
         assert self._renderer is not None, "load was not called"
         plan = document.render_plan()
+        request = request.model_copy(update={"graphs": self._graphs})
         return self._renderer.render(plan, request, force=True, report=report, work=work)
 
     @contextmanager

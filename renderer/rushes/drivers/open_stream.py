@@ -31,12 +31,14 @@ def open_stream(
     clock: StageClock | None = None,
     adapted_layers: AdaptedLayers | None = None,
     pairs_chunks: bool = True,
+    graphs: bool = False,
 ) -> Stream:
     """Open a stream that renders the chunks of a plan.
 
     ``models`` are of this preset, ``embed`` returns the embedding of each of the plan's prompts.
     ``clock`` adds up how long each stage takes; ``adapted_layers`` hold the LoRAs of the plan.
     Without ``pairs_chunks`` each clean pass is a pass of its own, which takes less memory.
+    With ``graphs`` steps that are alike for chunk after chunk are replayed, on CUDA as graphs.
 
     Shapes:
         embed returns: [1, P, E_text]
@@ -70,6 +72,7 @@ def open_stream(
         adapted_layers=adapted_layers,
         noise_device=plan.noise_device,
         normalise_input=plan.normalise_latents,
+        graphs=graphs,
         clips=clip_spans(plan.chunks, preset.clip) if preset.draws_whole_clips else None,
     )
 

@@ -25,10 +25,11 @@ from rushes.models.caches.sink_window import SinkWindowCache
 from rushes.models.caches.slot_sizes import SlotSizes
 from rushes.models.caches.step_window import StepWindowCache
 from rushes.models.dit import CausalDit
+from rushes.models.graphs.network import GraphedNetwork
 from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import KeyRotation
 from rushes.presets.kinds import Variant
-from rushes.stream.denoise import Denoiser
+from rushes.stream.denoise import Denoiser, Network
 from rushes.stream.driver import Driver, DriverParts
 
 
@@ -171,7 +172,10 @@ FACTORIES: dict[Variant, Factory] = {
 
 
 def _denoiser(parts: DriverParts, kv_cache: KVCache) -> Denoiser:
-    return Denoiser(parts.dit, parts.schedule, kv_cache, parts.steps)
+    network: Network = parts.dit
+    if parts.runners is not None:
+        network = GraphedNetwork(parts.dit, parts.runners)
+    return Denoiser(network, parts.schedule, kv_cache, parts.steps)
 
 
 def _sizes(parts: DriverParts, options: DriverOptions) -> SlotSizes:

@@ -26,6 +26,8 @@ Positions = Literal["reset", "rewind"]
 
 NoiseKind = Literal["torch-cpu", "cuda"]  # the generator whose noise is drawn
 
+GraphsChoice = Literal["auto", "on", "off"]  # whether steps that are alike are replayed
+
 MOST_THREADS = 256  # that may compute a render on a CPU
 
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -36,7 +36,7 @@ def render_frames(
         reader = stack.enter_context(closing(ChunkReader(plan, request)))
         with computing_threads(threads, device):
             layers = stack.enter_context(pipeline.with_loras())
-            stream = pipeline.open_stream(plan, adapted_layers=layers)
+            stream = pipeline.open_stream(plan, adapted_layers=layers, graphs=request.graphs)
 
         def inputs() -> Iterator[tuple[Chunk, ChunkInputs]]:
             for chunk in plan.chunks:

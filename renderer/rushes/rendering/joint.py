@@ -14,6 +14,7 @@ from torch import Tensor
 from rushes.errors import ConfigError
 from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.dit import CausalDit
+from rushes.presets.kinds import GraphsChoice
 from rushes.rendering.loop import Report
 from rushes.rendering.pipeline import Pipeline
 from rushes.rendering.prompt_cache import PromptCache
@@ -113,9 +114,10 @@ class RowPipeline(Pipeline):
         plan: RenderPlan,
         clock: StageClock | None = None,
         adapted_layers: AdaptedLayers | None = None,
+        graphs: GraphsChoice = "off",
     ) -> Stream:
         assert self.network is not None
-        stream = super().open_stream(plan, clock, adapted_layers)
+        stream = super().open_stream(plan, clock, adapted_layers, graphs)
         return cast("Stream", _RowStream(stream, self.network))
 
 

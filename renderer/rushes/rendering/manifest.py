@@ -65,7 +65,7 @@ def build_manifest(
         "sha256": {**sources_sha256, "weights": pipeline.weights_sha256},
         "request": request.to_dict(),
         "lora_folders": list(map(str, pipeline.folders.loras)) if plan.loras else [],
-        **_computation(pipeline, plan),
+        **_computation(pipeline, plan, request),
         "versions": versions(),
         "timings": {stage: round(value, 4) for stage, value in seconds.items()},
         "peak_memory": peak_memory(pipeline.models.device),
@@ -96,7 +96,7 @@ def _enlarged(plan: RenderPlan, request: RenderRequest) -> dict[str, Any] | None
     return {"times": times, "filter": "lanczos", **size}
 
 
-def _computation(pipeline: Pipeline, plan: RenderPlan) -> dict[str, Any]:
+def _computation(pipeline: Pipeline, plan: RenderPlan, request: RenderRequest) -> dict[str, Any]:
     """Return where and how the frames were computed."""
     models, memory = pipeline.models, pipeline.memory_plan
     normalises = plan.normalise_latents
@@ -111,6 +111,7 @@ def _computation(pipeline: Pipeline, plan: RenderPlan) -> dict[str, Any]:
         "noise_device": plan.noise_device,
         "normalise_latents": models.normalise_encoded if normalises is None else normalises,
         "positions": plan.positions,
+        "graphs": pipeline.replays_steps(plan, request.graphs),
         "rows": pipeline.most_rows,
         "processes": pipeline.processes,
         "quantise": memory.quantise,

@@ -18,9 +18,11 @@ from rushes.files.hashes import HashCache
 from rushes.memory.memory_plan import AS_IT_IS, MemoryPlan
 from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
+from rushes.models.dit import CausalDit
+from rushes.models.graphs.choice import uses_graphs
 from rushes.models.stream_vae import StreamVAE
 from rushes.models.vace import VaceBranch
-from rushes.presets.kinds import VaeType
+from rushes.presets.kinds import GraphsChoice, VaeType
 from rushes.presets.preset import Preset
 from rushes.rendering.prompt_cache import PromptCache, encoder_key
 from rushes.stream.stage_clock import StageClock
@@ -159,6 +161,7 @@ class Pipeline:
         plan: RenderPlan,
         clock: StageClock | None = None,
         adapted_layers: AdaptedLayers | None = None,
+        graphs: GraphsChoice = "off",
     ) -> Stream:
         """Encode the prompts of a plan and open the stream that renders it.
 
@@ -174,6 +177,20 @@ class Pipeline:
             clock=clock,
             adapted_layers=adapted_layers,
             pairs_chunks=self.memory_plan.pairs_chunks,
+            graphs=self.replays_steps(plan, graphs),
+        )
+
+    def replays_steps(self, plan: RenderPlan, graphs: GraphsChoice) -> bool:
+        """Say whether steps of a render are replayed, on CUDA as graphs.
+
+        Networks that several share, as rows or as ranks, run plainly.
+        """
+        can = isinstance(self.models.dit, CausalDit) and self.rows == 1
+        return can and uses_graphs(
+            graphs,
+            self.models.device,
+            len(plan.chunks),
+            saves_memory=not self.memory_plan.keeps_vae_rooms,
         )
 
     @property

@@ -85,7 +85,7 @@ def render(
         segments_folder = make_folder(folder / "segments")
         writer = stack.enter_context(_open_writer(plan, request, force, segments_folder, staging))
         adapted_layers = stack.enter_context(pipeline.with_loras())
-        stream = pipeline.open_stream(plan, clock, adapted_layers)
+        stream = pipeline.open_stream(plan, clock, adapted_layers, request.graphs)
         tiles = ContactFrames(plan, folder / "tiles")
         output = Output(plan, writer, tiles, clock, enlarge=request.enlarge)
         kind = machine_kind(
@@ -162,7 +162,7 @@ def identity_of(
     audio_sha256: str | None,
 ) -> str:
     """Return a hash of everything that decides the bytes of a result; an upgrade keeps it."""
-    apart = frozenset(("timeline", "input", "output", "device", "threads", "audio"))
+    apart = frozenset(("timeline", "input", "output", "device", "threads", "graphs", "audio"))
     parts = {
         **oldest_form({"plan": plan.to_dict(), "request": request.to_dict(exclude=apart)}),
         "audio": audio_sha256,

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from rushes.errors import ConfigError, ConflictError, MissingFileError
 from rushes.files.publish import require_folder
-from rushes.presets.kinds import MOST_THREADS
+from rushes.presets.kinds import MOST_THREADS, GraphsChoice
 from rushes.timeline.plan.options import PlanOptions
 from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.names import name_beside, result_path
@@ -25,7 +25,8 @@ class RenderRequest(BaseModel):
     ``audio`` is ``input``, ``none`` or a file; ``None`` leaves it to the timeline, as with
     ``codec`` and ``crf``. ``enlarge`` is how many times as wide and high as the rendered frames
     the pictures of the result are. So many ``threads`` compute on a CPU; ``None`` is the same
-    number on every machine, ``machine_kind.THREADS_ON_CPU``.
+    number on every machine, ``machine_kind.THREADS_ON_CPU``. ``graphs`` are CUDA graphs of
+    steps that are alike; the pictures are the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +41,7 @@ class RenderRequest(BaseModel):
     device: str = "auto"
     dtype: str = "auto"
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
+    graphs: GraphsChoice = "auto"
     fit: Fit = "stretch"
     deinterlace: Deinterlace = "auto"
     codec: str | None = None

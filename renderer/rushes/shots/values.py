@@ -7,7 +7,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from rushes.presets.kinds import CachePolicy, Method, Mode, NoiseKind, Positions, VaeType
+from rushes.presets.kinds import (
+    CachePolicy,
+    GraphsChoice,
+    Method,
+    Mode,
+    NoiseKind,
+    Positions,
+    VaeType,
+)
 from rushes.timeline.document import Ramp
 from rushes.timeline.plan.options import AtEnd, PlanOptions, make_options
 from rushes.video.read.fit import Deinterlace, Fit
@@ -58,6 +66,7 @@ class PictureValues(TypedDict, total=False):
     device: str
     dtype: str
     threads: int | None
+    graphs: GraphsChoice
     fit: Fit
     deinterlace: Deinterlace
 

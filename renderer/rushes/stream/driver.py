@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import CausalDit
+from rushes.models.graphs.runner import Runners
 from rushes.models.layers.patches import PATCH
 from rushes.models.rope import RotaryEmbedding, RotaryFactors
 from rushes.presets.device_classes import DeviceClass
@@ -70,7 +71,8 @@ class DriverParts:
     ``encode_alone`` encodes frames as a stream of their own: pixels [1, T, 3, H, W] in [-1, 1] to
     latents [1, T_lat, C, H/8, W/8]. ``draw_frames`` draws noise of so many latent frames from the
     generator of the clip. ``noise_device`` is the class of GPU whose noise chunks have, if it is a
-    GPU's. ``token_grid`` is the height and width of a frame in tokens.
+    GPU's. ``token_grid`` is the height and width of a frame in tokens. ``runners`` replay the
+    passes of the network where they are alike.
     """
 
     dit: CausalDit
@@ -84,6 +86,7 @@ class DriverParts:
     clock: StageClock
     device: torch.device
     dtype: torch.dtype
+    runners: Runners | None = None
 
     @property
     def frame_tokens(self) -> int:

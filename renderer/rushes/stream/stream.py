@@ -15,6 +15,9 @@ from rushes.models.autoencoder import Autoencoder
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.caches.snapshot import Snapshot
 from rushes.models.dit import CausalDit
+from rushes.models.graphs.autoencoder import GraphedAutoencoder
+from rushes.models.graphs.capture import capture_on
+from rushes.models.graphs.runner import Runners
 from rushes.models.prompt_keys import PromptKeys
 from rushes.models.rope import RotaryEmbedding
 from rushes.models.vace import Control, VaceBranch
@@ -91,6 +94,7 @@ class Stream:
         clips: Mapping[int, ClipSpan] | None = None,
         noise_device: DeviceClass | None = None,
         normalise_input: bool | None = None,
+        graphs: bool = False,
     ) -> None:
         """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
 
@@ -98,7 +102,8 @@ class Stream:
         by the index of their first chunk, noise is drawn clip by clip, else chunk by chunk; as a
         GPU of the class ``noise_device`` draws it, or without one as a CPU.
         ``normalise_input`` says whether the encoded input is brought to unit variance, else the
-        models do; what steers through VACE stays as they say.
+        models do; what steers through VACE stays as they say. With ``graphs`` steps that are alike
+        are replayed, unless several streams share the network.
         """
         config = models.dit.config
         self.models = models
@@ -118,6 +123,11 @@ class Stream:
         self._normalise_input = (
             models.normalise_encoded if normalise_input is None else normalise_input
         )
+        self._vae: Autoencoder = models.vae
+        self.runners: Runners | None = None
+        if graphs and isinstance(models.dit, CausalDit):
+            self._vae = GraphedAutoencoder(models.vae, models.device)
+            self.runners = Runners(capture_on(models.device))
         self._steps = StepTable(models.dit, models.schedule)
         self.clip_noise = ClipNoise((config.in_dim, *self.latent_size), noise_device)
         self.driver = driver.open(
@@ -133,6 +143,7 @@ class Stream:
                 clock,
                 models.device,
                 models.dtype,
+                self.runners,
             )
         )
         self._next_chunk = 0
@@ -285,14 +296,14 @@ class Stream:
 
     def _encoded(self, pixels: Tensor, cache: FeatureCache, normalise: bool) -> Tensor:
         on_device = to_device(pixels, self.models.device).to(self.models.dtype)
-        return self.models.vae.encode(on_device, cache, normalise)
+        return self._vae.encode(on_device, cache, normalise)
 
     def _draw_frames(self, num_frames: int) -> Tensor:
         noise = self.clip_noise.draw_frames(num_frames)
         return noise.to(device=self.models.device, dtype=self.models.dtype)
 
     def _decode_frames(self, latents: Tensor) -> Tensor:
-        pixels = self.models.vae.decode(latents, self.decoder_cache)
+        pixels = self._vae.decode(latents, self.decoder_cache)
         self.driver.remember(pixels.clamp(-1, 1))
         return to_bytes(pixels)
 
@@ -321,6 +332,8 @@ class Stream:
         changed = self.adapted_layers.set_strengths(chunk.lora_scales)
         if changed:
             self._steps.forget()
+            if self.runners is not None:
+                self.runners.forget()
         return changed
 
     def _control_of(self, chunk: Chunk, ready: Prepared, scale: float) -> Control | None:

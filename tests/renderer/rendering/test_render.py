@@ -172,6 +172,16 @@ def test_a_silent_input_is_told_in_the_manifest(studio: Studio, clip: Path) -> N
     assert any("holds no sound" in warning for warning in manifest["warnings"])
 
 
+def test_replayed_steps_give_the_same_pictures(studio: Studio) -> None:
+    plan, request = studio.prepare(timeline(block("a boat", 0, 2)))
+    plain, replayed = (
+        render(studio.pipeline, plan, request.model_copy(update={"graphs": graphs}), force=True)
+        for graphs in ("off", "on")
+    )
+    assert (plain["graphs"], replayed["graphs"]) == (False, True)
+    assert plain["frames_sha256"] == replayed["frames_sha256"]
+
+
 # --- the manifest --------------------------------------------------------------------------------
 
 

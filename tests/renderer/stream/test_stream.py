@@ -254,11 +254,10 @@ def test_noise_is_drawn_ahead_but_for_clips(
     clips: dict[int, ClipSpan] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[int] = []
-    monkeypatch.setattr(ChunkNoise, "draw_ahead", lambda noise, count: drawn.append(count))
-    stream = open_stream()
-    stream._clips = clips
+    monkeypatch.setattr(ChunkNoise, "send_ahead", lambda noise, count, to: drawn.append(count))
+    stream = open_stream(clips=clips)
     (chunk,) = plan(1)
-    stream.draw_ahead(chunk)
+    stream.prepare(chunk, ChunkInputs())
     assert drawn == ([] if clips else [len(chunk.denoising_steps)])
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from references.slow_family import Frame, Scene
 from rushes.drivers.variants import DriverOptions
-from rushes.models.dit import PromptKeys
+from rushes.models.prompt_keys import PromptKeys
 from rushes.timeline.plan.render_plan import Chunk
 
 

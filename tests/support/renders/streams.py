@@ -17,7 +17,7 @@ from rushes.stream.noise_controller import FixedNoiseScale, NoiseController
 from rushes.stream.pixels import to_bytes
 from rushes.stream.schedule import FlowSchedule
 from rushes.stream.stage_clock import StageClock
-from rushes.stream.stream import Models, Stream
+from rushes.stream.stream import ClipSpan, Models, Stream
 from rushes.timeline.document import Prompt
 from rushes.timeline.plan.render_plan import Chunk
 
@@ -64,6 +64,8 @@ def open_stream(
     clock: StageClock | None = None,
     parts: Models | None = None,
     driver: DriverOptions = ROLLING,
+    graphs: bool = False,
+    clips: dict[int, ClipSpan] | None = None,
 ) -> Stream:
     return Stream(
         parts or models(),
@@ -74,6 +76,8 @@ def open_stream(
         conditioning=Conditioning(embed),
         noise_controller=controller or FixedNoiseScale(),
         clock=clock or StageClock(),
+        graphs=graphs,
+        clips=clips,
     )
 
 

@@ -112,7 +112,7 @@ def _serve(settings: Settings, folders: Folders, options: WorkerOptions, *, once
     from rushes_queue.worker.warm_renderer import WarmRenderer, import_networks
     from rushes_queue.worker.worker import Worker
 
-    renderer = WarmRenderer(folders, options.device)
+    renderer = WarmRenderer(folders, options.device, settings.graphs)
     kind_of_worker = RowsWorker if options.rows > 1 else Worker
     worker = kind_of_worker(settings, options, renderer, _start_again)
     if once:

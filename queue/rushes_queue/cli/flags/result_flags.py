@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from rushes.presets.kinds import MOST_THREADS
+from rushes.presets.kinds import MOST_THREADS, GraphsChoice
 from rushes.video.read.fit import Deinterlace, Fit
 from rushes_queue.cli.flags.choices import (
     complete_codecs,
@@ -60,6 +60,12 @@ class ResultFlags(InputFlags):
             help="Threads that compute on a CPU; part of what decides the frames. Default 1.",
         ),
     ] = None
+    graphs: Annotated[
+        GraphsChoice | None,
+        typer.Option(
+            help="CUDA graphs of steps that are alike; default auto: long renders on a GPU."
+        ),
+    ] = None
     codec: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +88,7 @@ class ResultFlags(InputFlags):
             "device": self.device,
             "dtype": self.dtype,
             "threads": self._threads,
+            "graphs": self._graphs,
             "fit": self.fit,
             "deinterlace": self.deinterlace,
             "codec": self.codec,
@@ -90,6 +97,12 @@ class ResultFlags(InputFlags):
             "audio": self.audio,
             "enlarge": self.enlarge,
         }
+
+    @property
+    def _graphs(self) -> GraphsChoice:
+        from rushes_queue.local.machine_settings import load_settings
+
+        return load_settings().graphs if self.graphs is None else self.graphs
 
     @property
     def _threads(self) -> int | None:

@@ -117,6 +117,13 @@ class RollingKVCache(PlacesValues):
         self.positions: list[int] = []  # of the frame in each filled slot
         self.chunk_frames = 0
 
+    @property
+    def layout(self) -> tuple[object, ...] | None:
+        """What tells apart the passes over a full window: all of one kind do the same work."""
+        if len(self.positions) < self.window:
+            return None
+        return self._is_pair, self.chunk_frames, self._memory.data_ptr()
+
     def reset(self) -> None:
         """Forget everything."""
         self.frames.zero_()

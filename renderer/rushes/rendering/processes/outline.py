@@ -17,6 +17,7 @@ from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.caches.feature_cache import FeatureCache
 from rushes.models.dit import CausalDit
 from rushes.models.vace import VaceBranch
+from rushes.presets.kinds import GraphsChoice
 from rushes.presets.preset import Preset
 from rushes.rendering.fitted import FittedRenderer
 from rushes.rendering.pipeline import Pipeline
@@ -57,6 +58,7 @@ class Outline(Pipeline):
         plan: RenderPlan,
         clock: StageClock | None = None,
         adapted_layers: AdaptedLayers | None = None,
+        graphs: GraphsChoice = "off",
     ) -> Stream:
         assert self.frames is not None
         self.frames.clock = clock or self.frames.clock

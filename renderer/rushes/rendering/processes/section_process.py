@@ -27,7 +27,7 @@ def render_sections_of(job: ProcessJob, sections: Queue[range | None], said: Que
             pipeline.with_loras() as layers,
         ):
             while (section := sections.get()) is not None:
-                stream = pipeline.open_stream(job.plan, clock, layers)
+                stream = pipeline.open_stream(job.plan, clock, layers, job.request.graphs)
                 follow(stream, job.plan, reader, section.start)
                 _render_section(stream, job, reader, section, said)
         told.add(clock.seconds())
