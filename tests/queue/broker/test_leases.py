@@ -7,7 +7,7 @@ import pytest
 from farm.documents import document
 from rushes_queue.broker.job_records import JobRecords
 from rushes_queue.broker.replies import RenewAnswer
-from rushes_queue.jobs.record import JobProgress, JobRecord
+from rushes_queue.jobs.record import FailureKind, JobProgress, JobRecord
 
 QUEUES = ("tiny.any.normal",)
 CLOCK = "clock"
@@ -132,6 +132,17 @@ def test_a_job_that_a_worker_cannot_take_is_kept_from_it_longer_each_time(
         move_clock(timed, 1)
     assert timed.leases.claim(QUEUES, "new", ttl_ms=30_000) is not None
     assert timed.get(job).notes == {}
+
+
+def test_a_job_whose_time_came_during_a_claim_elsewhere_is_rung_by_the_next_sweep(
+    timed: JobRecords,
+) -> None:
+    job = submit(timed, 0)
+    fence = claim(timed, "w").fence
+    timed.ends.fail(job, fence, FailureKind.RESOURCE, "no room", delay_ms=10_000)
+    move_clock(timed, 11)
+    assert timed.leases.claim(("other.any.normal",), "w", ttl_ms=30_000) is None
+    assert [bell.job for bell in timed.leases.reap().bells] == [job]
 
 
 def test_no_more_bells_ring_than_are_missing(timed: JobRecords) -> None:

@@ -124,6 +124,15 @@ class TestActiveBlock:
         reason = "no chunk starts in its frames 50 … 52"
         assert f"prompts[1]: is never shown: {reason}" in made.warnings[0]
 
+    def test_a_file_or_an_option_asks_for_fp8(self, preset: Preset) -> None:
+        plain, fp8 = (
+            document(block(0, 1, "a"), **settings)
+            for settings in ({}, {"quantization": "fp8_e4m3fn"})
+        )
+        assert plan(plain, preset).quantization is None
+        assert plan(plain, preset, quantization="fp8_e4m3fn").quantization == "fp8_e4m3fn"
+        assert plan(fp8, preset).quantization == "fp8_e4m3fn"
+
     def test_a_block_after_the_cut_is_warned_of(self, preset: Preset) -> None:
         made = plan(document(*chain(0, 3, 6)), preset, duration=2)
         assert "begins after the last frame, 31" in made.warnings[0]
