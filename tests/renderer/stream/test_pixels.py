@@ -22,3 +22,12 @@ def test_a_reference_covers_the_whole_size_whatever_its_shape(size: tuple[int, i
     covered = cover_image(image, 96, 64)
     assert covered.shape == (1, 1, 3, 96, 64)
     torch.testing.assert_close(covered, torch.ones_like(covered))
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["tall", "wide"])
+def test_of_a_reference_the_middle_is_seen(axis: int) -> None:
+    image = torch.zeros(192, 192, 3, dtype=torch.uint8)
+    image.narrow(axis, 64, 64).fill_(255)
+    image = image.narrow(1 - axis, 0, 64)
+    covered = cover_image(image, 64, 64)
+    torch.testing.assert_close(covered, torch.ones_like(covered))
