@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
 from rushes.files.folders import Folders
 from rushes.shots.sources import Source
-from rushes.shots.values import RenderValues
 from rushes_queue.archive.fetch import OnConflict, fetch_result
 from rushes_queue.archive.job_files import read_document
 from rushes_queue.broker.census import take_census
@@ -24,14 +23,19 @@ from rushes_queue.client.answers import FarmStats, FetchedJob, JobLine, JobStatu
 from rushes_queue.client.changes import Act, change_jobs, open_links
 from rushes_queue.client.choosing import select_jobs
 from rushes_queue.client.event_log import follow_events, kept_events
-from rushes_queue.client.submitting import ask_for_shots, job_options, with_files
+from rushes_queue.client.submitting import (
+    SubmitValues,
+    ask_for_shots,
+    job_options,
+    with_files,
+)
 from rushes_queue.client.watch import ChangedRecords, Watch
 from rushes_queue.errors import JobTimeoutError, UnknownJobError
 from rushes_queue.farm.connections import FarmLinks
 from rushes_queue.farm.presets import preset_for_farm
 from rushes_queue.farm.submit import check_shot, hand_in
 from rushes_queue.jobs.document import JobDocument
-from rushes_queue.jobs.queue_names import GpuClass, Priority
+from rushes_queue.jobs.queue_names import Priority
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import FINISHED, State
 from rushes_queue.local.machine_settings import read_settings
@@ -75,56 +79,27 @@ class Farm:
         self._links.store.close()
         self._quick_links.store.close()
 
-    def submit(
-        self,
-        source: Source,
-        *,
-        input: Path | str | None = None,  # noqa: A002
-        output: Path | str | None = None,
-        preset: str | None = None,
-        takes: int | None = None,
-        seeds: Sequence[int] | None = None,
-        priority: Priority = "normal",
-        tags: Sequence[str] = (),
-        after: Sequence[str] = (),
-        gpu_class: GpuClass = "any",
-        notify: Sequence[str] = (),
-        new: bool = False,
-        folders: Folders | None = None,
-        **options: Unpack[RenderValues],
-    ) -> list[Submitted]:
+    def submit(self, source: Source, **asked: Unpack[SubmitValues]) -> list[Submitted]:
         """Check and plan a timeline, store what it needs, and queue a job for each take.
 
-        The arguments are the options of ``rushes submit``. Of ``output`` only the extension
-        counts. What was submitted before is the same job, unless ``new``.
+        What was submitted before is the same job, unless ``new``.
         Raises: TimelineError, ConfigError, MissingFileError, InputError before anything is stored;
             StorageError.
         """
         settings, links = self._settings, self._links
-        options.setdefault("threads", settings.threads)
-        machine = Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
-        asked = ask_for_shots(
-            *(source, preset, folders or machine, options),
-            video=input,
-            output=output,
-            takes=takes,
-            seeds=seeds,
-            choose=lambda pipeline: self._choose_preset(pipeline, folders or machine),
+        asked.setdefault("threads", settings.threads)
+        here = Folders(settings.models_dir, settings.cache_dir, settings.lora_dir)
+        folders = asked.get("folders") or here
+        made = ask_for_shots(
+            source, asked, here, lambda pipeline: self._choose_preset(pipeline, folders)
         )
-        chosen = job_options(
-            new,
-            priority=priority,
-            tags=tuple(tags),
-            after=tuple(map(links.store.find, after)),
-            gpu_class=gpu_class,
-            notify=tuple(notify),
-        )
-        with with_files(asked) as shots:
+        options = job_options(asked, map(links.store.find, asked.get("after", ())))
+        with with_files(made) as shots:
             for shot in shots:
-                check_shot(shot, settings.limits, chosen)
+                check_shot(shot, settings.limits, options)
             return [
                 Submitted.of(shot.request.timeline, document, change)
-                for shot, document, change in hand_in(links, shots, chosen)
+                for shot, document, change in hand_in(links, shots, options)
             ]
 
     def _choose_preset(self, pipeline: str | None, folders: Folders) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -14,7 +14,6 @@ from rushes.files.folders import Folders
 from rushes.presets.preset import preset_names
 from rushes.shots.shot import Shot
 from rushes.shots.sources import Source
-from rushes.shots.values import RenderValues
 from rushes_queue.archive.fetch import fetch_result
 from rushes_queue.archive.job_files import document_key, read_document
 from rushes_queue.archive.saved_work import work_key
@@ -24,14 +23,19 @@ from rushes_queue.broker.preview import NoFrameError
 from rushes_queue.broker.replies import Change
 from rushes_queue.client.answers import FarmStats, FetchedJob, JobLine, JobStatus, Submitted
 from rushes_queue.client.choosing import select_jobs
-from rushes_queue.client.submitting import ask_for_shots, job_options, with_files
+from rushes_queue.client.submitting import (
+    SubmitValues,
+    ask_for_shots,
+    job_options,
+    with_files,
+)
 from rushes_queue.errors import JobConflictError
 from rushes_queue.farm.submit import check_shot, store_job
 from rushes_queue.jobs.document import SCHEMA_VERSION, JobDocument
 from rushes_queue.jobs.job_options import JobOptions
 from rushes_queue.jobs.limits import Limits
 from rushes_queue.jobs.new_records import new_record
-from rushes_queue.jobs.queue_names import GpuClass, Priority, queue_name, served_queues
+from rushes_queue.jobs.queue_names import Priority, queue_name, served_queues
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import Event, State
 from rushes_queue.storage.blobs import BlobRef, fetch_blob
@@ -57,43 +61,20 @@ class OwnJobs:
         """End the child process."""
         self._renders.close()
 
-    def submit(
-        self,
-        source: Source,
-        *,
-        input: Path | str | None = None,  # noqa: A002
-        output: Path | str | None = None,
-        preset: str | None = None,
-        takes: int | None = None,
-        seeds: Sequence[int] | None = None,
-        priority: Priority = "normal",
-        tags: Sequence[str] = (),
-        after: Sequence[str] = (),
-        gpu_class: GpuClass = "any",
-        notify: Sequence[str] = (),
-        new: bool = False,
-        folders: Folders | None = None,
-        **options: Unpack[RenderValues],
-    ) -> list[Submitted]:
+    def submit(self, source: Source, **asked: Unpack[SubmitValues]) -> list[Submitted]:
         """Check and plan a timeline, store what it needs, and queue a job for each take.
 
         Raises: ConfigError for ``notify`` too, which only a farm does.
         """
-        if notify:
+        if asked.get("notify"):
             raise ConfigError("notify: needs a farm; leave it out, or start one with rushes up")
-        asked = ask_for_shots(
-            *(source, preset, folders or self._folders, options),
-            video=input,
-            output=output,
-            takes=takes,
-            seeds=seeds,
-        )
-        causes = tuple(map(self._records.find, after))
-        chosen = job_options(new, priority=priority, tags=tuple(tags), after=causes)
-        with with_files(asked) as shots:
+        asked["gpu_class"] = "any"  # there is one device
+        made = ask_for_shots(source, asked, self._folders)
+        options = job_options(asked, map(self._records.find, asked.get("after", ())))
+        with with_files(made) as shots:
             for shot in shots:
-                check_shot(shot, Limits(), chosen)
-            return [self._queue(shot, chosen) for shot in shots]
+                check_shot(shot, Limits(), options)
+            return [self._queue(shot, options) for shot in shots]
 
     def _queue(self, shot: Shot, options: JobOptions) -> Submitted:
         document, wanted = store_job(self._storage, shot, options)

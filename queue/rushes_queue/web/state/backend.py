@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, Unpack
 
-from rushes.files.folders import Folders
 from rushes.shots.sources import Source
-from rushes.shots.values import RenderValues
 from rushes_queue.broker.live_workers import LiveWorker
 from rushes_queue.broker.replies import Change
 from rushes_queue.client.answers import FarmStats, FetchedJob, JobLine, JobStatus, Submitted
+from rushes_queue.client.submitting import SubmitValues
 from rushes_queue.jobs.document import JobDocument
-from rushes_queue.jobs.queue_names import GpuClass, Priority
+from rushes_queue.jobs.queue_names import Priority
 from rushes_queue.jobs.record import JobRecord
 from rushes_queue.jobs.states import State
 from rushes_queue.storage.blobs import BlobRef
@@ -22,24 +21,7 @@ from rushes_queue.storage.blobs import BlobRef
 class Backend(Protocol):
     """What ``rushes_queue.Farm`` offers, as far as the server uses it; errors likewise."""
 
-    def submit(
-        self,
-        source: Source,
-        *,
-        input: Path | str | None = None,  # noqa: A002
-        output: Path | str | None = None,
-        preset: str | None = None,
-        takes: int | None = None,
-        seeds: Sequence[int] | None = None,
-        priority: Priority = "normal",
-        tags: Sequence[str] = (),
-        after: Sequence[str] = (),
-        gpu_class: GpuClass = "any",
-        notify: Sequence[str] = (),
-        new: bool = False,
-        folders: Folders | None = None,
-        **options: Unpack[RenderValues],
-    ) -> list[Submitted]: ...
+    def submit(self, source: Source, **asked: Unpack[SubmitValues]) -> list[Submitted]: ...
 
     def jobs(
         self,
