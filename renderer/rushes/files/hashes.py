@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
-from rushes.files.publish import write_atomically
+from rushes.files.json_entries import JsonEntries
 
 
 def sha256_of(path: Path) -> str:
@@ -20,16 +18,13 @@ class HashCache:
     """Remembers hashes in one JSON file; an entry holds while the file's size and time do."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._entries = self._read()
+        self._kept = JsonEntries(path)
+        self._entries = self._kept.read()
 
     def sha256(self, path: Path) -> str:
         """Return the hash of a file, read only if it changed since the last time."""
-        status = path.stat()
-        key = str(path.resolve())
-        state = [status.st_size, status.st_mtime_ns]
-        entry = self._entries.get(key)
-        if isinstance(entry, dict) and entry.get("state") == state:
+        entry = self._entries.get(str(path.resolve()))
+        if isinstance(entry, dict) and entry.get("state") == _state(path):
             return str(entry["sha256"])
         digest = sha256_of(path)
         self.remember(path, digest)
@@ -37,15 +32,11 @@ class HashCache:
 
     def remember(self, path: Path, digest: str) -> None:
         """Take over a hash that was computed when the file was written."""
-        status = path.stat()
-        state = [status.st_size, status.st_mtime_ns]
-        entry = {"state": state, "sha256": digest}
-        self._entries = self._read() | {str(path.resolve()): entry}
-        write_atomically(self._path, json.dumps(self._entries, indent=1).encode())
+        name, entry = str(path.resolve()), {"state": _state(path), "sha256": digest}
+        self._kept.put(name, entry)
+        self._entries[name] = entry
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            entries = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return entries if isinstance(entries, dict) else {}
+
+def _state(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

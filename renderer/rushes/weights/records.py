@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from rushes.files.publish import write_atomically
+from rushes.files.json_entries import JsonEntries
 
 
 @dataclass(frozen=True)
@@ -30,11 +28,11 @@ class Records:
 
     def __init__(self, models_dir: Path) -> None:
         self._models_dir = models_dir
-        self._path = models_dir / "rushes-hashes.json"
+        self._entries = JsonEntries(models_dir / "rushes-hashes.json")
 
     def get(self, path: Path) -> Record | None:
         """Return what is known of a file, if anything is."""
-        entry = self._read().get(self._key(path))
+        entry = self._entries.read().get(self._key(path))
         try:
             return None if entry is None else Record(**entry)
         except TypeError:
@@ -45,15 +43,7 @@ class Records:
 
         Raises: WriteError.
         """
-        entries = self._read() | {self._key(path): asdict(record)}
-        write_atomically(self._path, json.dumps(entries, indent=1, sort_keys=True).encode())
+        self._entries.put(self._key(path), asdict(record))
 
     def _key(self, path: Path) -> str:
         return os.path.relpath(path, self._models_dir)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            entries = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return entries if isinstance(entries, dict) else {}
