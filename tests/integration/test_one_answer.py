@@ -32,6 +32,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
         write_clip(folder / "clip.mp4")
         write_sound(folder / "sound.m4a")
         write_lora(folder / "loras" / "film.safetensors")
+        write_lora(folder / "loras" / "more.safetensors", layers=("blocks.0.self_attn.q", "te.q"))
         (folder / "loras" / "odd.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
         (folder / "loras" / "cut.safetensors").write_bytes(b"\x99\x88\0\0")
         yield asked
@@ -177,3 +178,11 @@ def test_what_cannot_be_rendered_is_refused_by_all(ask: Asker, name: str) -> Non
 def test_a_clip_that_is_not_used_is_named(ask: Asker) -> None:
     for answer in ask.all(write(ask, ACCEPTED["clip that is not used"])).values():
         assert "the input gone.mp4 is not used: this is text to video" in answer.warnings
+
+
+def test_keys_of_a_lora_that_change_nothing_are_named_by_all_and_once(ask: Asker) -> None:
+    document = shot(loras=[{"path": "/x/more.safetensors", "scale": 1}])
+    words = "1 of its keys have no place in this model and change nothing: diffusion_model.te.q"
+    for answer in ask.all(write(ask, document)).values():
+        assert [each for each in answer.warnings if words in each] != []
+    assert sum(words in each for each in ask.manifest()["warnings"]) == 1

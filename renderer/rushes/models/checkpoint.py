@@ -46,7 +46,7 @@ def read_state_dict(path: Path, entry: str | None = None) -> StateDict:
     try:
         if path.name.endswith(INDEX_ENDING):
             content: Any = _read_shards(path)
-        elif path.suffix == ".safetensors":
+        elif path.suffix.lower() == ".safetensors":
             content = load_file(path)
         else:
             content = _unpickle(path)

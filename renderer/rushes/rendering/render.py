@@ -100,7 +100,8 @@ def render(
             first_chunk = _take_up(points, stream, output)
             saver = Saver(points, work.policy, stream, first_chunk)
         run_loop(stream, plan, reader, output, saver, clock, report, first_chunk)
-        unused = unused_keys(pipeline.loras, adapted_layers)
+        found = unused_keys(pipeline.loras, adapted_layers)
+        unused = [each for each in found if each not in plan.warnings]
         manifest = build_manifest(
             pipeline,
             plan,

@@ -72,9 +72,9 @@ def _judge_loras(
 ) -> tuple[str, ...]:
     warnings: list[str] = []
     faults: list[str] = []
-    for path in find_all(plan.loras, (folder / BESIDE, *lora_folders)).values():
+    for name, path in find_all(plan.loras, (folder / BESIDE, *lora_folders)).items():
         try:
-            header = check_lora(path, preset, with_vace=plan.is_steered)
+            header = check_lora(path, preset, with_vace=plan.is_steered, name=name)
             warnings += header.warnings
         except AdapterError as error:
             fitting = _fitting_preset(path, plan)

@@ -11,7 +11,8 @@ from rushes.errors import AdapterError, CheckpointError
 from rushes.models.adapters.adapted_layers import AdaptedLayers, Adapter
 from rushes.models.adapters.header import read_header
 from rushes.models.adapters.lora import LoraWeights, Targets, place_lora, targets_of
-from rushes.models.checkpoint import listed, read_state_dict
+from rushes.models.adapters.places import warn_of_unused
+from rushes.models.checkpoint import read_state_dict
 from rushes.stream.stream import Models
 from rushes.timeline.document import Lora
 from rushes.timeline.loras import find_all
@@ -93,8 +94,7 @@ def _read(path: Path, targets: Targets) -> LoraWeights:
 def unused_keys(files: Sequence[LoraFile], layers: AdaptedLayers) -> tuple[str, ...]:
     """Return a warning for every file some of whose keys change nothing."""
     return tuple(
-        f"{file.lora.name}: {len(adapter.weights.unused)} of its keys have no place in this model "
-        f"and change nothing: {listed(adapter.weights.unused, 3)}"
+        warn_of_unused(file.lora.name, adapter.weights.unused)
         for file, adapter in zip(files, layers.adapters, strict=True)
         if adapter.weights.unused
     )

@@ -1,10 +1,12 @@
 """The alpha of a LoRA where its tensors have none: in the header of its file, or beside it.
 
-Diffusers writes PEFT's settings into the header as ``lora_adapter_metadata``, kohya's trainer
-writes ``ss_network_alpha``, PEFT a file ``adapter_config.json`` into the same folder.
+Diffusers writes PEFT's settings into the header as ``lora_adapter_metadata``, other trainers write
+single ones (``transformer.lora_alpha``, ``network_alpha``, ``alpha``) or kohya's
+``ss_network_alpha``, PEFT a file ``adapter_config.json`` into the same folder.
 
 Source: peft: src/peft/utils/save_and_load.py, src/peft/tuners/lora/layer.py (use_rslora,
-alpha_pattern); diffusers: src/diffusers/loaders/lora_base.py (LORA_ADAPTER_METADATA_KEY)
+alpha_pattern); diffusers: src/diffusers/loaders/lora_base.py (LORA_ADAPTER_METADATA_KEY);
+kohya-ss/sd-scripts: networks/lora.py (an alpha of 0 or none is the rank); sglang#36082
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +22,16 @@ from rushes.errors import AdapterError
 from rushes.text import printable, shortened
 
 _LAYER_NAME = re.compile(r"[\w.]+")
+_SCALAR = re.compile(r"[\w.]*\(\s*([-+.\deE]+)[^()]*\)")  # as numpy and PyTorch print one number
 _DIFFUSERS, _KOHYA = "lora_adapter_metadata", "ss_network_alpha"
+_OBJECTS = (_DIFFUSERS, "adapter_config", "lora_config", "peft_config")  # keys that hold settings
+_ALPHA = ("lora_alpha", "network_alpha", "alpha")
+_RANK = ("r", "rank", "lora_rank", "network_dim")
+_OTHERS = ("alpha_pattern", "use_rslora", "use_dora", "init_lora_weights")
+# The names of the network that is adapted here, before its settings; others are of text encoders.
+_NETWORKS = ("", "transformer", "dit", "diffusion_model", "unet", "model")
+# Ways to begin a training that change the base as well, which is not in the file.
+_OTHER_BASES = ("pissa", "olora", "loftq", "corda")
 
 
 @dataclass(frozen=True)
@@ -30,12 +41,14 @@ class Alphas:
     PEFT allows regular expressions in ``patterns``. Trainers write names of layers, and an
     expression of a stranger could keep a worker busy for ever: only names are taken. ``rank`` is
     what alpha is divided by where a layer's change has no rank of its own, as in a whole LoKr.
+    ``has_magnitudes``: the layers are those of a DoRA.
     """
 
     default: float | None = None
     patterns: Mapping[str, float] = field(default_factory=dict)
     by_root_of_rank: bool = False  # rank-stabilised: alpha / sqrt(r) instead of alpha / r
     rank: float | None = None
+    has_magnitudes: bool = False
 
     def factor(self, base: str, rank: int | None, own: float | None) -> float:
         """Return what a change is multiplied by; ``own`` is the alpha among the tensors, if any.
@@ -61,13 +74,19 @@ NO_ALPHAS = Alphas()
 def alphas_of_header(header: Mapping[str, str], origin: str) -> Alphas | None:
     """Return what the free text of a LoRA's header says of alpha; None where it says nothing.
 
-    Raises: AdapterError when it says something that cannot be meant.
+    Raises: AdapterError when it says something that cannot be meant, or two things.
     """
-    if _DIFFUSERS in header:
-        return alphas_of_peft(header[_DIFFUSERS], origin)
-    if header.get(_KOHYA, "None") != "None":  # as kohya writes an alpha that was not given
-        return Alphas(_number(header[_KOHYA], origin))
-    return None
+    settings: list[tuple[str, Any]] = []
+    for key in _OBJECTS:
+        if key in header:
+            settings += _flat(_parsed(header[key], origin))
+    settings += [(key, header[key]) for key in header if _parted(key)[1] in _ALPHA + _OTHERS]
+    if settings or _DIFFUSERS in header:
+        settings += [(key, header[key]) for key in header if _parted(key)[1] in _RANK]
+    kohyas = header.get(_KOHYA, "None")  # as kohya writes an alpha that was not given
+    if kohyas != "None" and _number(kohyas, origin) != 0:
+        settings.append(("lora_alpha", kohyas))
+    return _alphas(settings, origin) if settings or _DIFFUSERS in header else None
 
 
 def alphas_of_peft(text: str | bytes, origin: str) -> Alphas:
@@ -75,30 +94,86 @@ def alphas_of_peft(text: str | bytes, origin: str) -> Alphas:
 
     Raises: AdapterError.
     """
+    return _alphas(list(_flat(_parsed(text, origin))), origin)
+
+
+def _parsed(text: str | bytes, origin: str) -> dict[str, Any]:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise AdapterError(f"{origin}: its LoRA settings are not JSON ({error})") from error
     if not isinstance(config, dict):
         raise AdapterError(f"{origin}: its LoRA settings are not an object")
-    named = {key.rpartition(".")[2]: value for key, value in config.items()}
-    alpha = named.get("lora_alpha", named.get("alpha"))
-    patterns = named.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict):
+    return config
+
+
+def _flat(config: Mapping[str, Any], network: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield all settings, those of an object for one network under that network's name."""
+    for key, value in config.items():
+        if isinstance(value, dict) and key in _NETWORKS and not network:
+            yield from _flat(value, f"{key}.")
+        else:
+            yield f"{network}{key}", value
+
+
+def _parted(key: str) -> tuple[str, str]:
+    network, _, name = key.rpartition(".")
+    return network, name
+
+
+def _alphas(settings: list[tuple[str, Any]], origin: str) -> Alphas:
+    """Choose what is said of the network that is adapted here."""
+    said: dict[str, list[Any]] = {}
+    networks = {_parted(key)[0] for key, _ in settings}
+    wanted = [name for name in _NETWORKS if name in networks]
+    for key, value in settings:
+        network, name = _parted(key)
+        is_only = not wanted and len(networks) == 1 and "text" not in network
+        if (network in wanted or is_only) and value is not None:
+            said.setdefault(name, []).append(value)
+    alphas = {_number(value, origin): value for name in _ALPHA for value in said.get(name, ())}
+    if len(alphas) > 1:
+        told = " and ".join(f"{alpha:g}" for alpha in alphas)
+        raise AdapterError(f"{origin}: its settings say alpha {told}; remove what does not hold")
+    _refuse_other_base(said.get("init_lora_weights", ()), origin)
+    ranks = [_positive(value, origin) for name in _RANK for value in said.get(name, ())]
+    return Alphas(
+        next(iter(alphas), None),
+        _patterns(next(iter(said.get("alpha_pattern", ())), None), origin),
+        any(map(_is_true, said.get("use_rslora", ()))),
+        next(iter(ranks), None),
+        any(map(_is_true, said.get("use_dora", ()))),
+    )
+
+
+def _patterns(patterns: Any, origin: str) -> dict[str, float]:
+    if isinstance(patterns, str) and patterns:
+        patterns = _parsed(patterns, origin)
+    if patterns and not isinstance(patterns, dict):
         raise AdapterError(f"{origin}: alpha_pattern is not an object")
-    for pattern in patterns:
-        if not _LAYER_NAME.fullmatch(pattern):
+    found = {}
+    for pattern, value in (patterns or {}).items():
+        name = pattern.removeprefix("^").removesuffix("$").replace("\\.", ".")
+        if not _LAYER_NAME.fullmatch(name):
             raise AdapterError(
                 f"{origin}: alpha_pattern {shortened(printable(pattern))!r} is not the name of a "
                 "layer; regular expressions are not taken"
             )
-    rank = named.get("r")
-    return Alphas(
-        None if alpha is None else _number(alpha, origin),
-        {pattern: _number(value, origin) for pattern, value in patterns.items()},
-        bool(named.get("use_rslora", False)),
-        None if rank is None else _positive(rank, origin),
-    )
+        found[name] = _number(value, origin)
+    return found
+
+
+def _refuse_other_base(ways: Any, origin: str) -> None:
+    for way in ways:
+        if isinstance(way, str) and way.lower().startswith(_OTHER_BASES):
+            raise AdapterError(
+                f"{origin}: was begun by {shortened(printable(way), 20)}, which changes the base "
+                "too; convert it to a plain LoRA with PEFT"
+            )
+
+
+def _is_true(value: Any) -> bool:
+    return value.strip().lower() in ("true", "1") if isinstance(value, str) else bool(value)
 
 
 def _positive(value: Any, origin: str) -> float:
@@ -110,9 +185,10 @@ def _positive(value: Any, origin: str) -> float:
 
 def _number(value: Any, origin: str, what: str = "alpha") -> float:
     try:
-        number = float(value)
+        match = _SCALAR.fullmatch(value.strip()) if isinstance(value, str) else None
+        number = float(match[1] if match else value)
     except (TypeError, ValueError, OverflowError):
         number = math.nan
-    if not math.isfinite(number):
+    if isinstance(value, bool) or not math.isfinite(number):
         raise AdapterError(f"{origin}: its {what} {str(value)[:40]!r} is not a finite number")
     return number

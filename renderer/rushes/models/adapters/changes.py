@@ -118,10 +118,10 @@ class WeightChange:
 def weight_change(parts: Mapping[str, Tensor], factor: float) -> WeightChange:
     """Return the change that the tensors of a complete entry stand for."""
     magnitude = parts.get("magnitude")
-    if magnitude is not None and magnitude.shape[:1] != (1,):
-        magnitude = magnitude.reshape(-1, 1)
-    elif magnitude is not None:
-        magnitude = magnitude.reshape(1, -1)
+    if magnitude is not None:
+        magnitude = magnitude.reshape((1, -1) if magnitude.shape[:1] == (1,) else (-1, 1))
+    elif "row_magnitude" in parts:
+        magnitude = parts["row_magnitude"].reshape(-1, 1)
     if "down" in parts:
         product: Product = LowRank(_matrix(parts["down"]), _matrix(parts["up"]))
     elif "hada_w1_a" in parts:

@@ -6,19 +6,20 @@ A safetensors file is judged from its header alone, without PyTorch; a pickled o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from rushes.errors import AdapterError, CheckpointError
 from rushes.models.adapters.alphas import NO_ALPHAS, Alphas, alphas_of_header, alphas_of_peft
-from rushes.models.adapters.keys import Shape, split_key
+from rushes.models.adapters.keys import MAGNITUDES, Shape, split_key
+from rushes.models.adapters.safetensors_header import TensorsHeader, read_safetensors_header
 
 CONFIG = "adapter_config.json"
 PEFT_NAME = "adapter_model"  # what PEFT calls the LoRA itself
 _LARGEST_CONFIG = 2**20
+_FRACTIONS = ("F", "BF")  # how the types of fractions begin
 
 
 @dataclass(frozen=True)
@@ -39,25 +40,72 @@ def read_header(path: Path) -> LoraHeader:
 
     Raises: AdapterError when it is damaged, or its settings cannot be meant.
     """
-    shapes, texts = _read_safetensors(path) if path.suffix == ".safetensors" else _unpickle(path)
-    alphas = alphas_of_header(texts, str(path))
-    if alphas is not None:
-        return LoraHeader(shapes, alphas)
-    found = {part for _, part in map(split_key, shapes)}
-    config = config_beside(path)
-    if config is None or "alpha" in found:
-        return LoraHeader(shapes)
-    alphas = _read_config(config)
-    ranks = {shape[0] for key, shape in shapes.items() if split_key(key)[1] == "down" and shape}
-    if alphas.rank is not None and ranks and alphas.rank not in ranks:
-        if config.name == CONFIG and path.stem != PEFT_NAME:
-            said = f"{config}: is for a LoRA of rank {alphas.rank:g}, so not for {path.name}"
-            return LoraHeader(shapes, warnings=(f"{said}; its alpha is not used",))
+    content = _read(path)
+    parts = {split_key(key)[1] for key in content.shapes}
+    _refuse_whole_numbers(content, path)
+    warnings = _judge_numbers(content.numbers, path)
+    alphas, config, said = _settings(path, content, has_own="alpha" in parts)
+    if alphas.has_magnitudes and not parts & set(MAGNITUDES):
         raise AdapterError(
-            f"{path}: has ranks {sorted(ranks)} and {config.name} beside it says {alphas.rank:g}; "
-            "fetch both again"
+            f"{path}: holds no magnitudes, though its settings say that it is a DoRA; fetch it "
+            "again"
         )
-    return LoraHeader(shapes, alphas, config)
+    if alphas.default == 0 and "alpha" not in parts:
+        warnings = (*warnings, f"{path}: its alpha is 0, so it changes nothing")
+    return LoraHeader(content.shapes, alphas, config, (*warnings, *said))
+
+
+def _settings(
+    path: Path, content: TensorsHeader, *, has_own: bool
+) -> tuple[Alphas, Path | None, tuple[str, ...]]:
+    """Return the alphas of a file's header or of the settings beside it, those, and warnings."""
+    own = alphas_of_header(content.texts, str(path))
+    config = None if has_own else config_beside(path)
+    if config is None:
+        return own or NO_ALPHAS, None, ()
+    is_for_it = config.name != CONFIG or path.stem == PEFT_NAME
+    if own is not None and not is_for_it:
+        return own, None, ()
+    alphas = _read_config(config)
+    if own is not None:
+        if None not in (own.default, alphas.default) and own.default != alphas.default:
+            raise AdapterError(
+                f"{path}: says alpha {own.default:g}, and {config.name} beside it "
+                f"{alphas.default:g}; remove what does not hold"
+            )
+        return own, None, ()
+    shapes = content.shapes
+    ranks = {shape[0] for key, shape in shapes.items() if split_key(key)[1] == "down" and shape}
+    if alphas.rank is None or not ranks or alphas.rank in ranks:
+        return alphas, config, ()
+    if not is_for_it:
+        said = f"{config}: is for a LoRA of rank {alphas.rank:g}, so not for {path.name}"
+        return NO_ALPHAS, None, (f"{said}; its alpha is not used",)
+    raise AdapterError(
+        f"{path}: has ranks {sorted(ranks)} and {config.name} beside it says {alphas.rank:g}; "
+        "fetch both again"
+    )
+
+
+def _refuse_whole_numbers(content: TensorsHeader, path: Path) -> None:
+    """Refuse changes in whole numbers: those of a quantised file, without its scales."""
+    for key, kind in content.types.items():
+        part = split_key(key)[1]
+        if part not in (None, "alpha") and not kind.startswith(_FRACTIONS):
+            raise AdapterError(
+                f"{path}: holds whole numbers ({kind}) in {key}, as a quantised file does; use one "
+                "in bf16, fp16 or fp8"
+            )
+
+
+def _judge_numbers(numbers: Mapping[str, float], path: Path) -> tuple[str, ...]:
+    odd = [key for key, number in numbers.items() if not math.isfinite(number)]
+    if odd:
+        raise AdapterError(f"{path}: {odd[0]} is not a finite number; fetch the file again")
+    still = [key for key, number in numbers.items() if number == 0]
+    if not still:
+        return ()
+    return (f"{path}: alpha is 0 in {len(still)} of its layers, which change nothing",)
 
 
 def config_beside(path: Path) -> Path | None:
@@ -85,21 +133,21 @@ def _read_config(path: Path) -> Alphas:
     return alphas_of_peft(text, str(path))
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Shape], Mapping[str, str]]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}
-            return shapes, file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise AdapterError(f"{path}: damaged or incomplete ({reason}); fetch it again") from error
-
-
-def _unpickle(path: Path) -> tuple[dict[str, Shape], Mapping[str, str]]:
+def _read(path: Path) -> TensorsHeader:
+    if path.suffix.lower() == ".safetensors":
+        return read_safetensors_header(path, ending=".alpha")
     from rushes.models.checkpoint import read_state_dict  # PyTorch, for pickled files only
 
     try:
         state = read_state_dict(path)
     except CheckpointError as error:
         raise AdapterError(str(error)) from error
-    return {key: tuple(tensor.shape) for key, tensor in state.items()}, {}
+    kinds = {
+        key: "F" if each.is_floating_point() else str(each.dtype) for key, each in state.items()
+    }
+    alphas = {
+        key: float(each)
+        for key, each in state.items()
+        if key.endswith(".alpha") and each.numel() == 1
+    }
+    return TensorsHeader({key: tuple(each.shape) for key, each in state.items()}, kinds, {}, alphas)

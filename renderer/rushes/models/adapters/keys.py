@@ -27,6 +27,8 @@ _ENDINGS = {
     "dora_scale": "magnitude",
     "diff": "diff",
     "diff_b": "diff_b",
+    "lora_A": "down",  # a parameter of its own, as loralib makes it
+    "lora_B": "up",
     "w_norm": "diff",
     "b_norm": "diff_b",
 }
@@ -36,6 +38,10 @@ _PEFT_MAGNITUDE = re.compile(r"\.lora_magnitude_vector(?:\.[^.]+)?(?:\.weight)?$
 _LYCORIS = re.compile(r"\.(lokr_w[12](?:_[ab])?|hada_w[12]_[ab])(?:\.[^.]+)?$")
 _PEFT_PARTS = {("A", "weight"): "down", ("B", "weight"): "up", ("B", "bias"): "bias"}
 
+# Of a DoRA: in either layout; and PEFT's, which holds one number for each row in any layout.
+MAGNITUDES = ("magnitude", "row_magnitude")
+_LIGHTX2V = re.compile(r"(?:^|\.)diff_m$")  # what is added to a modulation
+
 _LOHA = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 _HALVES_TOLD = {"down": "lora_A", "up": "lora_B"}
 
@@ -44,8 +50,8 @@ _HALVES_TOLD = {"down": "lora_A", "up": "lora_B"}
 class Entry:
     """What a file says of one layer: the key of each part, under the name that the file gives it.
 
-    ``base`` is that name; parts are ``down``, ``up``, ``alpha``, ``magnitude``, ``bias``, ``diff``,
-    ``diff_b``, and those of LoKr and LoHa.
+    ``base`` is that name; parts are ``down``, ``up``, ``alpha``, ``bias``, ``diff``, ``diff_b``,
+    one of ``MAGNITUDES``, and those of LoKr and LoHa.
     """
 
     base: str
@@ -125,6 +131,8 @@ def read_entries(shapes: Mapping[str, Shape], origin: str) -> tuple[dict[str, En
         if part in entry.parts:
             raise AdapterError(f"{origin}: changes {base} twice; take one LoRA a file")
         entry.parts[part], entry.shapes[part] = key, shape
+        if set(MAGNITUDES) <= entry.parts.keys():
+            raise AdapterError(f"{origin}: {base} has two magnitudes; fetch the file again")
         if part == "alpha" and math.prod(shape) != 1:
             count = math.prod(shape)
             raise AdapterError(f"{origin}: {base}.alpha holds {count} numbers, not one")
@@ -145,7 +153,9 @@ def split_key(key: str) -> tuple[str, str | None]:
         named = _PEFT_PARTS.get((match[1], match[2]))
         return key[: match.start()], named
     if match := _PEFT_MAGNITUDE.search(key):
-        return key[: match.start()], "magnitude"
+        return key[: match.start()], "row_magnitude"
+    if match := _LIGHTX2V.search(key):
+        return f"{key[: match.start()]}.modulation", "diff"
     if match := _LYCORIS.search(key):
         return key[: match.start()], match[1]
     return key, None

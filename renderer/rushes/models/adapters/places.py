@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rushes.errors import AdapterError
@@ -13,10 +13,11 @@ from rushes.models.adapters.keys import Entry, Shape, read_entries
 # What trainers and wrappers put before the names of layers, and into them.
 _PREFIXES = (
     *("base_model.model.", "model.", "diffusion_model.", "transformer.", "module."),
-    *("pipe.dit.", "pipe.", "dit.", "generator."),
+    *("pipe.dit.", "pipe.", "pipeline.", "dit.", "generator.", "unet.", "net.", "network.", "wan."),
+    "video_model.",
 )
 _WRAPPERS = re.compile(r"(?:_fsdp_wrapped_module|_orig_mod|_checkpoint_wrapped_module)\.")
-_KOHYA = re.compile(r"^(?:lora_(?:unet|transformer)|lycoris)_+")
+_KOHYA = re.compile(r"^(?:lora|lycoris|loha|lokr|oft|boft|glora)_+(?![AB](?:\.|$))")
 
 # The names that diffusers gives the same layers.
 _DIFFUSERS = (
@@ -57,6 +58,15 @@ def place_keys(shapes: Mapping[str, Shape], parameters: Mapping[str, Shape], ori
     find = layer_finder(parameters)
     placed: dict[str, Entry] = {}
     unused: list[str] = []
+    for key in unknown:
+        words = key.split(".")
+        layers = (find(".".join(words[:end])) for end in range(1, len(words)))
+        if layer := next(filter(None, layers), None):
+            raise AdapterError(
+                f"{origin}: changes {layer} in a way that is not known here (its key {key}); use a "
+                "LoRA, DoRA, LoKr or LoHa, or merge it into a checkpoint with its own tool"
+            )
+        unused.append(key)
     for base, entry in entries.items():
         name = find(base)
         if name is None:
@@ -68,15 +78,6 @@ def place_keys(shapes: Mapping[str, Shape], parameters: Mapping[str, Shape], ori
         else:
             refuse_misfit(entry, name, parameters, origin)
             placed[name] = entry
-    for key in unknown:
-        words = key.split(".")
-        layers = (find(".".join(words[:end])) for end in range(1, len(words)))
-        if layer := next(filter(None, layers), None):
-            raise AdapterError(
-                f"{origin}: changes {layer} in a way that is not known here (its key {key}); use a "
-                "LoRA, DoRA, LoKr or LoHa, or merge it into a checkpoint with its own tool"
-            )
-        unused.append(key)
     if not placed:
         named = ", ".join([*entries][:3]) + (f" and {len(entries) - 3} more" * (len(entries) > 3))
         raise AdapterError(
@@ -84,6 +85,13 @@ def place_keys(shapes: Mapping[str, Shape], parameters: Mapping[str, Shape], ori
             f"({named}) is in this one; use one made for Wan2.1"
         )
     return Placed(placed, tuple(unused))
+
+
+def warn_of_unused(name: str, unused: Sequence[str]) -> str:
+    """Return what to say of the keys of a LoRA that change nothing."""
+    listed = ", ".join(unused[:3]) + f" and {len(unused) - 3} more" * (len(unused) > 3)
+    count = len(unused)
+    return f"{name}: {count} of its keys have no place in this model and change nothing: {listed}"
 
 
 def layer_finder(parameters: Iterable[str]) -> Callable[[str], str | None]:
@@ -111,8 +119,11 @@ def refuse_misfit(entry: Entry, name: str, parameters: Mapping[str, Shape], orig
         if given != wanted or ("diff" in entry.parts and entry.shapes["diff"] != shape):
             _refuse_size(name, list(given), list(wanted), origin)
         magnitude = entry.shapes.get("magnitude")
-        if magnitude is not None and not is_magnitude(magnitude, wanted):
-            _refuse_size(f"the magnitude of {name}", list(magnitude), list(wanted), origin)
+        rows = entry.shapes.get("row_magnitude")
+        fits = magnitude is None or is_magnitude(magnitude, wanted)
+        if not fits or (rows is not None and math.prod(rows) != wanted[0]):
+            found = list(magnitude or rows or ())
+            _refuse_size(f"the magnitude of {name}", found, list(wanted), origin)
     if entry.changes_bias:
         bias = parameters.get(f"{name}.bias")
         for part in ("bias", "diff_b"):
@@ -135,10 +146,13 @@ def _refuse_size(what: str, given: list[int], wanted: list[int], origin: str) ->
 
 
 def _without_prefixes(base: str) -> str:
+    prefixes: tuple[str, ...] = _PREFIXES
     if _KOHYA.match(base):
-        return _KOHYA.sub("", base)
-    base = _WRAPPERS.sub("", base)
-    while prefix := next((each for each in _PREFIXES if base.startswith(each)), None):
+        base = _KOHYA.sub("", base)
+        prefixes = (*(prefix.replace(".", "_") for prefix in _PREFIXES), "_")
+    else:
+        base = _WRAPPERS.sub("", base)
+    while prefix := next((each for each in prefixes if base.startswith(each)), None):
         base = base.removeprefix(prefix)
     return base
 

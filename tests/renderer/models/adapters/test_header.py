@@ -71,6 +71,60 @@ def test_settings_of_another_rank_are_those_of_another_file(tmp_path: Path) -> N
         read_header(write(tmp_path / "adapter_model.safetensors"))
 
 
+def test_a_header_and_settings_that_belong_to_it_must_agree(tmp_path: Path) -> None:
+    path = tmp_path / "adapter_model.safetensors"
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"lora_alpha": 8, "r": RANK}))
+    save_file(lora(), path, {"lora_alpha": "8"})
+    assert factor(path) == 2
+    save_file(lora(), path, {"lora_alpha": "2"})
+    with pytest.raises(AdapterError, match="says alpha 2, and adapter_config"):
+        read_header(path)
+
+
+def test_a_dora_without_magnitudes_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "adapter_model.safetensors")
+    config = json.dumps({"lora_alpha": 8, "r": RANK, "use_dora": True})
+    (tmp_path / "adapter_config.json").write_text(config)
+    with pytest.raises(AdapterError, match="no magnitudes"):
+        read_header(path)
+    write(path, lora() | {f"{Q}.lora_magnitude_vector": torch.ones(8)})
+    assert read_header(path).alphas.has_magnitudes
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.uint8], ids=str)
+@pytest.mark.parametrize("name", ["film.safetensors", "film.pt"])
+def test_whole_numbers_are_refused(tmp_path: Path, name: str, dtype: torch.dtype) -> None:
+    path = tmp_path / name
+    state = {key: tensor.to(dtype) for key, tensor in lora().items()}
+    torch.save(state, path) if path.suffix == ".pt" else save_file(state, path)
+    with pytest.raises(AdapterError, match="holds whole numbers"):
+        read_header(path)
+
+
+@pytest.mark.parametrize("name", ["film.safetensors", "film.pt"])
+def test_an_alpha_that_is_no_number_is_refused_and_one_of_0_is_named(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    for alpha in (0.0, float("nan")):
+        state = lora() | {f"{Q}.alpha": torch.tensor(alpha)}
+        torch.save(state, path) if path.suffix == ".pt" else save_file(state, path)
+        if alpha == 0:
+            assert "alpha is 0 in 1 of its layers" in read_header(path).warnings[0]
+    with pytest.raises(AdapterError, match="is not a finite number"):
+        read_header(path)
+
+
+def test_an_alpha_of_0_for_all_layers_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "film.safetensors"
+    save_file(lora(), path, {"lora_alpha": "0"})
+    assert "changes nothing" in read_header(path).warnings[0]
+
+
+def test_the_ending_may_be_written_large(tmp_path: Path) -> None:
+    assert len(read_header(write(tmp_path / "FILM.SAFETENSORS")).shapes) == 2
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"lora_alpha": "x"}', '{"lora_alpha": 1, "r": 0}'])
 def test_settings_that_cannot_be_meant_are_refused(tmp_path: Path, text: str) -> None:
     path = write(tmp_path / "film.safetensors")

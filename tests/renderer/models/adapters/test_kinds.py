@@ -138,6 +138,49 @@ def test_biases_norms_and_modulations_are_changed_and_come_back(is_merged: bool)
 
 
 @torch.inference_mode()
+def test_a_modulation_is_changed_under_the_key_of_lightx2v() -> None:
+    dit = tiny_dit()
+    before = dit.state_dict()["blocks.1.modulation"].clone()
+    change = normal(*before.shape, seed=30)
+    attach(dit, {"diffusion_model.blocks.1.diff_m": change}, is_merged=True)
+    torch.testing.assert_close(dit.state_dict()["blocks.1.modulation"], before + STRENGTH * change)
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns", "peft"])
+@torch.inference_mode()
+def test_a_dora_of_a_layer_that_is_not_square(layout: str) -> None:
+    dit = tiny_dit()
+    name = "blocks.1.ffn.0"
+    weight = dit.state_dict()[f"{name}.weight"].clone()
+    rows, columns = weight.shape
+    assert rows != columns
+    down, up = normal(RANK, columns, seed=60), normal(rows, RANK, seed=61)
+    shape, axis = ((1, columns), 0) if layout == "columns" else ((rows, 1), 1)
+    magnitude = 1 + normal(*shape, seed=62).abs()
+    key = {"peft": "lora_magnitude_vector"}.get(layout, "dora_scale")
+    given = magnitude[:, 0] if layout == "peft" else magnitude
+    state = {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up, f"{name}.{key}": given}
+    attach(dit, state, is_merged=True)
+    wanted = dora(weight, up @ down, magnitude, axis)
+    changed = dit.state_dict()[f"{name}.weight"]
+    torch.testing.assert_close(changed, weight + STRENGTH * (wanted - weight))
+
+
+@torch.inference_mode()
+def test_a_dora_of_peft_holds_a_number_for_each_row_of_a_convolution_too() -> None:
+    weight = tiny_dit().patch_embedding.weight.clone()
+    down, up = normal(2, *weight.shape[1:], seed=50), normal(weight.shape[0], 2, 1, 1, 1, seed=51)
+    pair = {"patch_embedding.lora_A.weight": down, "patch_embedding.lora_B.weight": up}
+    magnitude = 1 + normal(weight.shape[0], seed=52).abs()
+    changed = []
+    for key, shape in (("lora_magnitude_vector", (1, -1, 1, 1, 1)), ("dora_scale", (-1, 1))):
+        dit = tiny_dit()
+        attach(dit, pair | {f"patch_embedding.{key}": magnitude.reshape(shape)}, is_merged=True)
+        changed.append(dit.patch_embedding.weight)
+    torch.testing.assert_close(*changed)
+
+
+@torch.inference_mode()
 def test_the_bias_of_a_lora_is_scaled_as_its_product_is() -> None:
     dit = tiny_dit()
     bias = layer_of(dit).bias.clone()

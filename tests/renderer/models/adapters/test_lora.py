@@ -57,6 +57,11 @@ def place(dit: CausalDit, state: dict[str, Tensor]) -> LoraWeights:
         ("lora_unet_blocks_1_self_attn_q", QUERY),
         ("lora_unet__blocks_1_self_attn_q", QUERY),
         ("lora_unet_blocks_1_attn1_to_q", QUERY),
+        ("lora_unet_diffusion_model_blocks_1_self_attn_q", QUERY),
+        ("lora_dit_blocks_1_self_attn_q", QUERY),
+        ("loha_unet_blocks_1_self_attn_q", QUERY),
+        (f"unet.{QUERY}", QUERY),
+        (f"net.model.{QUERY}", QUERY),
         ("transformer.blocks.1.attn1.to_q", QUERY),
         ("transformer.blocks.1.attn2.to_out.0", "blocks.1.cross_attn.o"),
         ("blocks.0.attn2.to_v", "blocks.0.cross_attn.v"),
@@ -90,6 +95,7 @@ def test_a_layer_is_found_under_each_of_its_names(dit: CausalDit, base: str, lay
         ("lora_A.default.weight", "lora_B.default.weight"),
         ("lora_down.weight", "lora_up.weight"),
         ("lora.down.weight", "lora.up.weight"),
+        ("lora_A", "lora_B"),
     ],
 )
 def test_halves_are_found_under_each_of_their_names(dit: CausalDit, down: str, up: str) -> None:
@@ -119,6 +125,15 @@ def test_halves_may_have_the_axes_of_a_convolution(dit: CausalDit) -> None:
     product = place(dit, state).changes[QUERY].product
     assert isinstance(product, LowRank)
     assert product.down.shape == (RANK, DIT.dim)
+
+
+def test_a_key_of_another_kind_is_refused_also_beside_a_pair(dit: CausalDit) -> None:
+    for key in (
+        *("lora_unet_blocks_1_self_attn_k.hada_t1", "oft_unet_blocks_1_self_attn_k.oft_blocks"),
+        f"{QUERY}.lora_A.scale_weight",
+    ):
+        with pytest.raises(CheckpointError, match="in a way that is not known here"):
+            place(dit, pair() | {key: normal(2)})
 
 
 def test_keys_without_a_place_are_told(dit: CausalDit) -> None:
