@@ -15,10 +15,10 @@ demo: $(VENV)/.installed
 	$(BIN)/rushes render timelines/evolution.json --preset pocket --input timelines/meadow.mp4 --output out/evolution.mp4 --enlarge 6 --force
 	@echo "Next: look at out/evolution.mp4 and out/evolution.mp4.png, then change a prompt in timelines/short-text.json and render it: $(BIN)/rushes render timelines/short-text.json --preset pocket --enlarge 6 -o out/text.mp4"
 
-# Two files of tests at a time, one thread each: faster than one on all cores. In the order of the
-# folders: those that wait most come first, and no long one is left at the end.
+# Three files of tests at a time, one thread each: on two cores, since tests of farms mostly wait. In
+# the order of the folders: those that wait most come first, and no long one is left at the end.
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 2
 
 # For the daily loop: without what starts farms, renders much or builds models of full size.
 test-fast: $(VENV)/.installed

@@ -25,7 +25,7 @@ class BadBucket:
     proxy: Proxy
     how: dict[str, Behaviour]
 
-    def behaves(self, behaviour: Behaviour, times: int = 3, *, on: str = "write") -> None:
+    def behaves(self, behaviour: Behaviour, times: int = 2, *, on: str = "write") -> None:
         """Have it behave like that for so many requests; then it answers as it should."""
         wanted = self.proxy.count(behaviour) + times
         self.how[on] = behaviour

@@ -49,13 +49,17 @@ def test_a_short_soak_loses_nothing_and_blames_only_the_poison(shared_cache: Pat
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_worker_may_die_between_any_two_steps(running: RunningFarm) -> None:
-    """Each job is named after the step behind which its worker is killed, once."""
+    """Each job is named after the step behind which its worker is killed, once.
+
+    There are two workers, so that one need not wait for the other to be replaced.
+    """
     shots = [
         write_shot(running.folder / f"{point}.json", chunks=6, seed=seed)
         for seed, point in enumerate(POINTS)
     ]
     jobs = running.submit(*shots)
-    running.start_crashing_worker()
+    for _ in range(2):
+        running.start_crashing_worker()
     records = running.wait(jobs)
     for job, shot in zip(jobs, shots, strict=True):
         record = records[job]
