@@ -88,11 +88,21 @@ def _tile(
 def _plan_of_start(
     timeline: Timeline, whole: RenderPlan, start: Chunk, options: PlanOptions, preset: Preset
 ) -> RenderPlan:
-    """Return a plan of one chunk that begins a stream at the place of a block's first chunk."""
+    """Return a plan of one chunk that begins a stream at the place of a block's first chunk.
+
+    Values over time are those of its place.
+    """
     block = next(each for each in timeline.blocks if each.index == start.prompt_block)
     alone = replace(timeline, blocks=(_from_zero(block),), transition_steps=None)
     plan = plan_render(alone, options.model_copy(update={"duration": None}), preset)
-    chunk = replace(plan.chunks[0], first_frame=start.first_frame, seed=start.seed)
+    chunk = replace(
+        plan.chunks[0],
+        first_frame=start.first_frame,
+        seed=start.seed,
+        noise_scale=start.noise_scale,
+        lora_scales=start.lora_scales,
+        steering=start.steering,
+    )
     return replace(plan, chunks=(chunk,), num_frames=whole.num_frames_made)
 
 
