@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from checkout import ROOT
-from farm.running import wait_until
 from renders.shots import block, timeline
 from rushes_queue.jobs.states import State
 from web.browser import drop_files, severe_findings, wait_for_js
@@ -20,6 +19,7 @@ from web.browser import drop_files, severe_findings, wait_for_js
 EVIL = '<img src=x onerror="window.evil=1"><script>window.evil=1</script>'
 MEADOW = ROOT / "timelines" / "meadow.mp4"
 SHORT = ROOT / "timelines" / "short-video.json"
+LONGEST_DELAY_SECONDS = 5.0  # from the start of a job to its first frame
 pytestmark = pytest.mark.slow
 
 
@@ -31,6 +31,13 @@ def write(path: Path, document: dict[str, Any]) -> Path:
 def long_timeline(seconds: float, text: str = "a red boat") -> dict[str, Any]:
     blocks = [block(text, 0, seconds / 2), block("a blue boat", seconds / 2, seconds)]
     return timeline(*blocks)
+
+
+def whole_clip() -> dict[str, Any]:
+    """The shipped clip with one prompt, to its end: long enough to look at."""
+    document: dict[str, Any] = json.loads(SHORT.read_text())
+    document["prompts"] = [{**document["prompts"][0], "startTime": 0, "endTime": 60}]
+    return document
 
 
 def submit(studio: Any, file: Path, *files: Path, **more: Any) -> str:
@@ -64,25 +71,59 @@ def open_job(page: Page, studio: Any, job: str) -> None:
 def test_files_that_are_dropped_become_a_job_whose_frames_are_seen(
     studio: Any, page: Page, shots: Path
 ) -> None:
-    document = json.loads(SHORT.read_text())
-    document["prompts"] = [{**document["prompts"][0], "startTime": 0, "endTime": 60}]
-    drop_files(page, write(shots / "dropped.json", document), MEADOW)
+    drop_files(page, write(shots / "dropped.json", whole_clip()), MEADOW)
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("dropped.json")).to_be_visible()
     expect(dialog.get_by_text("meadow.mp4").first).to_be_visible()
     dialog.get_by_label("Model preset").select_option("pocket")
     dialog.get_by_role("button", name="Submit").click()
     page.wait_for_url(re.compile("/job/"))
-    job = page.url.rpartition("/")[2]
-    store = studio.farm.store
-    wait_until(lambda: store.get(job).chunk > 0, "the first chunk")
-    begin = time.monotonic()
     expect(page.locator("live-frame img")).to_be_visible()
-    assert time.monotonic() - begin < 5
     assert page.locator("#state-line .state").inner_text() in ("running", "cancelling", "done")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#state-line .state")).to_have_text("cancelled")
     expect(page.locator("#log")).to_contain_text("cancel")
+
+
+def slowness() -> float:
+    """Return how many times longer work takes than it would on a machine for us alone."""
+    begin, cpu = time.monotonic(), time.process_time()
+    while time.process_time() - cpu < 0.1:
+        pass
+    return (time.monotonic() - begin) / 0.1
+
+
+def test_a_job_is_seen_from_its_start_and_its_first_frame_within_seconds(
+    studio: Any, page: Page, done: str
+) -> None:
+    """On a worker that holds the model, by the clocks of the farm and of the browser."""
+    delays = []
+    for seed in (101, 102, 103):  # the machine may be busy: the best of three
+        job = str(studio.web.post("submit", {"job": done, "seeds": [seed]}).json()["jobs"][0]["id"])
+        open_job(page, studio, job)
+        expect(page.locator("#stage :is(.waiting, img, video-pair)").first).to_be_attached()
+        mark = "performance.getEntriesByName('rushes:live')[0]"
+        wait_for_js(page, f"{mark} || document.querySelector('video-pair')", 90)
+        if not page.evaluate(f"Boolean({mark})"):
+            continue  # it was done before anybody could look
+        shown_ms = float(page.evaluate(f"performance.timeOrigin + {mark}.startTime"))
+        (attempt,) = studio.farm.store.attempts(job)
+        delays.append((shown_ms - attempt.started_ms) / 1000 / slowness())
+        studio.farm.wait([job])
+        if min(delays) < LONGEST_DELAY_SECONDS:
+            break
+    assert min(delays) < LONGEST_DELAY_SECONDS
+
+
+def test_until_there_is_a_frame_the_input_is_seen_and_what_the_worker_does(
+    studio: Any, page: Page, shots: Path
+) -> None:
+    page.route("**/api/v1/preview/*", lambda route: route.abort())
+    job = submit(studio, write(shots / "seen.json", whole_clip()), MEADOW, seeds=[77])
+    open_job(page, studio, job)
+    wait_for_js(page, "document.querySelector('live-frame video.before')?.readyState >= 2")
+    expect(page.locator("live-frame .waiting")).to_contain_text("first chunk is being rendered")
+    studio.web.post("cancel", {"jobs": [job]})
 
 
 def test_faults_of_a_timeline_are_told_at_their_fields(page: Page, shots: Path) -> None:

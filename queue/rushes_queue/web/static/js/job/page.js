@@ -56,7 +56,7 @@ function showStage() {
   const kind = job.state === "done" ? "result" : job.state === "running" ? "live" : `note ${job.state}`;
   if (kind === shownAs) return;
   shownAs = kind;
-  if (kind === "live") put(at("stage"), h("live-frame", { job: job.id }));
+  if (kind === "live") put(at("stage"), h("live-frame", { job: job.id, input: made?.input ? address(`input/${job.id}`) : null }));
   else if (kind === "result" && PLAYABLE.includes(extension)) showPlayers();
   else if (kind === "result") showPicture(extension);
   else put(at("stage"), h("p", { class: "note" }, job.state === "queued" ? "Frames appear here as soon as a worker renders it." : `This job is ${job.state}; there is nothing to show.`));
