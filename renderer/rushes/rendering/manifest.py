@@ -114,6 +114,7 @@ def _computation(pipeline: Pipeline, plan: RenderPlan, request: RenderRequest) -
         "graphs": pipeline.replays_steps(plan, request.graphs),
         "rows": pipeline.most_rows,
         "processes": pipeline.processes,
+        "blocks_of_ranks": pipeline.blocks_of_ranks and list(pipeline.blocks_of_ranks),
         "quantise": memory.quantise,
         "text_encoder_on_cpu": memory.text_encoder_on_cpu,
         "pairs_chunks": memory.pairs_chunks and can_pair_chunks(plan.variant, plan.num_rows, takes),

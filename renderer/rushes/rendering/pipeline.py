@@ -62,6 +62,11 @@ class Pipeline:
         """How many renders at most shared a pass of the network, up to now."""
         return self.rows
 
+    @property
+    def blocks_of_ranks(self) -> tuple[int, ...] | None:
+        """How many blocks of the network each process has; None where none has a part of it."""
+        return None
+
     def for_plan(self, plan: RenderPlan, folder: Path) -> Pipeline:
         """Return the same pipeline with what a plan asks for: autoencoder, VACE branch, LoRA files.
 

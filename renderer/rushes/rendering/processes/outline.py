@@ -46,6 +46,10 @@ class Outline(Pipeline):
 
     frames: ProcessFrames | None = None
 
+    @property
+    def blocks_of_ranks(self) -> tuple[int, ...] | None:
+        return None if self.frames is None else self.frames.blocks
+
     def for_plan(self, plan: RenderPlan, folder: Path) -> Pipeline:
         return self.with_files(plan, folder)
 

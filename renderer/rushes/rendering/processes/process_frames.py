@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import RenderProcessError
-from rushes.rendering.processes.words import Ended, Made, ProcessJob, frames_file
+from rushes.rendering.processes.words import Ended, Made, ProcessJob, Shared, frames_file
 from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
 from rushes.timeline.plan.render_plan import Chunk
@@ -46,6 +46,7 @@ class ProcessFrames:
         ]
         self._made: set[int] = set()
         self._num_ended = 0
+        self.blocks: tuple[int, ...] | None = None  # of each rank, where they share a network
         self.clock = StageClock()
 
     def __enter__(self) -> Self:
@@ -94,6 +95,8 @@ class ProcessFrames:
         match word:
             case Made(chunk):
                 self._made.add(chunk)
+            case Shared(blocks):
+                self.blocks = blocks
             case Ended(seconds, None):
                 self._num_ended += 1
                 self.clock.add(seconds)

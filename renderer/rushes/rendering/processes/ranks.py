@@ -26,16 +26,6 @@ from rushes.models.rope import RotaryFactors
 from rushes.models.vace import LATENT_CHANNELS
 
 
-def blocks_of(rank: int, count: int, num_blocks: int) -> range:
-    """Return the blocks of a rank; shares differ by one at most, the last ranks have less.
-
-    The last rank decodes as well.
-    """
-    share, more = divmod(num_blocks, count)
-    starts = [index * share + min(index, more) for index in range(count + 1)]
-    return range(starts[rank], starts[rank + 1])
-
-
 @dataclass(frozen=True)
 class Ranks:
     """This process among those that share a network; the process group is there already."""

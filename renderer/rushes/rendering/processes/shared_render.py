@@ -72,12 +72,14 @@ def render_ranks(
     *,
     force: bool = False,
     report: Report = lambda progress: None,
+    body: Callable[..., None] = render_as_rank,
 ) -> dict[str, Any]:
     """Render a take with the network's blocks cut up among several processes.
 
     Each pass goes through all ranks one after another; the first one encodes, the last one
     decodes a chunk while the others have begun the next. This is for networks that a single GPU
-    does not hold. The files are those of ``render``.
+    does not hold. Blocks are moved to other ranks first if that pays, by what each is measured to
+    take. The files are those of ``render``. ``body`` is what each process runs.
 
     Raises: as ``render``; ConfigError when there are fewer GPUs or blocks than ranks, or the plan
         needs what ranks cannot do; RenderProcessError when a process dies.
@@ -94,7 +96,7 @@ def render_ranks(
             "--gpus shares a network without LoRAs, VACE and fp8; leave them or --gpus out"
         )
     return _render_by(
-        *(render_as_rank, preset, folders, take, ranks),
+        *(body, preset, folders, take, ranks),
         memory_plan=MemoryPlan(pairs_chunks=False),  # passes are of one chunk each
         force=force,
         report=report,

@@ -48,6 +48,13 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """How many blocks of the network each rank has."""
+
+    blocks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Ended:
     """A process has nothing more to do: how long its stages took, or why it failed."""
 

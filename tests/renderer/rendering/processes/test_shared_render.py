@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from renders.shots import block, moving, timeline, write_clip
+from renders.slow_rank import render_as_slow_rank
 from renders.studio import Studio
 from rushes.errors import ConfigError, RenderProcessError, ShapeError
 from rushes.files.folders import Folders
@@ -102,6 +103,19 @@ def test_ranks_make_what_one_process_makes(
     manifest = render_ranks(preset, folders, Take(plan, request), count, force=True)
     assert manifest["frames_sha256"] == alone["frames_sha256"]
     assert manifest["processes"] == count
+
+
+@pytest.mark.slow  # the slow rank is measured
+def test_a_slow_rank_gives_blocks_away(studio: Studio, folders: Folders) -> None:
+    plan, request = studio.prepare(timeline(*BLOCKS), **RESETTING)
+    preset = load_preset("pocket")
+    pipeline = load_pipeline(preset, folders, torch.device("cpu"), torch.float32)
+    alone = render(pipeline, plan, request)
+    manifest = render_ranks(
+        *(preset, folders, Take(plan, request), 2), force=True, body=render_as_slow_rank
+    )
+    assert (alone["blocks_of_ranks"], manifest["blocks_of_ranks"]) == (None, [1, 3])
+    assert manifest["frames_sha256"] == alone["frames_sha256"]
 
 
 def test_a_killed_rank_ends_the_render(studio: Studio, folders: Folders) -> None:
