@@ -27,14 +27,21 @@ def read_address(url: str) -> str:
     Source: redis-py: redis/connection.py (parse_url); kombu: utils/url.py (parse_ssl_cert_reqs)
     """
     scheme, separator, rest = url.partition("://")
+    if "sentinel" in scheme:
+        raise ConfigError(f"Redis Sentinel is not offered; name the primary itself: {EXAMPLE}")
     if not separator or scheme not in SCHEMES:
         raise ConfigError(f"the broker must be a Redis server: {EXAMPLE}")
     _refuse_bare_password(scheme, rest)
     try:
         parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
+        is_usable = parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:  # UnicodeError is one of them
         raise ConfigError(f"the broker's URL has no usable host and port: {EXAMPLE}") from error
+    if not is_usable:
+        raise ConfigError(f"the broker's URL names port 0, which is none: {EXAMPLE}")
+    if scheme == "unix" and parts.hostname:
+        raise ConfigError("the broker's URL names no whole path; write unix:///run/redis.sock")
     if parts.fragment:
         raise ConfigError(f"the broker's URL has a # in it, which means nothing: {EXAMPLE}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -121,5 +128,7 @@ def _check_options(scheme: str, options: dict[str, str]) -> None:
         if plain not in _CERT_REQS:
             raise ConfigError(f"the broker's URL: ssl_cert_reqs is one of {', '.join(_CERT_REQS)}")
         options["ssl_cert_reqs"] = plain
+    if options.get("ssl_check_hostname", "true").lower() not in _YES + _NO:
+        raise ConfigError("the broker's URL: ssl_check_hostname is true or false")
     if not re.fullmatch(r"[0-9]{0,5}", options.get("db", "")):
         raise ConfigError("the broker's URL: db must be a number")

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 
+from rushes.text import shortened
+from rushes.timeline.problems import Problems
+
 _CURES = (
     (r"<(?:lora|lyco|lycoris|hypernet)\s*:[^<>]{1,200}>", "name the file in loras instead"),
     (r"\([^()]{1,200}:\s*-?\d+(?:\.\d*)?\s*\)", "weigh whole prompts of a block instead"),
@@ -26,3 +29,10 @@ def odd_syntax(text: str) -> list[tuple[str, str]]:
     """Return the first of each kind of unsupported syntax, and what to do."""
     found = ((pattern.search(text), cure) for pattern, cure in _SYNTAX)
     return [(match[0], cure) for match, cure in found if match is not None]
+
+
+def warn_of_syntax(text: str, path: str, problems: Problems) -> None:
+    """Warn of unsupported syntax in words that a document has at a path."""
+    for found, cure in odd_syntax(text):
+        message = f'"{shortened(found, 60)}" means nothing here and is taken as plain words; {cure}'
+        problems.warn(path, message, found)

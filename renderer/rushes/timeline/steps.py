@@ -27,6 +27,9 @@ def read_steps(fields: Fields, key: str) -> tuple[int, ...] | None:
         problems.error(path, "must hold integers only, each within 1 and 1000", entries)
         return None
     num_zeros = next((n for n, step in enumerate(reversed(whole)) if step), len(whole))
+    if num_zeros and num_zeros == len(whole):
+        problems.error(path, "holds nothing but 0; at least one step above 0 is needed", entries)
+        return None
     if num_zeros:
         problems.note(path, "zeros at the end are dropped; they add no model call", entries)
         del whole[-num_zeros:]

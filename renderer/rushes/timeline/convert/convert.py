@@ -26,7 +26,7 @@ from rushes.timeline.document import MICROSECONDS
 from rushes.timeline.fields import Fields
 from rushes.timeline.problems import Problem, Problems, describe
 from rushes.timeline.read.ext import SCHEMA
-from rushes.timeline.read.json_reading import MALFORMED, read_json
+from rushes.timeline.read.json_reading import MALFORMED, read_json, utf8_fault
 from rushes.timeline.read.load import parse_timeline, refuse
 from rushes.timeline.read.prompt_lines import has_frame_lines
 from rushes.timeline.read.timeline_file import NEWEST_VERSION
@@ -79,6 +79,9 @@ def _read_map(data: bytes, kind: MapKind | None, problems: Problems) -> PromptMa
     if kind in (None, "a1111"):
         words = text.decode("utf-8", "replace")
         if kind or has_frame_lines(words):
+            if fault := utf8_fault(data):
+                problems.error("", fault)
+                return None
             return read_prompt_travel(words, problems)
     if text.startswith(b'"'):  # FizzNodes takes its schedule without the braces
         text = b"{%s}" % text.rstrip(b", \r\n")

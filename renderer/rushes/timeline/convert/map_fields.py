@@ -48,10 +48,14 @@ class MapFields(Fields):
 
 def _is_seen(key: str, value: Any) -> bool:
     """Say whether a key that nobody read may hold words of a prompt, or what steers pictures."""
-    holds_words = any(word in key.lower() for word in _WORDS) and isinstance(
-        value, str | list | dict
-    )
-    return bool(value) and (holds_words or may_steer(key, value) or names_media(value))
+    if not value:
+        return False
+    holds_words = any(word in key.lower() for word in _WORDS)
+    if (holds_words and isinstance(value, str | list | dict)) or may_steer(key, value):
+        return True
+    if isinstance(value, dict):
+        return any(_is_seen(inner, each) for inner, each in [*value.items()][:64])
+    return names_media(value)
 
 
 def _listed(paths: list[str]) -> str:

@@ -20,6 +20,7 @@ from rushes.timeline.times import exact_rate
 MapKind = Literal["animatediff", "fizznodes", "deforum", "parseq", "a1111"]
 
 _DEFORUM_PROMPTS = ("prompts", "animation_prompts")  # of the web UI, and of the notebook
+_DEFORUM_POSITIVE = ("animation_prompts_positive", "positive_prompts")
 _DEFORUM_NEGATIVE = ("animation_prompts_negative", "negative_prompts")
 _FRAME = re.compile(r"\s*([0-9]{1,9})\s*")
 
@@ -78,8 +79,8 @@ def read_animatediff(document: Fields) -> PromptMap:
         hold_ratio=Fraction(1, 2) if ratio is None else Fraction(ratio),
         method="slerp",
         seed=_read_seed(document),
-        prefix=document.text("head_prompt") or "",
-        suffix=document.text("tail_prompt") or "",
+        prefix=_common_words(document, "head_prompt"),
+        suffix=_common_words(document, "tail_prompt"),
         crf=encoding.integer("crf", 0, 63) if encoding else None,
     )
 
@@ -91,13 +92,14 @@ def read_fizznodes(document: Fields) -> PromptMap:
     """
     options = ("pre_text", "app_text", "max_frames", "fps")
     frames = [key for key in document.data if key not in options]
+    length = document.integer("max_frames", 1, MOST_FRAMES)
     return PromptMap(
-        prompts=_read_prompts(document, frames),
+        prompts=_read_prompts(document, frames, length and length - 1),
         fps=read_rate(document.number("fps"), 16, document, "fps"),
         hold_ratio=Fraction(0),
-        length=document.integer("max_frames", 1, MOST_FRAMES),
-        prefix=document.text("pre_text") or "",
-        suffix=document.text("app_text") or "",
+        length=length,
+        prefix=_common_words(document, "pre_text"),
+        suffix=_common_words(document, "app_text"),
     )
 
 
@@ -114,9 +116,8 @@ def read_deforum(document: Fields) -> PromptMap:
         if document.take(key):
             message = "negative prompts are not offered (no guidance); left out"
             document.problems.warn(key, message)
-    positive = [
-        document.text(key) or "" for key in ("animation_prompts_positive", "positive_prompts")
-    ]
+    positive = [_common_words(document, key) for key in _DEFORUM_POSITIVE]
+    _warn_of_overrides(document)
     width, height = (document.integer(key, 1, 100_000) for key in ("W", "H"))
     return PromptMap(
         prompts=_read_prompts(prompts, list(prompts.data), length and length - 1),
@@ -126,7 +127,7 @@ def read_deforum(document: Fields) -> PromptMap:
         size=(width, height) if width and height else None,
         mode="video" if is_video else "text",
         noise_scale=_read_strength(document, is_video),
-        audio=_read_soundtrack(document),
+        audio=_read_soundtrack(document, is_video),
         prefix=", ".join(
             dict.fromkeys(words.strip(" ,") for words in positive if words.strip(" ,"))
         ),
@@ -134,18 +135,43 @@ def read_deforum(document: Fields) -> PromptMap:
     )
 
 
+def _common_words(document: Fields, key: str) -> str:
+    """Return words that belong to every prompt, without a negative part."""
+    return without_negative(document, key, document.text(key) or "")
+
+
+def _warn_of_overrides(document: Fields) -> None:
+    """Warn of what takes the place of a file's own prompts or frames of its video."""
+    if document.take("parseq_manifest"):
+        message = "the prompts of Parseq replace those of this file; convert its file instead"
+        document.problems.warn("parseq_manifest", message)
+    for key, usual in (
+        *(("extract_nth_frame", (1,)), ("extract_from_frame", (0,))),
+        ("extract_to_frame", (-1,)),
+    ):
+        value = document.take(key)
+        if value is not None and value not in usual and document.data.get("video_init_path"):
+            message = "is not converted; cut the input video before"
+            document.problems.warn(key, message, value)
+
+
 def _read_video(document: Fields, is_video: bool) -> str | None:
     """Return the name of the input video, which is expected beside the timeline."""
     path = document.text("video_init_path")
     if not path:
         return None
-    name = base_name(path)
+    name = _file_name(path)
     if not is_video:
         document.problems.warn("video_init_path", "is not used in this mode; left out", path)
         return None
     message = f"{name} is looked for beside the timeline; copy it there"
     document.problems.note("video_init_path", message, path)
     return name or None
+
+
+def _file_name(path: str) -> str:
+    """Return the file's name in a path, or in an address with its options."""
+    return base_name(re.split(r"[?#]", path)[0] if "://" in path else path)
 
 
 def _read_prompts(fields: Fields, keys: list[str], last_frame: int | None = None) -> dict[int, str]:
@@ -155,6 +181,8 @@ def _read_prompts(fields: Fields, keys: list[str], last_frame: int | None = None
         text = fields.text(key)
         frame = read_frame(key, last_frame)
         if text is None:
+            if fields.data.get(key) is None:
+                fields.problems.warn(fields.path_of(key), "holds no words; left out")
             continue
         if frame is None:
             message = "is neither a frame number nor a sum of numbers; this prompt is left out"
@@ -223,13 +251,20 @@ def _read_strength(document: Fields, is_video: bool) -> list[tuple[int, float]]:
     return [(frame, float(max(Decimal(0), 1 - strength))) for frame, strength in keys]
 
 
-def _read_soundtrack(document: Fields) -> Any:
+def _read_soundtrack(document: Fields, is_video: bool) -> Any:
+    """Return ``ext.audio``; a sound file is expected beside the timeline."""
     choice, path = document.take("add_soundtrack"), document.take("soundtrack_path")
     if choice == "File" and isinstance(path, str) and path:
-        if "://" not in path:
-            return {"uri": path}
-        name = base_name(path)
-        message = f"is not fetched; save it beside the timeline as {name}"
-        document.problems.warn("soundtrack_path", message, path)
+        name = _file_name(path)
+        if "://" in path:
+            message = f"is not fetched; save it beside the timeline as {name}"
+            document.problems.warn("soundtrack_path", message, path)
+        elif name != path:
+            message = f"{name} is looked for beside the timeline; copy it there"
+            document.problems.note("soundtrack_path", message, path)
         return {"uri": name}
+    if choice == "Init Video" and not is_video:
+        message = "there is no input video in this mode, so there is no sound"
+        document.problems.warn("add_soundtrack", message, choice)
+        return "none"
     return {"None": "none", "Init Video": "input"}.get(choice) if isinstance(choice, str) else None

@@ -31,7 +31,7 @@ def read_prompt_travel(text: str, problems: Problems) -> PromptMap:
             elif line.strip():
                 (after if prompts else before).append(line.strip().strip(","))
             continue
-        frame, words = int(match[1]), match[2].strip()
+        frame, words = int(match[1]), _without_negative(match[2].strip(), number, problems)
         if after:
             problems.error(f"line {number}", "a frame stands behind words for all frames; move it")
         if frame in prompts:
@@ -47,6 +47,14 @@ def read_prompt_travel(text: str, problems: Problems) -> PromptMap:
         prefix=", ".join(before),
         suffix=", ".join(after),
     )
+
+
+def _without_negative(words: str, number: int, problems: Problems) -> str:
+    positive, mark, negative = words.partition("--neg")
+    if mark and negative.strip():
+        message = "negative prompts are not offered (no guidance); the part is left out"
+        problems.warn(f"line {number}", message, words)
+    return positive.strip()
 
 
 def _without_settings(lines: list[str], problems: Problems) -> list[str]:

@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 from rushes.presets.kinds import METHODS
-from rushes.text import shortened
 from rushes.timeline.document import LONGEST_PROMPT, MOST_PROMPTS, Prompt, PromptBlock, Unit
 from rushes.timeline.fields import Fields
 from rushes.timeline.problems import Problems, describe
-from rushes.timeline.prompt_syntax import odd_syntax
+from rushes.timeline.prompt_syntax import warn_of_syntax
 from rushes.timeline.read.ext import BlockExt, read_block_ext
 from rushes.timeline.read.settings import Spelling
 from rushes.timeline.times import LONGEST_SECONDS, show_seconds, to_microseconds
@@ -151,9 +150,7 @@ def read_prompts(
         return None
     path, problems = entry.path_of(key), entry.problems
     if not items and label is not None:
-        for odd, cure in odd_syntax(label):
-            message = f'"{shortened(odd, 60)}" means nothing here and is taken as plain words'
-            problems.warn(entry.path_of(label_key or key), f"{message}; {cure}", odd)
+        warn_of_syntax(label, entry.path_of(label_key or key), problems)
         prompts: list[Prompt | None] = [Prompt(label, 100.0)]
     else:
         if len(items or ()) > MOST_PROMPTS_OF_BLOCK:
@@ -191,9 +188,7 @@ def _read_prompt(entry: Fields, key: str, index: int, item: Any) -> Prompt | Non
     if weight is not None and weight > MOST_WEIGHT:
         fields.wrong("weight", f"at most {MOST_WEIGHT:,}; only the ratio of weights counts")
     fields.note_unread()
-    for found, cure in odd_syntax(text or ""):
-        message = f'"{shortened(found, 60)}" means nothing here and is taken as plain words; {cure}'
-        fields.problems.warn(fields.path_of("text"), message, found)
+    warn_of_syntax(text or "", fields.path_of("text"), fields.problems)
     if _is_wrong(fields, "text", text) or _is_wrong(fields, "weight", weight):
         return None
     return Prompt(text or "", 1.0 if weight is None else float(weight))

@@ -29,6 +29,7 @@ from rushes.timeline.document import (
 )
 from rushes.timeline.easing import LINEAR
 from rushes.timeline.fields import Fields, file_fault
+from rushes.timeline.prompt_syntax import warn_of_syntax
 from rushes.timeline.read.lora_strengths import LORA_SCALE, read_lora_scales, read_lora_schedules
 from rushes.timeline.read.schedules import read_ease, read_schedule
 from rushes.timeline.steps import read_steps
@@ -111,8 +112,8 @@ def read_top_ext(document: Fields) -> Extensions:
         if schedules
         else None,
         control=_read_control(ext.object("control")),
-        prefix=ext.text("prefix", longest=LONGEST_PROMPT) or "",
-        suffix=ext.text("suffix", longest=LONGEST_PROMPT) or "",
+        prefix=_words(ext, "prefix"),
+        suffix=_words(ext, "suffix"),
         input=_read_inputs(ext),
         audio=_read_audio(ext),
         output=_read_output(ext.object("output")),
@@ -180,6 +181,12 @@ def refuse_unread(
         else:
             message = f"is unknown; known here are {', '.join(known)}"
         fields.problems.error(fields.path_of(key), message, fields.data[key])
+
+
+def _words(ext: Fields, key: str) -> str:
+    text = ext.text(key, longest=LONGEST_PROMPT) or ""
+    warn_of_syntax(text, ext.path_of(key), ext.problems)
+    return text
 
 
 def _read_frame(ext: Fields, key: str, unit: Unit) -> int | None:

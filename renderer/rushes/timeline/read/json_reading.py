@@ -52,13 +52,21 @@ def read_json(data: str | bytes, problems: Problems) -> Any:
 def _decode(data: str | bytes, problems: Problems) -> str | None:
     if isinstance(data, str):
         return data.removeprefix("\ufeff")
+    if fault := utf8_fault(data):
+        problems.error("", fault)
+        return None
+    return data.decode("utf-8-sig")
+
+
+def utf8_fault(data: bytes) -> str:
+    """Say where bytes are not UTF-8, or nothing."""
     try:
-        return data.decode("utf-8-sig")
+        data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        problems.error("", f"is not UTF-8: line {line}, byte {column}; save it as UTF-8")
-        return None
+        return f"is not UTF-8: line {line}, byte {column}; save it as UTF-8"
+    return ""
 
 
 def _is_whole(text: str) -> bool:

@@ -28,6 +28,7 @@ from rushes.timeline.read.timeline_file import read_timeline
 from rushes.timeline.read.workflow_file import FORMAT, read_workflow
 
 ASSETS = "assets"  # below the cache folder: files that documents carry, by their hashes
+_OTHER_TOOLS = {"prompt_map", "animation_prompts", "rendered_frames"}  # keys of their files
 KINDS = f'a timeline (an array "prompts") or a workflow ("format": "{FORMAT}")'
 
 
@@ -175,7 +176,7 @@ def _choose_reader(document: Any, problems: Problems) -> Callable[..., Timeline]
     if isinstance(prompts, dict):
         problems.error("prompts", f"must be an array; {CONVERT}", prompts)
         return read_timeline
-    if "prompt_map" in document or _is_prompt_map(document):
+    if document.keys() & _OTHER_TOOLS or _is_prompt_map(document):
         problems.error("", CONVERT, document)
     elif prompts is not None:
         problems.error("prompts", f"must be an array, is {describe(prompts)}", prompts)
@@ -186,4 +187,4 @@ def _choose_reader(document: Any, problems: Problems) -> Callable[..., Timeline]
 
 
 def _is_prompt_map(document: dict[str, Any]) -> bool:
-    return bool(document) and all(key.strip().isdigit() for key in document)
+    return any(key.strip().isdigit() for key in document)

@@ -272,3 +272,61 @@ def test_what_the_web_ui_puts_behind_a_prompt_is_not_taken_for_words() -> None:
 def test_a_line_that_begins_with_an_odd_frame_is_refused(line: str) -> None:
     with pytest.raises(TimelineError, match="line 2: does not begin with one whole frame number"):
         convert(f"0: a\n{line}")
+
+
+def deforum(**more: Any) -> dict[str, Any]:
+    return {"prompts": {"0": "a cat", "9": "a dog"}, "max_frames": 20, "fps": 10} | more
+
+
+VIDEO = {"animation_mode": "Video Input", "video_init_path": "/home/ann/in.mp4"}
+TOLD: dict[str, tuple[dict[str, Any] | str, str]] = {
+    "negative part of common words": (
+        deforum(animation_prompts_positive="film --neg blur"),
+        "animation_prompts_positive: negative prompts are not offered",
+    ),
+    "negative part of a line": ("0: a cat --neg blur\n8: a dog", "line 1: negative prompts"),
+    "prompt that is null": (deforum(prompts={"0": "a cat", "9": None}), "holds no words; left out"),
+    "prompts of Parseq": (deforum(parseq_manifest='{"a": 1}'), "the prompts of Parseq replace"),
+    "part of a video": (deforum(**VIDEO, extract_nth_frame=2), "cut the input video before"),
+    "sound of no video": (deforum(add_soundtrack="Init Video"), "so there is no sound"),
+    "prompts of regions": (
+        {"prompt_map": {"0": "a"}, "region_map": {"0": {"condition": {"prompt_map": {"0": "b"}}}}},
+        "words or pictures that are not converted: region_map",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TOLD)
+def test_what_else_is_lost_is_a_warning(kind: str) -> None:
+    document, words = TOLD[kind]
+    warnings = [each for each in convert(document).problems if each.severity == "warning"]
+    assert words in "\n".join(map(str, warnings))
+
+
+def test_negative_parts_do_not_reach_the_timeline() -> None:
+    for kind in ("negative part of common words", "negative part of a line"):
+        assert "blur" not in json.dumps(convert(TOLD[kind][0]).document)
+
+
+def test_files_of_addresses_and_paths_go_by_their_names() -> None:
+    video = VIDEO | {"video_init_path": "https://x.org/in.mp4?key=1"}
+    ext = convert(deforum(**video, add_soundtrack="File", soundtrack_path="/x/s.mp3")).document[
+        "ext"
+    ]
+    assert ext["inputs"] == [{"uri": "in.mp4"}]
+    assert ext["audio"] == {"uri": "s.mp3"}
+
+
+def test_a_video_in_whole_is_no_warning() -> None:
+    whole = deforum(**VIDEO, extract_nth_frame=1, extract_from_frame=0, extract_to_frame=-1)
+    assert "cut the input" not in said(convert(whole))
+
+
+def test_the_last_frame_of_fizznodes_is_evaluated() -> None:
+    found = convert({"0": "a", "max_f/2": "b", "max_frames": 25, "fps": 1})
+    assert [text for _, text in blocks(found)] == ["a", "b"]
+
+
+def test_prompt_travel_that_is_not_utf8_is_refused() -> None:
+    with pytest.raises(TimelineError, match="is not UTF-8: line 1, byte 7"):
+        convert_prompt_map("0: caf\u00e9\n8: b".encode("latin-1"))

@@ -460,3 +460,30 @@ def test_half_a_size_is_refused_by_the_side_that_is_there(given: str, lacking: s
     (problem,) = [each for each in loaded.problems if each.severity == "error"]
     assert f"names a {given} only; a size needs height and width" in str(problem)
     assert f"names a {lacking}" not in str(problem)
+
+
+@pytest.mark.parametrize("steps", [[0], [0, 0], [0.0]], ids=str)
+def test_steps_of_nothing_but_0_are_said_to_be_that(steps: list[float]) -> None:
+    (message,) = messages(load(document(block(0, 1), denoisingSteps=steps)), "error")
+    assert "holds nothing but 0; at least one step above 0 is needed" in message
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"0": "a", "max_f/2": "b"},
+        {"0": "a", "pre_text": "film"},
+        {"animation_prompts": {"0": "a"}},
+        {"rendered_frames": []},
+    ],
+    ids=str,
+)
+def test_files_of_other_tools_are_sent_to_the_converter(data: dict[str, Any]) -> None:
+    (message,) = messages(load(data), "error")
+    assert "rushes convert" in message
+
+
+def test_syntax_of_other_tools_is_named_in_prefix_and_suffix_too() -> None:
+    data = document(block(0, 1)) | {"ext": {"schema": 1, "prefix": "<lora:x:1>", "suffix": "(a:2)"}}
+    told = messages(load(data), "warning")
+    assert [words in each for words, each in zip(("<lora:x:1>", "(a:2)"), told, strict=True)]
