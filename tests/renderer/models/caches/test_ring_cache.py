@@ -194,6 +194,11 @@ def test_nothing_is_renewed_while_the_window_fills() -> None:
     assert targets == [0, 1, 2]
 
 
+def test_without_sinks_none_is_renewed() -> None:
+    renewing = RingKVCache(sizes(window=3), sinks=0, refresh_below=0.9)
+    assert stream(renewing, [1] * 8) == stream(open_ring(window=3, sinks=0), [1] * 8)
+
+
 def test_all_passes_over_a_chunk_keep_its_slot() -> None:
     cache = full_ring(0.5)
     cache.begin_chunk([6], 1)
