@@ -249,6 +249,20 @@ def test_another_strength_waits_for_the_keys_of_the_chunk_before(scales: Sequenc
     assert mean_difference(made[False][9:], plain[9:]) > 1
 
 
+def test_strengths_come_back_with_the_rest() -> None:
+    streams = []
+    for _ in range(2):
+        dit = tiny_dit()
+        streams.append(open_stream(parts=replace(models(), dit=dit)))
+        streams[-1].adapted_layers = Louder(dit)  # type: ignore[assignment]
+    before, after = streams
+    chunks = [replace(chunk, lora_scales=(2.0,)) for chunk in plan(3)]
+    render(before, chunks[:2])
+    after.restore(before.snapshot())
+    assert after.snapshot().values["lora_strengths"] == [2.0]
+    assert torch.equal(*(render(each, chunks[2:])[0] for each in streams))
+
+
 @pytest.mark.parametrize("clips", [None, {0: ClipSpan(0, 4)}], ids=["chunks", "clips"])
 def test_noise_is_drawn_ahead_but_for_clips(
     clips: dict[int, ClipSpan] | None, monkeypatch: pytest.MonkeyPatch
