@@ -98,7 +98,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "override gone": (shot(schemaFieldOverrides={"vace_ref_images": [GONE]}), "gone.png steers"),
     "block's reference gone": (
         shot(block("a", 0, 0.3, ext={"vace": {"ref_images": ["gone.png"]}}), ext={"schema": 1}),
-        "gone.png: there is no such file, which is to steer",
+        "gone.png: there is no such file to steer",
     ),
     "no picture": (shot(refImages=["words.png"]), "words.png"),
     "control gone": (shot(ext={"control": {"input": "gone.mp4"}}), "gone.mp4: there is no such"),
@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "clip gone": (
         shot(ext={"inputs": [{"uri": "gone.mp4"}]}, inputMode="video"),
-        "gone.mp4: there is no such file, which is the input",
+        "gone.mp4: there is no such input file",
     ),
     "clip without pictures": (
         shot(ext={"inputs": [{"uri": "sound.m4a"}]}, inputMode="video"),

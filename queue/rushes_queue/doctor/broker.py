@@ -37,7 +37,7 @@ def check_reach(loaded: LoadedSettings) -> Iterator[Finding]:
     except BrokerError as error:
         if loaded.origin("broker_url").kind == "default":
             yield warning(
-                "broker", "none is configured, so there is no farm", "rushes up, or docs/farm.md"
+                "broker", "is not configured, so there is no farm", "rushes up, or docs/farm.md"
             )
         else:
             yield fault("broker", str(error), "start it, or correct RUSHES_BROKER_URL")

@@ -43,8 +43,8 @@ def notify(
 ) -> tuple[str, ...]:
     """Send all notifications of a job at once; return the failures, one line each.
 
-    ``document`` is missing where it could not be read; who is told stands there, unless the record
-    says otherwise. Never raises.
+    ``document`` is None if it could not be read; its addresses are called unless the record has
+    others. Never raises.
     """
     try:
         return _notify(document, record, settings, budget_seconds)

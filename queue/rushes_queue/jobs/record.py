@@ -89,8 +89,8 @@ class JobRecord:
     ``losses_in_place`` counts attempts that were lost one after the other at chunk ``loss_chunk``;
     ``failures`` those for want of resources. Save points of attempts below ``oldest_fence`` do not
     count. ``cancel`` and ``pause`` are requests that the
-    worker has not answered yet. ``notify`` is who is told of the end, None for whom the document
-    names.
+    worker has not answered yet. ``notify`` are the addresses to call at the end, None for those of
+    the document.
     Units: ``_ms`` is the broker's clock, in milliseconds since 1970.
     """
 

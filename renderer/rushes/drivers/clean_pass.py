@@ -107,7 +107,7 @@ class CleanPass:
 
     def _behind(self, pair: RollingKVCache, pending: _Pending, row: Row) -> Tensor:
         rotary = self._factors(row.latents, pending.position, row.position)
-        # Whether the prompt is another is told alike before and after a restart.
+        # A changed prompt is noticed in the same way before and after a restart.
         before = pending.prompt if row.prompt_changed else row.prompt
         return self._denoise_behind(
             pending.clean,

@@ -120,6 +120,6 @@ def refuse_missing(plan: RenderPlan, request: RenderRequest) -> None:
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise MissingFileError(
-            f"{', '.join(missing)}: there is no such file, which is to steer the render; check "
-            "its name, or leave it out"
+            f"{', '.join(missing)}: there is no such file to steer the render; check its name, or "
+            "leave it out"
         )

@@ -44,8 +44,8 @@ def _look_at_pictures(
     if missing:
         fault = MissingFileError if set(missing) <= set(given) else InputError
         raise fault(
-            f"{', '.join(str(folder / name) for name in missing)}: there is no such file, which is "
-            "to steer the render; check its name, or leave it out"
+            f"{', '.join(str(folder / name) for name in missing)}: there is no such file to "
+            "steer the render; check its name, or leave it out"
         )
     remarks: list[str] = []
     for name in plan.steering_files:

@@ -25,8 +25,7 @@ def named_input(
         return None
     if not (folder / named).exists():
         raise InputError(
-            f"{folder / named}: there is no such file, which is the input; copy it there, or give "
-            "--input VIDEO"
+            f"{folder / named}: there is no such input file; copy it there, or give --input VIDEO"
         )
     return folder / named
 

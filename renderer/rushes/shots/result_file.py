@@ -57,10 +57,7 @@ def _check_sound(plan: RenderPlan, folder: Path, audio: str | None) -> None:
     path = Path(audio) if audio is not None else folder / str(plan.audio and plan.audio.uri)
     if not path.exists():
         fault = InputError if audio is None else MissingFileError
-        raise fault(
-            f"{path}: there is no such file, whose sound goes with the result; check its name, or "
-            "give --audio none"
-        )
+        raise fault(f"{path}: there is no such sound file; check its name, or give --audio none")
     from rushes.video.audio import holds_sound  # late: it loads av
 
     if not holds_sound(path):

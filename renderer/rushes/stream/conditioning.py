@@ -63,7 +63,7 @@ class Conditioning:
         self.target_prompts = None if prompts is None else tuple(Prompt(**p) for p in prompts)
         for name in _EMBEDDINGS:
             setattr(self, name, snapshot.tensors.get(name))
-        # One embedding under two names is one object: whether it has changed is told by that.
+        # Two names of one embedding lead to one object, so comparing objects shows a change.
         for known in (self.target, self.source):
             if known is not None and self.in_force is not None and known.equal(self.in_force):
                 self.in_force = known

@@ -34,7 +34,7 @@ def ceil_frames(seconds: Fraction, fps: Fraction) -> int:
 def parse_fraction(text: str) -> Fraction:
     """Read ``24``, ``23.976`` or ``30000/1001`` exactly.
 
-    Raises: ValueError when the text is no such number.
+    Raises: ValueError when the text is not such a number.
     """
     if not _FRACTION.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not a number such as 24, 23.976 or 30000/1001")

@@ -47,7 +47,7 @@ class FrameHash:
     def resumed(cls, state: str) -> Self:
         """Go on from where another hash stood.
 
-        Raises: ValueError when the state is none.
+        Raises: ValueError when this is not such a state.
         """
         known = bytes.fromhex(state)
         rehashes.PySha256.deserialize(known)
@@ -129,7 +129,7 @@ def _new_hash() -> _Hash:
 def _openssl() -> ctypes.CDLL | None:
     """Return the OpenSSL that Python's own ``hashlib`` is linked with, if it can be called.
 
-    It is tried first, since its context is no part of its interface.
+    It is tried first, since its context is not part of its interface.
     """
     try:
         import _hashlib

@@ -21,7 +21,7 @@ def test_the_input_that_a_timeline_names_must_be_here(tmp_path: Path, preset: Pr
     document = timeline(mode="video", ext={"inputs": [{"uri": "clip.mp4"}]})
     file = write_timeline(tmp_path / "shot.json", document)
     loaded = load_timeline(file).require()
-    with pytest.raises(InputError, match=r"clip\.mp4: there is no such file, which is the input"):
+    with pytest.raises(InputError, match=r"clip\.mp4: there is no such input file"):
         preview_plan(loaded, file, preset, PlanOptions())
     other = write_clip(tmp_path / "other.mp4")
     assert preview_plan(loaded, file, preset, PlanOptions(), video=other)[1] == other

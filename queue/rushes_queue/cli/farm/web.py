@@ -41,7 +41,7 @@ def web(
     ] = None,
     proxy: Annotated[
         list[str] | None,
-        typer.Option(help="Address from which that header counts; this machine's if not given."),
+        typer.Option(help="Address of a proxy whose header is trusted; by default this machine's."),
     ] = None,
     max_upload: Annotated[
         int, typer.Option(min=1, help="Largest file that may be uploaded, in MiB.")

@@ -65,7 +65,7 @@ def worker(
         typer.Option(
             min=1,
             max=64,
-            help="Render so many waiting jobs of one kind at the same time, as rows of one batch; "
+            help="Render up to this many alike jobs at the same time, as rows of one batch; "
             "default: the setting worker_rows, else 1.",
         ),
     ] = None,

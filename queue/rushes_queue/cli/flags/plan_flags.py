@@ -55,7 +55,7 @@ class PlanFlags:
     profile: Annotated[
         ProfileName,
         typer.Option(
-            help="Whose rules count: scope, upstream and others.",
+            help="Rules to play the file by: scope, upstream and others.",
             metavar="PROFILE",
             autocompletion=complete_profiles,
         ),
@@ -73,19 +73,19 @@ class PlanFlags:
         bool,
         typer.Option(
             "--loop",
-            help="An input that ends early starts again (default).",
+            help="Start the input again if it ends early (default).",
         ),
     ] = False
     hold: Annotated[
         bool,
         typer.Option(
             "--hold",
-            help="An input that ends early stays at its last frame.",
+            help="Hold the last frame of an input that ends early.",
         ),
     ] = False
     stop: Annotated[
         bool,
-        typer.Option("--stop", help="The result ends where the input ends."),
+        typer.Option("--stop", help="End the result where the input ends."),
     ] = False
     mode: Annotated[Mode | None, typer.Option(help="Text to video or video to video.")] = None
     size: Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")] = None
@@ -179,7 +179,7 @@ class PlanFlags:
         bool,
         typer.Option(
             "--empty-bank",
-            help="A model with a bank of frames records none, as scope runs it.",
+            help="Keep the frame bank of a model empty, as scope runs it.",
         ),
     ] = False
 

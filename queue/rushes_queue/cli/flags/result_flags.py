@@ -24,7 +24,7 @@ class InputFlags:
 
     panel: ClassVar = "Input"
 
-    fit: Annotated[Fit, typer.Option(help="How the input meets the size.")] = "stretch"
+    fit: Annotated[Fit, typer.Option(help="How to fit the input to the size.")] = "stretch"
     deinterlace: Annotated[
         Deinterlace, typer.Option(help="Interlaced frames of the input: made whole, or left.")
     ] = "auto"
@@ -79,7 +79,7 @@ class ResultFlags(InputFlags):
     ] = False
     enlarge: Annotated[
         int,
-        typer.Option(min=1, max=16, help="Enlarge pictures so many times."),
+        typer.Option(min=1, max=16, help="Enlarge pictures by this factor."),
     ] = 1
 
     def values(self) -> ResultValues:

@@ -15,7 +15,9 @@ class TakeFlags:
     panel: ClassVar = "Takes"
 
     seed: Annotated[int | None, typer.Option(help="Replaces every seed of the file.")] = None
-    takes: Annotated[int | None, typer.Option(min=1, help="Make this many, each its seed.")] = None
+    takes: Annotated[
+        int | None, typer.Option(min=1, help="Make this many, each with its own seed.")
+    ] = None
     seeds: Annotated[str | None, typer.Option(help="Make one for each seed: 1,2,3.")] = None
 
     def listed(self) -> list[int] | None:

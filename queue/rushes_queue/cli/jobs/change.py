@@ -86,7 +86,7 @@ def priority(
     farm: FarmFlags,
     *,
     job: JobsArgument = None,
-    level: Annotated[Literal["high", "normal", "low"], typer.Argument(help="How urgent.")],
+    level: Annotated[Literal["high", "normal", "low"], typer.Argument(help="New priority.")],
     as_json: AsJson = False,
 ) -> None:
     """Make jobs more or less urgent; one that runs keeps its worker."""

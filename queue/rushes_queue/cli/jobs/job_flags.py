@@ -26,7 +26,7 @@ class JobFlags:
     tag: Annotated[
         list[str] | None,
         typer.Option(
-            help="A word to find the jobs by; may be repeated.", autocompletion=complete_tags
+            help="Tag to find the jobs by; may be repeated.", autocompletion=complete_tags
         ),
     ] = None
     after: Annotated[

@@ -46,8 +46,8 @@ def jobs(
     since: Annotated[
         str | None, typer.Option(help="Submitted since: 90min, 2h, 3d, or 2026-01-31[T12:00].")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name like this: 'shot-*'.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Show only so many.")] = None,
+    name: Annotated[str | None, typer.Option(help="Pattern of the name: 'shot-*'.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Show at most this many.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """List jobs, the newest first."""

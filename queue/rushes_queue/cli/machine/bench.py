@@ -25,7 +25,7 @@ _COUNTED = ("launches", "bytes", "uploads", "blocking_uploads", "downloads", "bl
 def bench(
     preset: Annotated[
         str,
-        typer.Option(metavar="PRESET", help="Whose sizes.", autocompletion=complete_presets),
+        typer.Option(metavar="PRESET", help="Preset to measure.", autocompletion=complete_presets),
     ] = "pocket",
     size: Annotated[
         str | None, typer.Option(metavar="WIDTHxHEIGHT", help="By default the preset's.")

@@ -234,7 +234,7 @@ def import_model(
         Path | None,
         typer.Argument(help="Checkpoint; without one, all pickled ones of the preset."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="Whose network it must fit.")] = REAL_PRESET,
+    preset: Annotated[str, typer.Option(help="Preset whose network it must fit.")] = REAL_PRESET,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16", help="Store float32 weights as bfloat16: half the size.")
     ] = False,

@@ -20,7 +20,9 @@ GIVES_WAY: Steps = (("field", 24), *((letter, 12) for letter in LETTERS), ("fiel
 
 
 def compare(
-    videos: Annotated[list[Path], typer.Argument(metavar="A B [C [D]]", help="Results.")],
+    videos: Annotated[
+        list[Path], typer.Argument(metavar="A B [C [D]]", help="Two to four results.")
+    ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Video to make that shows all of them.")
     ] = None,
@@ -33,7 +35,8 @@ def compare(
         typer.Option(help="Input video they were made from; each is measured against it too."),
     ] = None,
     fit: Annotated[
-        Literal["stretch", "crop", "pad"], typer.Option(help="How the input met the size.")
+        Literal["stretch", "crop", "pad"],
+        typer.Option(help="How the input was fitted to the size."),
     ] = "stretch",
     force: Annotated[bool, typer.Option("--force", help="Replace a video that exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -17,7 +17,7 @@ Fit = Literal["stretch", "crop", "pad"]
 def evaluate(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Video to measure.")],
     reference: Annotated[Path, typer.Option(help="Input video that it was made from.")],
-    fit: Annotated[Fit, typer.Option(help="How the input met the size.")] = "stretch",
+    fit: Annotated[Fit, typer.Option(help="How the input was fitted to the size.")] = "stretch",
     plot: Annotated[Path | None, typer.Option(help="Picture of the curves to make (.png).")] = None,
     clip: Annotated[
         Path | None, typer.Option(help="Folder with a CLIP model: consistency and prompt score.")

@@ -34,8 +34,7 @@ def plan(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="Pipeline preset, or a .yaml file of one's own; unlike render it needs no weights "
-            "to be here.",
+            help="Pipeline preset, or a .yaml file of your own; its weights are not needed.",
             metavar="PRESET",
             autocompletion=complete_presets,
         ),
@@ -55,7 +54,7 @@ def plan(
         str,
         typer.Option(
             metavar="PRESET",
-            help="Whose pictures the draft has; one with public weights decodes by TAE.",
+            help="Preset that draws the draft; one with public weights decodes with TAE.",
             autocompletion=complete_presets,
         ),
     ] = "pocket",
@@ -63,7 +62,7 @@ def plan(
 ) -> None:
     """Show which frames, prompts, seeds and resets every chunk of a render will have.
 
-    And how much memory, time and disk it takes, as far as this machine has rendered alike before.
+    Also memory, time and disk, as far as this machine has made similar renders.
     """
     from rushes.files.machine_folders import machine_folders
     from rushes.history.estimates import estimate

@@ -49,7 +49,7 @@ def render(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace results that exist.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a result, for scripts.")
+        bool, typer.Option("--json", help="Print one JSON object for each result, for scripts.")
     ] = False,
 ) -> None:
     """Render a timeline into a video, with a manifest and a contact sheet beside it."""

@@ -66,7 +66,7 @@ def render_all(
 
 
 class _Now:
-    """What is rendered now; told of each chunk, it shows it, and ends the render if asked to."""
+    """The render under way: shows each chunk, and ends the render if asked to."""
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts

@@ -117,7 +117,7 @@ class ChildRenderer:
 
 def main(storage_url: str, work: str, models: str, cache: str, *loras: str) -> None:
     """Render what stdin asks for, until it ends."""
-    lines, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints is no message
+    lines, sys.stdout = sys.stdout, sys.stderr  # what libraries print are not messages
 
     def tell(told: Told) -> None:
         lines.write(told.to_line())

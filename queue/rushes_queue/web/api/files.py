@@ -100,7 +100,7 @@ def thumbnail(services: WithServices, job: str) -> Response:
     try:
         picture = services.thumbnails.get(record)
     except NoFrameError:
-        return Response(status_code=204)  # none yet, which is no error
+        return Response(status_code=204)  # none yet; that is not an error
     return Response(picture, media_type="image/jpeg", headers=kept)
 
 

@@ -134,7 +134,7 @@ def _alphas(settings: list[tuple[str, Any]], origin: str) -> Alphas:
     alphas = {_number(value, origin): value for name in _ALPHA for value in said.get(name, ())}
     if len(alphas) > 1:
         told = " and ".join(f"{alpha:g}" for alpha in alphas)
-        raise AdapterError(f"{origin}: its settings say alpha {told}; remove what does not hold")
+        raise AdapterError(f"{origin}: its settings give alpha as {told}; keep the right one")
     _refuse_other_base(said.get("init_lora_weights", ()), origin)
     ranks = [_positive(value, origin) for name in _RANK for value in said.get(name, ())]
     return Alphas(

@@ -39,7 +39,9 @@ def count_frames(
         num_frames = ceil_frames(options.duration, fps)
     elif options.duration == "input":
         if given is None:
-            raise ConfigError("the duration is to be the input's, but there is none; add --input")
+            raise ConfigError(
+                "the duration is that of the input, but there is no input; add --input"
+            )
         num_frames = given
     else:
         num_frames = _timeline_frames(timeline, fps) or given or 0

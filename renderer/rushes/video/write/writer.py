@@ -171,7 +171,7 @@ def open_writer(
     """Open a result for writing; the extension decides what it becomes.
 
     .mp4, .mkv, .mov and .webm are movies, .gif a looping GIF, `name.png` a folder `name` of
-    numbered pictures, `folder/name_%05d.png` likewise with names of one's own. Without `replace`
+    numbered pictures, `folder/name_%05d.png` the same with other names. Without `replace`
     nothing may be there already; with it a folder is replaced only if it holds such pictures alone.
     Segments are kept in `folder`, else in a hidden one beside the result that goes with the writer;
     the result itself comes together in `staging`, else beside its place.
