@@ -114,7 +114,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         shot(ext={"inputs": [{"uri": "sound.m4a"}]}, inputMode="video"),
         "holds no pictures",
     ),
-    "sound gone": (shot(ext={"audio": {"uri": "gone.wav"}}), "gone.wav: there is no such file"),
+    "sound gone": (
+        shot(ext={"audio": {"uri": "gone.wav"}}),
+        "gone.wav: there is no such sound file",
+    ),
     "no sound": (shot(ext={"audio": {"uri": "here.png"}}), "here.png: holds no sound"),
     "sound of no input": (shot(ext={"audio": "input"}), "this is text to video, without one"),
     "sound outside": (shot(ext={"audio": {"uri": "/etc/passwd"}}), "/etc/passwd is outside the"),

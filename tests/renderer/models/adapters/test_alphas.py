@@ -122,7 +122,7 @@ def test_an_alpha_that_kohya_was_not_given_is_none(tmp_path: Path) -> None:
         ({"lora_adapter_metadata": f'{{"lora_alpha": {10**400}}}'}, "not a finite number"),
         ({"ss_network_alpha": "nan"}, "'nan' is not a finite number"),
         ({"alpha": "[2]"}, "is not a finite number"),
-        ({"lora_alpha": "2", "ss_network_alpha": "8"}, "say alpha 2 and 8"),
+        ({"lora_alpha": "2", "ss_network_alpha": "8"}, "give alpha as 2 and 8"),
         ({"init_lora_weights": "pissa_niter_4"}, "changes the base too"),
     ],
 )
