@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rushes_queue.broker.connection import broker_errors
 from rushes_queue.broker.events import JobEvent, check_place, to_entry, to_event, to_events
 from rushes_queue.broker.scripts import Scripts
 from rushes_queue.jobs.find_id import refuse_unknown
@@ -48,13 +47,12 @@ class EventLog:
         Raises: JobError when ``after`` is not a position.
         """
         stream = {f"{self._scripts.prefix}events:{job}": check_place(after)}
-        with broker_errors(self._client):
-            reply = self._client.xread(
-                stream,  # type: ignore[arg-type]
-                count=limit,
-                block=min(block_ms, _LONGEST_BLOCK_MS) or None,
+        block = min(block_ms, _LONGEST_BLOCK_MS) or None
+        return to_events(
+            self._scripts.ask(
+                lambda: self._client.xread(stream, count=limit, block=block)  # type: ignore[arg-type]
             )
-        return to_events(reply)
+        )
 
     def add_notice(
         self, kind: str, message: str, fields: Mapping[str, object] | None = None
@@ -64,11 +62,11 @@ class EventLog:
         Raises: BrokerFullError.
         """
         entry = to_entry(kind, {"message": message} | dict(fields or {}))
-        with broker_errors(self._client):
-            self._client.xadd(f"{self._scripts.prefix}notices", entry, maxlen=_MOST_NOTICES)  # type: ignore[arg-type]
+        key = f"{self._scripts.prefix}notices"
+        self._scripts.ask(lambda: self._client.xadd(key, entry, maxlen=_MOST_NOTICES))  # type: ignore[arg-type]
 
     def notices(self, limit: int = 100) -> tuple[JobEvent, ...]:
         """Return the latest notices, the newest first."""
-        with broker_errors(self._client):
-            entries: Any = self._client.xrevrange(f"{self._scripts.prefix}notices", count=limit)
+        key = f"{self._scripts.prefix}notices"
+        entries: Any = self._scripts.ask(lambda: self._client.xrevrange(key, count=limit))
         return tuple(map(to_event, entries))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.errors import ConfigError
 from rushes_queue.broker.attempt_ends import AttemptEnds
-from rushes_queue.broker.connection import broker_errors, connect, server_time_ms
+from rushes_queue.broker.connection import connect, server_time_ms
 from rushes_queue.broker.event_log import EventLog
 from rushes_queue.broker.job_changes import JobChanges
 from rushes_queue.broker.leases import Leases
@@ -54,6 +54,7 @@ class JobRecords:
         self.client = client
         self.prefix = prefix
         self._scripts = scripts = Scripts(client, prefix, clock_key)
+        self._repair_place = "0"
         self.changes = JobChanges(scripts)
         self.leases = Leases(client, scripts)
         self.ends = AttemptEnds(scripts)
@@ -140,17 +141,18 @@ class JobRecords:
     def ids(self, prefix: str, limit: int) -> Sequence[str]:
         """Return the first ids that start with a prefix."""
         lowest, highest = f"[{prefix}", f"[{prefix}\xff"
-        with broker_errors(self.client):
-            return _texts(
+        return self._scripts.ask(
+            lambda: _texts(
                 self.client.zrangebylex(f"{self.prefix}ids", lowest, highest, start=0, num=limit)
             )
+        )
 
     def list(
         self, *, state: State | None = None, tag: str | None = None, limit: int | None = None
     ) -> tuple[JobRecord, ...]:
         """Return the jobs, the newest first."""
-        with broker_errors(self.client):
-            jobs = _texts(self.client.zrange(f"{self.prefix}jobs", 0, -1, desc=True))
+        key = f"{self.prefix}jobs"
+        jobs = self._scripts.ask(lambda: _texts(self.client.zrange(key, 0, -1, desc=True)))
         found: list[JobRecord] = []
         for record in self._read(jobs, state):
             if limit is not None and len(found) >= limit:
@@ -160,20 +162,35 @@ class JobRecords:
         return tuple(found)
 
     def attempts(self, job: str) -> tuple[Attempt, ...]:
-        """Return the latest attempts at a job, in order."""
-        with broker_errors(self.client):
-            texts = _texts(self.client.lrange(f"{self.prefix}attempts:{job}", 0, -1))
-        return tuple(map(Attempt.from_json, texts))
+        """Return the latest attempts at a job, in order; those that cannot be read are skipped."""
+        key = f"{self.prefix}attempts:{job}"
+        found = []
+        for text in self._scripts.ask(lambda: _texts(self.client.lrange(key, 0, -1))):
+            try:
+                found.append(Attempt.from_json(text))
+            except (TypeError, ValueError) as error:
+                logger.warning("job %s: an attempt cannot be read: %s", job, error)
+        return tuple(found)
 
     def depths(self) -> dict[str, int]:
         """Return how many jobs can be claimed now from each queue that has any."""
-        with broker_errors(self.client):
+
+        def count() -> dict[str, int]:
             queues = sorted(_texts(self.client.smembers(f"{self.prefix}queues")))
             pipeline = self.client.pipeline(transaction=False)
             for queue in queues:
                 pipeline.zcard(f"{self.prefix}queued:{queue}")
-            depths = dict(zip(queues, pipeline.execute(), strict=True))
+            return dict(zip(queues, pipeline.execute(), strict=True))
+
+        depths = self._scripts.ask(count)
         return {queue: depth for queue, depth in depths.items() if depth}
+
+    def repair_some(self) -> None:
+        """Look at the next page of all keys: what cannot be read is set aside with a notice.
+
+        A job whose record is whole comes back into the lists from which it is missing.
+        """
+        self._repair_place = self._scripts.repair(self._repair_place)
 
     def now_ms(self) -> int:
         """Return the time by the broker's clock, in milliseconds since 1970."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from rushes.text import printable, shortened
 from rushes_queue.broker.connection import broker_errors
 from rushes_queue.broker.replies import Rest
 from rushes_queue.broker.scripts import Scripts
@@ -17,6 +19,8 @@ from rushes_queue.jobs.queue_names import GpuClass
 
 if TYPE_CHECKING:
     from redis import Redis
+
+logger = logging.getLogger(__name__)
 
 WorkerStatus = Literal["loading", "idle", "busy", "draining", "unhealthy"]
 
@@ -81,18 +85,21 @@ class LiveWorkers:
 
     def leave(self, worker: str) -> None:
         """Report that a worker has ended."""
+        prefix = self._scripts.prefix
         with broker_errors(self._client):
-            pipeline = self._client.pipeline()
-            pipeline.delete(f"{self._scripts.prefix}worker:{worker}")
-            pipeline.zrem(f"{self._scripts.prefix}live_workers", worker)
-            pipeline.execute()
+            self._client.delete(f"{prefix}worker:{worker}")
+        self._scripts.ask(lambda: self._client.zrem(f"{prefix}live_workers", worker))
 
     def live(self) -> tuple[LiveWorker, ...]:
-        """Return the live workers by name, with the jobs they hold."""
-        workers = [
-            LiveWorker(WorkerInfo.from_json(info), int(heartbeat_ms), tuple(holds))
-            for _, info, heartbeat_ms, *holds in self._scripts.run("workers")
-        ]
+        """Return the live workers by name, with the jobs they hold; unreadable ones are skipped."""
+        workers = []
+        for name, info, heartbeat_ms, *holds in self._scripts.run("workers"):
+            try:
+                found = LiveWorker(WorkerInfo.from_json(info), int(heartbeat_ms or 0), tuple(holds))
+            except (JobError, ValueError) as error:
+                logger.warning("worker %s: %s", printable(name), shortened(printable(str(error))))
+            else:
+                workers.append(found)
         return tuple(sorted(workers, key=lambda worker: worker.info.name))
 
 

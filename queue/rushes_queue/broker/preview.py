@@ -86,7 +86,10 @@ def read_frame(client: Redis, prefix: str, job: str) -> bytes | None:
     """
     with broker_errors(client):
         text = client.get(f"{prefix}frame:{job}")
-    return base64.b64decode(str(text)) if text else None
+    try:
+        return base64.b64decode(str(text), validate=True) if text else None
+    except ValueError:  # somebody else wrote there
+        return None
 
 
 def wait_for_frame(store: JobRecords, job: str, timeout_seconds: float) -> bytes:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from rushes.errors import RushesError
 from rushes_queue.broker.connection import broker_errors
+from rushes_queue.errors import BrokerAnswerError
+from rushes_queue.jobs.record import LATEST_MS, stored_kinds
 from rushes_queue.jobs.states import FINISHED, TRANSITIONS, State
+from rushes_queue.jobs.versions import JOB_VERSION
 
 if TYPE_CHECKING:
     from redis import Redis
     from redis.commands.core import Script
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _FOLDER = files("rushes_queue") / "broker" / "lua"
-_SHARED = ("prelude", "losses")  # what comes before every script
+_SHARED = ("prelude", "soundness", "losses")  # what comes before every script
+_KEYS_PER_REPAIR = 500  # takes the broker a few milliseconds
+_MS_BETWEEN_REPAIRS = 5000
 
 
 class Scripts:
@@ -29,17 +40,60 @@ class Scripts:
         self._client = client
         self._keys = [prefix] if clock_key is None else [prefix, clock_key]
         self._scripts: dict[str, Script] = {}
+        self._is_repairing = False
 
     def run(self, name: str, *args: str | int | float) -> Any:
         """Run a script; the head of its file lists its arguments and answers.
 
-        Raises: BrokerError, BrokerFullError, ConfigError as ``broker_errors`` says.
+        Raises: as ``ask``.
         """
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._client.register_script(script_text(name))
+        return self.ask(lambda: script(keys=self._keys, args=args))
+
+    def ask(self, call: Callable[[], T]) -> T:
+        """Ask the broker; if a key is not what it should be, repair all keys and ask once more.
+
+        Raises: BrokerError, BrokerFullError, ConfigError as ``broker_errors`` says.
+        """
+        try:
+            with broker_errors(self._client):
+                return call()
+        except BrokerAnswerError:
+            if self._is_repairing or not self._repair_all():
+                raise
         with broker_errors(self._client):
-            return script(keys=self._keys, args=args)
+            return call()
+
+    def repair(self, place: str = "0") -> str:
+        """Look at a page of the keys from a place on; return the next place, 0 after the last.
+
+        What cannot be read is set aside with a notice, and jobs come back into their lists.
+        Raises: as ``ask``.
+        """
+        next_place, num_aside = self.run("repair", place, _KEYS_PER_REPAIR)
+        if num_aside:
+            logger.warning("%s keys of the broker could not be read; see rushes doctor", num_aside)
+        return str(next_place)
+
+    def _repair_all(self) -> bool:
+        """Repair all keys, unless somebody has just done so; return False when that fails."""
+        self._is_repairing = True
+        try:
+            with broker_errors(self._client):
+                key = f"{self.prefix}repairing"
+                if not self._client.set(key, "1", nx=True, px=_MS_BETWEEN_REPAIRS):
+                    return True
+            place = self.repair()
+            while place != "0":
+                place = self.repair(place)
+        except RushesError as error:
+            logger.warning("the keys of the broker cannot be repaired: %s", error)
+            return False
+        finally:
+            self._is_repairing = False
+        return True
 
 
 @cache
@@ -47,13 +101,21 @@ def script_text(name: str) -> str:
     """Return a script as it is sent: flags, table of states, shared prelude, the script itself."""
     flags, _, body = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8").partition("\n")
     shared = [(_FOLDER / f"{each}.lua").read_text(encoding="utf-8") for each in _SHARED]
-    return "\n".join((flags, _state_tables(), *shared, body))
+    is_writing = f"local IS_WRITING = {str('no-writes' not in flags).lower()}"
+    return "\n".join((flags, is_writing, _state_tables(), *shared, body))
 
 
 def _state_tables() -> str:
     moves = ", ".join(f"{event} = {_table(states)}" for event, states in TRANSITIONS.items())
     finished = ", ".join(f"{state} = true" for state in sorted(FINISHED))
-    return f"local MOVES = {{ {moves} }}\nlocal FINISHED = {{ {finished} }}"
+    names = [f"local {kind} = {{ {_quoted(fields)} }}" for kind, fields in stored_kinds().items()]
+    limits = f"local LATEST_MS, NEWEST = {LATEST_MS}, {JOB_VERSION}"
+    tables = [f"local MOVES = {{ {moves} }}", f"local FINISHED = {{ {finished} }}"]
+    return "\n".join([*tables, *names, limits])
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _table(states: Mapping[State, State]) -> str:

@@ -6,6 +6,7 @@ add the time of their chunks.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def read_totals(client: Redis, prefix: str) -> Totals:
 
     def named(kind: str) -> dict[str, int]:
         return {
-            name.removeprefix(kind): int(text)
+            name.removeprefix(kind): int(_number(text))
             for name, text in texts.items()
             if name.startswith(kind)
         }
@@ -67,11 +68,20 @@ def read_totals(client: Redis, prefix: str) -> Totals:
     return Totals(
         jobs=named("jobs "),
         attempts=named("attempts "),
-        num_chunks=int(texts.get("chunks", 0)),
-        num_frames=int(texts.get("frames", 0)),
+        num_chunks=int(_number(texts.get("chunks", "0"))),
+        num_frames=int(_number(texts.get("frames", "0"))),
         chunk_seconds=tuple(by_bucket.get(name, 0) for name in names),
-        chunk_seconds_sum=float(texts.get(_SUM, 0)),
+        chunk_seconds_sum=_number(texts.get(_SUM, "0")),
     )
+
+
+def _number(text: str) -> float:
+    """Return a number that only we write; 0 where somebody else did."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 def _bucket(seconds: float) -> str:

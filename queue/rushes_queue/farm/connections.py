@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rushes.errors import RushesError
 from rushes_queue.broker.job_records import JobRecords
@@ -12,6 +13,9 @@ from rushes_queue.broker.replies import Bell
 from rushes_queue.doorbell.bells import ring
 from rushes_queue.settings.model import Settings
 from rushes_queue.storage.storage import Storage
+
+if TYPE_CHECKING:
+    from rushes_queue.jobs.document import JobDocument
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,17 @@ class FarmLinks:
         """Ring these bells; see ``doorbell.bells.ring``."""
         return ring(self.store.client, self.store.prefix, bells)
 
-    def announce_end(self, job: str) -> tuple[str, ...]:
+    def announce_end(self, job: str, document: JobDocument | None = None) -> tuple[str, ...]:
         """Send the notifications of a job that has ended; return what failed.
 
+        The document is read unless it is given.
         Raises: BrokerError, UnknownJobError.
         """
         from rushes_queue.archive.job_files import read_document
         from rushes_queue.farm.notify import notify
 
         record = self.store.get(job)
-        try:
-            document = read_document(self.storage, job)
-        except RushesError:  # then only the addresses in the settings are notified
-            document = None
+        if document is None and record.notify is None:
+            with suppress(RushesError):  # then only the addresses in the settings are notified
+                document = read_document(self.storage, job)
         return notify(document, record, self.settings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cache
@@ -13,11 +14,12 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from rushes_queue.errors import JobError
-from rushes_queue.jobs.queue_names import Priority
+from rushes_queue.jobs.queue_names import Priority, split_queue_name
 from rushes_queue.jobs.states import State
 
 # Names of fields where records are kept, if they are other names there.
 STORED_NAMES = {"infrastructure_failures": "hiccups"}
+LATEST_MS = 253_402_300_799_999  # the end of the year 9999, after which dates cannot be shown
 WAITS = "waits"  # name of the note that says why no worker takes a job; made when it is shown
 
 
@@ -149,7 +151,7 @@ class JobRecord:
                 if stored in _READERS
             }
             return cls(id=job, **values)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, RecursionError, JobError) as error:
             raise JobError(f"the record of job {job} cannot be read: {error}", job=job) from error
 
     def with_note(self, name: str, text: str) -> Self:
@@ -208,39 +210,86 @@ def _adapter() -> TypeAdapter[JobRecord]:
 
 
 def _read_failure(text: str) -> JobFailure:
-    data = json.loads(text)
+    data = _read_object(text)
     return JobFailure(FailureKind(data["kind"]), str(data["message"]), bool(data["retryable"]))
 
 
 def _read_list(text: str) -> tuple[str, ...]:
-    return tuple(map(str, json.loads(text)))
+    found = json.loads(text)
+    if found != {} and not isinstance(found, list):  # Lua writes an empty list as an object
+        raise ValueError(f"{text[:40]!r} is not a list")
+    return tuple(map(str, found))
+
+
+def _read_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"{text[:40]!r} is not an object")
+    return found
+
+
+def _read_notes(text: str) -> dict[str, str]:
+    return {name: str(note) for name, note in _read_object(text).items()}
 
 
 def _read_flag(text: str) -> bool:
     return text == "1"
 
 
-_READERS: dict[str, Any] = {
-    "state": State,
-    **dict.fromkeys(
-        ("name", "preset", "queue", "priority", "version", "document", "document_sha256"), str
-    ),
-    **dict.fromkeys(("owner", "prompt"), str),
-    **dict.fromkeys(("schema", "seed", "take", "num_chunks", "num_frames", "chunk", "frame"), int),
-    **dict.fromkeys(("created_ms", "updated_ms", "started_ms", "finished_ms"), int),
-    **dict.fromkeys(("lease_until_ms", "not_before_ms", "fence", "oldest_fence"), int),
-    **dict.fromkeys(("attempts", "losses", "losses_in_place", "loss_chunk"), int),
-    **dict.fromkeys(("failures", "hiccups"), int),
-    "fps": float,
-    "tags": _read_list,
-    "notify": _read_list,
-    "waiting_for": _read_list,
-    "cancel": _read_flag,
-    "pause": _read_flag,
+def _read_time(text: str) -> int:
+    ms = int(text)
+    if not 0 <= ms <= LATEST_MS:
+        raise ValueError(f"{text[:40]!r} is not a time in milliseconds")
+    return ms
+
+
+def _read_fps(text: str) -> float:
+    fps = float(text)
+    if not 0 <= fps < math.inf:
+        raise ValueError(f"{text[:40]!r} is not a speed")
+    return fps
+
+
+def _read_queue(text: str) -> str:
+    split_queue_name(text)
+    return text
+
+
+_TEXTS = ("name", "preset", "priority", "version", "document", "document_sha256", "owner", "prompt")
+_INTEGERS = (
+    *("schema", "seed", "take", "num_chunks", "num_frames", "chunk", "frame", "fence"),
+    *("oldest_fence", "attempts", "losses", "losses_in_place", "loss_chunk", "failures", "hiccups"),
+)
+_TIMES = (
+    *("created_ms", "updated_ms", "started_ms", "finished_ms", "lease_until_ms", "not_before_ms"),
+)
+_JSON: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("tags", "notify", "waiting_for"), _read_list),
     "error": _read_failure,
-    "result": json.loads,
-    "notes": json.loads,
+    "result": _read_object,
+    "notes": _read_notes,
 }
+_READERS: dict[str, Callable[[str], Any]] = {
+    "state": State,
+    "queue": _read_queue,
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(_INTEGERS, int),
+    **dict.fromkeys(_TIMES, _read_time),
+    **dict.fromkeys(("cancel", "pause"), _read_flag),
+    "fps": _read_fps,
+    **_JSON,
+}
+
+
+def stored_kinds() -> dict[str, tuple[str, ...]]:
+    """Return the names of stored fields by what their texts are, for the broker's scripts."""
+    required = tuple(name for name, default in _defaults().items() if default is MISSING)
+    return {
+        "REQUIRED": tuple(name for name in required if name != "notes"),
+        "INTEGERS": _INTEGERS,
+        "TIMES": _TIMES,
+        "JSON_FIELDS": tuple(_JSON),
+    }
 
 
 def _write(value: Any) -> str:

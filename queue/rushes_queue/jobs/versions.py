@@ -43,14 +43,22 @@ def upgrade_job(fields: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises: ValueError.
     """
+    plan = fields.get("plan")
+    if isinstance(plan, Mapping) and _is_todays(fields, plan):
+        return dict(fields)
     job = upgrade(deepcopy(dict(fields)), JOB_UPGRADES, JOB_VERSION)
     plan_version = PLAN_VERSION
-    plan = fields.get("plan")
     if isinstance(plan, Mapping):
         job["plan"] = upgrade(job["plan"], PLAN_UPGRADES, PLAN_VERSION)
         plan_version = plan["schema_version"]
     add_fields(job, plan_version, fields["schema_version"])
     return job
+
+
+def _is_todays(fields: Mapping[str, Any], plan: Mapping[str, Any]) -> bool:
+    """Say whether there is nothing to upgrade: a plan may be large, and need not be copied."""
+    versions = (fields.get("schema_version"), plan.get("schema_version"))
+    return versions == (JOB_VERSION, PLAN_VERSION) and all(type(each) is int for each in versions)
 
 
 def newer_version(fields: Mapping[str, Any]) -> int | None:

@@ -342,7 +342,7 @@ class AttemptRun:
         try:
             if done.after in ("done", "cancelled"):
                 self._farm.storage.delete(work_key(self._job))
-            for fault in self._farm.announce_end(self._job):
+            for fault in self._farm.announce_end(self._job, self._document):
                 self._log.say(fault, "warning")
         except RushesError as error:
             self._log.say(f"after the end: {error}", "warning")

@@ -37,6 +37,7 @@ def sweep(links: FarmLinks, *, worker: str) -> bool:
         bell_lists=f"{store.prefix}{BELLS}",
     )
     links.ring(reaped.bells)
+    store.repair_some()
     for job, state in reaped.lost:
         logger.warning("job %s: its worker did not renew the lease, it is %s now", job, state)
         after_loss(links, job, state)

@@ -63,10 +63,13 @@ for i = 11, #ARGV do
         or next(only) and not only[id]) then
         -- another worker's
       elseif schema and schema <= max_schema then
-        if not has_crashed_at(id, place) then
+        if not is_sound(load(id)) then
+          set_aside('job:' .. id)
+          redis.call('ZREM', key('queued', ARGV[i]), id)
+        elseif not has_crashed_at(id, place) then
           return take(id)
         end
-        avoided = avoided or id
+        avoided = avoided or has_record(id) and id
       elseif schema then
         note(id, 'refused_by', worker .. ' reads documents up to schema version ' .. max_schema)
       end

@@ -30,14 +30,37 @@ end
 
 -- What stands where a record should be and is none was written by somebody else. Every script that
 -- meets it would fail, so it is set aside; `rushes reconcile` brings the job back from the storage.
+local function set_aside(name)
+  local id = string.match(name, '^job:(.*)$')
+  local place = key('broken', id or name)
+  redis.call('RENAME', PREFIX .. name, place)
+  local what = id and 'the record of job ' .. id or 'the key ' .. PREFIX .. name
+  redis.pcall('XADD', PREFIX .. 'notices', 'MAXLEN', '~', MOST_EVENTS, '*', 'kind', 'broken record',
+    'message', what .. ' cannot be read; it was set aside as ' .. place
+    .. (id and ', and rushes reconcile restores the job' or ''))
+end
+
 local function set_aside_broken(id)
-  if has_record(id) or redis.call('EXISTS', key('job', id)) == 0 then
-    return
+  if not has_record(id) and redis.call('EXISTS', key('job', id)) == 1 then
+    set_aside('job:' .. id)
   end
-  redis.call('RENAME', key('job', id), key('broken', id))
-  redis.call('XADD', PREFIX .. 'notices', 'MAXLEN', '~', MOST_EVENTS, '*', 'kind', 'broken record',
-    'message', 'the record of job ' .. id .. ' cannot be read; it was set aside as '
-    .. key('broken', id) .. ', and rushes reconcile restores the job')
+end
+
+-- The keys of which there is one. A script that fails halfway would leave a job between two states,
+-- so each makes sure of them before it begins.
+local SINGLE = {
+  jobs = 'zset', ids = 'zset', finished = 'zset', running = 'zset', parked = 'zset',
+  live_workers = 'zset', untold = 'set', queues = 'set', totals = 'hash', notices = 'stream',
+  sequence = 'string', sweeper = 'string',
+}
+
+if IS_WRITING then
+  for name, type in pairs(SINGLE) do
+    local found = redis.call('TYPE', PREFIX .. name).ok
+    if found ~= type and found ~= 'none' then
+      set_aside(name)
+    end
+  end
 end
 
 local function load(id)
@@ -63,7 +86,7 @@ local function get_state(id)
 end
 
 local function to_list(text)
-  return text and cjson.decode(text) or {}
+  return text and cjson.decode(text) or {} -- what is not JSON is an error, which leads to a repair
 end
 
 local function to_set(list)
@@ -95,9 +118,9 @@ local function store_json(id, field, value)
   end
 end
 
--- Count what was done since the farm began.
+-- Count what was done since the farm began. A count that cannot be kept stops no job.
 local function count(what, number)
-  redis.call('HINCRBY', PREFIX .. 'totals', what, number)
+  redis.pcall('HINCRBY', PREFIX .. 'totals', what, number)
 end
 
 -- Set a note of a job; nil removes it.
@@ -256,7 +279,7 @@ local function index(id, created_ms)
 end
 
 local function add_event(id, ...)
-  redis.call('XADD', key('events', id), 'MAXLEN', '~', MOST_EVENTS, '*', ...)
+  redis.pcall('XADD', key('events', id), 'MAXLEN', '~', MOST_EVENTS, '*', ...)
 end
 
 -- Bring a job into a state and do all that follows from it, apart from what ends an attempt.
