@@ -286,7 +286,7 @@ def stored_kinds() -> dict[str, tuple[str, ...]]:
     required = tuple(name for name, default in _defaults().items() if default is MISSING)
     return {
         "REQUIRED": tuple(name for name in required if name != "notes"),
-        "INTEGERS": _INTEGERS,
+        "INTEGERS": (*_INTEGERS, "first_chunk", "rung_ms"),  # these two only the scripts read
         "TIMES": _TIMES,
         "JSON_FIELDS": tuple(_JSON),
     }
