@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from farm.commands import Farm
 from rushes_queue.broker.replies import Bell
 from rushes_queue.farm.connections import FarmLinks
+from rushes_queue.jobs.document import JobDocument
 from rushes_queue.jobs.states import State
 from rushes_queue.settings.model import Settings
 from rushes_queue.worker.sweep import after_loss, sweep
@@ -28,7 +29,7 @@ class Links(FarmLinks):
         self.rung.extend(bells)
         return True
 
-    def announce_end(self, job: str) -> tuple[str, ...]:
+    def announce_end(self, job: str, document: JobDocument | None = None) -> tuple[str, ...]:
         self.told.append(job)
         return ("the hook does not answer",)
 
