@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rushes.errors import ConfigError, InputError
 from rushes.presets.preset import Preset
@@ -10,7 +13,59 @@ from rushes.text import file_name_fault, printable
 from rushes.timeline.document import Timeline
 from rushes.timeline.plan.job_settings import input_mode
 from rushes.timeline.plan.options import PlanOptions
-from rushes.video.read.fit import Deinterlace
+from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.video.read.fit import Deinterlace, Fit
+
+if TYPE_CHECKING:
+    from rushes.video.read.probe import VideoInfo
+
+
+@dataclass(frozen=True)
+class InputUse:
+    """An input video, and all that is done to it on its way into a render.
+
+    ``size`` is [width, height] as shown; ``resized`` that of the render and ``fit`` how it gets
+    there, both ``None`` where they are alike. ``num_frames`` are those at the rate of the render,
+    ``at_end`` what follows them where the render is longer. ``changes`` are made while decoding.
+    """
+
+    file: str
+    size: tuple[int, int]
+    fps: str
+    seconds: float
+    fit: Fit | None
+    resized: tuple[int, int] | None
+    num_frames: int
+    at_end: str | None
+    changes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-safe data."""
+        sizes = {"size": list(self.size), "resized": self.resized and list(self.resized)}
+        return {**vars(self), **sizes, "changes": list(self.changes)}
+
+
+def describe_input(
+    video: Path, plan: RenderPlan, fit: Fit = "stretch", deinterlace: Deinterlace = "auto"
+) -> InputUse:
+    """Return what a render does to its input.
+
+    Raises: MissingFileError, InputError.
+    """
+    info = _probed(video)
+    is_alike = (info.width, info.height) == (plan.width, plan.height)
+    num_frames = info.num_frames_at(plan.fps)
+    return InputUse(
+        file=str(video),
+        size=(info.width, info.height),
+        fps=str(info.fps),
+        seconds=float(info.duration),
+        fit=None if is_alike else fit,
+        resized=None if is_alike else (plan.width, plan.height),
+        num_frames=num_frames,
+        at_end=plan.at_end if plan.num_frames > num_frames else None,
+        changes=tuple(each.removeprefix(f"{video}: ") for each in info.remarks(deinterlace)),
+    )
 
 
 def named_input(
@@ -54,12 +109,26 @@ def with_input(
     path = video or control
     if path is None:
         return options, ()
-    from rushes.video.read.probe import probe_video  # late: it loads av
-
-    info = probe_video(path)
+    info = _probed(path)
     facts = {
         "input_fps": info.fps,
         "input_frames": info.num_frames,
         "input_duration": info.duration,
     }
     return options.model_copy(update=facts), info.remarks(deinterlace) if video else ()
+
+
+def _probed(path: Path) -> VideoInfo:
+    """Probe a video once for a plan and for what is said of it, unless it has changed."""
+    try:
+        state = path.stat()
+    except OSError:
+        return _probe(path, 0, 0)  # which says what is wrong
+    return _probe(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=16)
+def _probe(path: Path, modified_ns: int, num_bytes: int) -> VideoInfo:
+    from rushes.video.read.probe import probe_video  # late: it loads av
+
+    return probe_video(path)

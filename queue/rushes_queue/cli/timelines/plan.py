@@ -18,7 +18,7 @@ from rushes_queue.cli.flags.shots import say_proposal
 from rushes_queue.cli.flags.timeline_files import FILE_HELP, find_timeline
 from rushes_queue.cli.show.console import print_json, say
 from rushes_queue.cli.show.table import print_paragraph
-from rushes_queue.cli.timelines.plan_view import memory_line, print_plan, time_lines
+from rushes_queue.cli.timelines.plan_view import input_lines, memory_line, print_plan, time_lines
 
 if TYPE_CHECKING:
     from rushes.timeline.document import Timeline
@@ -70,6 +70,7 @@ def plan(
     from rushes.memory.memory_plan import estimate_plan
     from rushes.presets.preset import load_preset
     from rushes.shots.checking import propose
+    from rushes.shots.inputs import describe_input
     from rushes.shots.preview import preview_plan
 
     given = load_preset(preset) if preset else None
@@ -87,16 +88,19 @@ def plan(
     )
     memory = estimate_plan(chosen, render_plan)
     estimates = estimate(render_plan, chosen.name, read_rates(machine_folders().cache))
+    used = None
+    if video is not None:
+        used = describe_input(video, render_plan, taken.fit, taken.deinterlace)
     for warning in render_plan.warnings:
         say(f"warning: {warning}")
     if render_plan.takes_input and video is None and planned.fps is None:
         say("note: there is no input, so its frame rate and length are not known")
     if as_json:
         found = {"memory": memory.to_dict(), "estimates": [asdict(each) for each in estimates]}
-        print_json(render_plan.to_dict() | found)
+        print_json(render_plan.to_dict() | found | {"input": used and used.to_dict()})
     else:
         print_plan(render_plan, every_chunk=every_chunk)
-        for line in (memory_line(memory), *time_lines(estimates)):
+        for line in (*input_lines(used), memory_line(memory), *time_lines(estimates)):
             print_paragraph(line)
     if draft is not None:
         _draw_draft(draft, draft_preset, timeline, source.path, options, video)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rushes_queue.cli.show.table import Steps, print_paragraph, print_table
 if TYPE_CHECKING:
     from rushes.history.estimates import Estimate
     from rushes.memory.estimate import MemoryEstimate
+    from rushes.shots.inputs import InputUse
     from rushes.timeline.plan.render_plan import Chunk, RenderPlan
 
 HEADER = (
@@ -26,6 +28,8 @@ HEADER = (
     "prompt",
 )
 PROMPT_WIDTH = 40
+_FITS = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}
+_ENDS = {"loop": "from its start again", "hold": "its last one held", "stop": "the end"}
 GIVES_WAY: Steps = (
     *(("prompt", 16), ("transition", 5), ("steps", 7), ("prompt", 8)),
     *(("noise", 0), ("steps", 0), ("seed", 0)),
@@ -119,6 +123,23 @@ def _goes_back(before: Chunk, after: Chunk) -> bool:
 def _first_at(plan: RenderPlan, chunks: list[Chunk]) -> str:
     frame = chunks[0].first_frame
     return f"first at frame {frame:,}, {float(frame / plan.fps):.1f} s"
+
+
+def input_lines(used: InputUse | None) -> Iterator[str]:
+    """Yield a line that says what is done to the input."""
+    if used is None:
+        return
+    width, height = used.size
+    rate, words = float(Fraction(used.fps)), _FITS[used.fit] if used.fit else "its size kept"
+    size = "" if used.resized is None else f" to {used.resized[0]} x {used.resized[1]}"
+    end = "" if used.at_end is None else f", then {_ENDS[used.at_end]}"
+    parts = (
+        f"{width} x {height}, {used.seconds:.3f} s at {rate:.6g} fps",
+        f"{words}{size}",
+        f"{used.num_frames:,} frames{end}",
+        *used.changes,
+    )
+    yield f"input {used.file}: {'; '.join(parts)}"
 
 
 def time_lines(estimates: Sequence[Estimate]) -> Iterator[str]:

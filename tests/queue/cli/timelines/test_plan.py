@@ -206,7 +206,7 @@ def test_what_steers_a_render_is_part_of_the_plan(file: Path) -> None:
     assert first["references"] == [f"{folder}/a.png", f"{folder}/b.png"]
     assert last["last_frame"] == f"{folder}/end.png"
     assert {chunk["steering"]["scale"] for chunk in made["chunks"]} == {0.5}
-    del made["memory"], made["estimates"]  # are not part of the plan
+    del made["memory"], made["estimates"], made["input"]  # are not part of the plan
     assert RenderPlan.from_dict(made).to_dict() == made
 
 
@@ -328,3 +328,35 @@ def test_a_draft_is_drawn_and_named(file: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "draft.png") as sheet:
         assert sheet.format == "PNG"
     assert plan(file, "--draft", str(tmp_path / "draft.mp4")).exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("fit", "words"), [("crop", "cropped"), ("pad", "padded"), ("stretch", "stretched")]
+)
+def test_what_is_done_to_the_input_is_shown(
+    file: Path, tmp_path: Path, fit: str, words: str
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", fps=Fraction(16))
+    arguments = ("--input", str(clip), "--mode", "video", "--size", "128x64", "--fit", fit)
+    assert as_data(file, *arguments)["input"] == {
+        "file": str(clip),
+        "size": [64, 64],
+        "fps": "16",
+        "seconds": 21 / 16,
+        "fit": fit,
+        "resized": [128, 64],
+        "num_frames": 21,
+        "at_end": "loop",
+        "changes": [],
+    }
+    told = " ".join(plan(file, *arguments).stdout.split())
+    assert f"64 x 64, 1.312 s at 16 fps; {words} to 128 x 64; 21 frames, then from its" in told
+
+
+def test_an_input_of_the_same_size_is_kept_and_none_is_none(file: Path, tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    arguments = ("--input", str(clip), "--mode", "video", "--size", "64x64", "--duration", "1")
+    used = as_data(file, *arguments)["input"]
+    assert (used["fit"], used["resized"], used["at_end"]) == (None, None, None)
+    assert "its size kept" in " ".join(plan(file, *arguments).stdout.split())
+    assert as_data(file, "--mode", "text")["input"] is None
