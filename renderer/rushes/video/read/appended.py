@@ -1,7 +1,7 @@
 """Takes appended byte by byte: the part of a file that each one fills.
 
-FFmpeg reads the first take of an MP4, AVI or FLV file, and of Matroska as many as have the codec
-and size of the first; each part is therefore opened on its own.
+FFmpeg reads the first take of an MP4, AVI or FLV file, and of Matroska and MPEG-TS as many as have
+the codec of the first; each part is therefore opened on its own.
 
 Source: ISO/IEC 14496-12 section 4.2 (boxes); RFC 8794 section 4 (EBML elements); Adobe Flash Video
 File Format 10.1, annex E.2 (the header)
@@ -17,9 +17,12 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from rushes.video.read.transport_stream import changes_of_codec, is_transport_stream
+
 _EBML, _SEGMENT = b"\x1aE\xdf\xa3", b"\x18S\x80g"
 _DOCUMENT_TYPES = (b"matroska", b"webm")
 _FLV, _FLV_HEADER_BYTES = b"FLV\x01", b"\0\0\0\x09"
+_TS_HEAD_BYTES = 512
 MOST_TAKES = 1000
 _MOST_BOXES = 1_000_000  # of a film in fragments; a damaged file may hold nothing else
 
@@ -45,6 +48,7 @@ def parts_of(path: Path) -> tuple[Part, ...]:
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END)
+            file.seek(0)
             starts = list(islice(_starts(file, size), MOST_TAKES + 1))
     except OSError:  # whoever opens it as a video says what is wrong
         return ()
@@ -57,6 +61,10 @@ def parts_of(path: Path) -> tuple[Part, ...]:
 def _starts(file: BinaryIO, size: int) -> Iterator[int]:
     """Yield where a take begins, whatever its container; what follows may be of another one."""
     at = 0
+    if is_transport_stream(file.read(_TS_HEAD_BYTES)):
+        yield at
+        yield from changes_of_codec(file, at, size)
+        return
     while at + 12 <= size:
         file.seek(at)
         find_end = _container(file.read(12))
