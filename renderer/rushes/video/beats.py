@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rushes.errors import ConfigError, InputError
 from rushes.video.read.appended import parts_of
-from rushes.video.read.input_file import open_input, refuse_bytes
+from rushes.video.read.input_file import demux, open_input, refuse_bytes
 from rushes.video.sound_takes import find_sound
 
 RATE = 22_050  # hertz; librosa's own
@@ -80,6 +80,14 @@ def _decoded(path: Path) -> Iterator[NDArray[np.float32]]:
             if stream is None:
                 continue
             resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-            for frame in (*container.decode(stream), None):
-                for part in resampler.resample(frame):
-                    yield part.to_ndarray().reshape(-1).astype(np.float32)
+            for packet in demux(container, stream):
+                for frame in packet.decode():
+                    yield from _samples(resampler, frame)
+            yield from _samples(resampler, None)
+
+
+def _samples(
+    resampler: av.AudioResampler, frame: av.AudioFrame | None
+) -> Iterator[NDArray[np.float32]]:
+    for part in resampler.resample(frame):
+        yield part.to_ndarray().reshape(-1).astype(np.float32)

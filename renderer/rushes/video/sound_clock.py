@@ -11,7 +11,7 @@ from av.packet import Packet
 
 from rushes.video.read.appended import Part
 from rushes.video.read.continuous import LONGEST_PAUSE, ContinuousClock, may_jump
-from rushes.video.read.input_file import open_input
+from rushes.video.read.input_file import demux, open_input
 from rushes.video.read.streams import find_pictures, moving_streams
 
 _LEAST_STEP_BACK = Fraction(1, 10)  # seconds; what is less is rounding
@@ -68,6 +68,6 @@ def picture_offsets(path: Path, part: Part | None = None) -> list[Fraction]:
         stream = find_pictures(container, path, part)
         assert stream.time_base is not None
         clock = ContinuousClock(stream, container.format.name)
-        for _ in clock.moved(container.demux(stream)):
+        for _ in clock.moved(demux(container, stream)):
             pass
         return [ticks * stream.time_base for ticks in clock.offsets]

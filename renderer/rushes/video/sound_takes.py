@@ -13,7 +13,7 @@ from av.packet import Packet
 
 from rushes.errors import InputError
 from rushes.video.read.appended import Part, parts_of
-from rushes.video.read.input_file import open_input, refuse_bytes
+from rushes.video.read.input_file import demux, open_input, refuse_bytes
 from rushes.video.read.probe import probe_video
 from rushes.video.read.streams import find_pictures, moving_streams
 from rushes.video.sound_clock import SoundClock
@@ -67,7 +67,7 @@ class SoundTakes:
             begin = (end or Fraction(0)) if take.begin is None else take.begin
             begin -= _zero_seconds(container, stream, self._path, take.part)
             clock = SoundClock(self._path, stream, container.format.name, take.part)
-            for packet in clock.moved(container.demux(stream)):
+            for packet in clock.moved(demux(container, stream)):
                 assert packet.pts is not None
                 seconds = begin + packet.pts * stream.time_base
                 if end is not None and seconds < end - stream.time_base:

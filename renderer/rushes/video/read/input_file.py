@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar, cast
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
 from av.video import VideoStream
 from av.video.codeccontext import VideoCodecContext
 
 from rushes.errors import InputError, MissingFileError, VideoError
 from rushes.video.read.appended import Part
 from rushes.video.read.continuous import ContinuousClock, may_jump
+
+AnyStream = TypeVar("AnyStream", bound=Stream)
 
 # `file:` keeps a colon in a name from being read as a protocol, `pattern_type` a percent sign from
 # being read as an image sequence, the whitelist a playlist from reaching the network.
@@ -143,6 +149,18 @@ def _refuse_animated_webp(path: Path) -> None:
         )
 
 
+def demux(container: InputContainer, *streams: AnyStream) -> Iterator[Packet[AnyStream]]:
+    """Yield the packets of streams, of all by default.
+
+    At the end PyAV (18.1) may stumble over streams that came to light only while it read; all
+    packets have been given by then.
+    """
+    packets = cast("Iterator[Packet[AnyStream]]", container.demux(*streams))
+    with suppress(IndexError):
+        while (packet := next(packets, None)) is not None:
+            yield packet
+
+
 def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
     """Decode from the container's position to its end, frames in order of presentation."""
     context = _decoding_context(stream)
@@ -151,7 +169,7 @@ def decode_pictures(container: InputContainer, stream: VideoStream) -> Iterator[
     may_break_off = may_jump(container.format.name)
     fault: av.InvalidDataError | None = None
     clock = ContinuousClock(stream, container.format.name)
-    for packet in clock.moved(container.demux(stream)):
+    for packet in clock.moved(demux(container, stream)):
         has_keyframe = has_keyframe or packet.is_keyframe
         if not packet.size:
             continue

@@ -13,7 +13,7 @@ from av.video import VideoStream
 
 from rushes.errors import InputError
 from rushes.video.read.appended import Part
-from rushes.video.read.input_file import FileStamp, label, open_input, refuse_size
+from rushes.video.read.input_file import FileStamp, demux, label, open_input, refuse_size
 
 # Tracks that accompany another one.
 _SECONDARY = (
@@ -81,7 +81,7 @@ def _num_pictures(path: Path, stamp: FileStamp, part: Part | None) -> dict[int, 
     counts: Counter[int] = Counter()
     with open_input(path, part) as container:
         try:
-            for packet in container.demux(moving_streams(container)):
+            for packet in demux(container, *moving_streams(container)):
                 counts[packet.stream_index] += bool(packet.size)
                 if counts[packet.stream_index] >= _ENOUGH_PICTURES:
                     break

@@ -15,6 +15,7 @@ from av.video import VideoStream
 
 from rushes.errors import InputError
 from rushes.video.read.continuous import ContinuousClock
+from rushes.video.read.input_file import demux
 from rushes.video.read.looks import Looks
 
 # The rate of an image, which states none: FFmpeg's own default.
@@ -49,7 +50,7 @@ def scan_timing(container: InputContainer, stream: VideoStream, name: str, looks
     ending = _Ending()
     clock = ContinuousClock(stream, container.format.name)
     try:
-        packets = ending.watch(looks.watch(container.demux()))
+        packets = ending.watch(looks.watch(demux(container)))
         for ordered in _in_order(pictures.of(clock.moved(packets))):
             pictures.time(*ordered)
     except av.FFmpegError as error:

@@ -251,6 +251,26 @@ def test_takes_of_one_picture_are_not_dropped(tmp_path: Path, suffix: str) -> No
     assert len(greys_of(path)) == 3
 
 
+def test_streams_may_come_to_light_later_in_a_broadcast(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.ts", [40] * 25).read_bytes()
+    path = tmp_path / "b.ts"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        sounds = [output.add_stream("mp2", rate=48000) for _ in range(8)]
+        picture = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+        for _ in range(25):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        output.mux(stream.encode(None))
+        for sound in sounds:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 11520), np.int16), "s16", "mono")
+            silence.sample_rate = 48000
+            output.mux([*sound.encode(silence), *sound.encode(None)])
+    joined = tmp_path / "all.ts"
+    joined.write_bytes(first + path.read_bytes())
+    assert len(greys_of(joined)) == 50
+
+
 def test_a_recording_may_end_in_the_middle_of_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.mpg"
     with av.open(str(path), "w") as output:
