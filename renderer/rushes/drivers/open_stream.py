@@ -8,7 +8,9 @@ from itertools import pairwise
 from torch import Tensor
 
 from rushes.drivers.variants import DriverOptions
+from rushes.lanes import lanes_on
 from rushes.models.adapters.adapted_layers import AdaptedLayers
+from rushes.models.dit import CausalDit
 from rushes.presets.preset import ChunkSpec, ClipSpec, Preset
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import (
@@ -32,6 +34,7 @@ def open_stream(
     adapted_layers: AdaptedLayers | None = None,
     pairs_chunks: bool = True,
     graphs: bool = False,
+    overlaps: bool = False,
 ) -> Stream:
     """Open a stream that renders the chunks of a plan.
 
@@ -39,6 +42,7 @@ def open_stream(
     ``clock`` adds up how long each stage takes; ``adapted_layers`` hold the LoRAs of the plan.
     Without ``pairs_chunks`` each clean pass is a pass of its own, which takes less memory.
     With ``graphs`` steps that are alike for chunk after chunk are replayed, on CUDA as graphs.
+    With ``overlaps`` a GPU encodes the next chunk and decodes the last one beside the passes.
 
     Shapes:
         embed returns: [1, P, E_text]
@@ -73,8 +77,18 @@ def open_stream(
         noise_device=plan.noise_device,
         normalise_input=plan.normalise_latents,
         graphs=graphs,
+        lanes=lanes_on(models.device) if overlaps and can_overlap(models, plan) else None,
         clips=clip_spans(plan.chunks, preset.clip) if preset.draws_whole_clips else None,
     )
+
+
+def can_overlap(models: Models, plan: RenderPlan) -> bool:
+    """Say whether chunks can be encoded and decoded beside the passes.
+
+    Not where a chunk goes on from the decoded frames of the one before, nor where several streams
+    or processes share the network.
+    """
+    return plan.variant not in ("rebuilt", "clip") and isinstance(models.dit, CausalDit)
 
 
 def clip_spans(chunks: Sequence[Chunk], clip: ClipSpec | None) -> dict[int, ClipSpan]:

@@ -183,6 +183,7 @@ class Pipeline:
             adapted_layers=adapted_layers,
             pairs_chunks=self.memory_plan.pairs_chunks,
             graphs=self.replays_steps(plan, graphs),
+            overlaps=self.memory_plan.keeps_vae_rooms,
         )
 
     def replays_steps(self, plan: RenderPlan, graphs: GraphsChoice) -> bool:

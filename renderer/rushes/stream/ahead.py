@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -79,6 +79,12 @@ class Preparation:
         if chunk.index >= self._first:
             self._ready[chunk.index] = self._prepared(chunk, inputs)
 
+    def look(self, chunk: Chunk, inputs: ChunkInputs) -> Prepared:
+        """Return what was prepared of the chunk that will be taken next, or prepare it now."""
+        if chunk.index not in self._ready:
+            self._ready[chunk.index] = self._prepared(chunk, inputs)
+        return self._ready[chunk.index]
+
     def take(self, chunk: Chunk, inputs: ChunkInputs) -> Prepared:
         """Return what was prepared of a chunk that is rendered now, or prepare it now."""
         ready = self._ready.pop(chunk.index, None) or self._prepared(chunk, inputs)
@@ -127,6 +133,23 @@ class Preparation:
 
     def _sent(self, tensor: Tensor | None) -> Sent | None:
         return None if tensor is None else send(tensor, self._device)
+
+
+Asked = tuple[Chunk, ChunkInputs]
+
+
+def with_next(chunks: Iterable[Asked], *, looks: bool) -> Iterator[tuple[Asked, Asked | None]]:
+    """Yield every chunk with the one that follows; only with ``looks`` is that asked for early."""
+    if not looks:
+        yield from ((each, None) for each in chunks)
+        return
+    before: Asked | None = None
+    for each in chunks:
+        if before is not None:
+            yield before, each
+        before = each
+    if before is not None:
+        yield before, None
 
 
 def here(sent: Sent | None) -> Tensor | None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rushes.errors import CheckpointError
+from rushes.lanes import Lanes
 from rushes.models.adapters.adapted_layers import AdaptedLayers
 from rushes.models.autoencoder import Autoencoder
 from rushes.models.caches.feature_cache import FeatureCache
@@ -23,11 +24,12 @@ from rushes.models.rope import RotaryEmbedding
 from rushes.models.vace import Control, VaceBranch
 from rushes.noise.chunk_noise import ChunkNoise
 from rushes.presets.device_classes import DeviceClass
-from rushes.stream.ahead import ChunkInputs, Preparation, Prepared, here
+from rushes.stream.ahead import ChunkInputs, Preparation, Prepared, here, with_next
 from rushes.stream.clip_noise import ClipNoise
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.control import ControlEncoder, VaceEncoder
 from rushes.stream.driver import DriverParts, OpensDriver
+from rushes.stream.input_encoder import InputEncoder
 from rushes.stream.noise_controller import NoiseController
 from rushes.stream.pixels import to_bytes, to_pixels
 from rushes.stream.row import Noise, Row
@@ -95,6 +97,7 @@ class Stream:
         noise_device: DeviceClass | None = None,
         normalise_input: bool | None = None,
         graphs: bool = False,
+        lanes: Lanes | None = None,
     ) -> None:
         """``prompts`` are those of every prompt block, by its index; sizes are in pixels.
 
@@ -103,7 +106,8 @@ class Stream:
         GPU of the class ``noise_device`` draws it, or without one as a CPU.
         ``normalise_input`` says whether the encoded input is brought to unit variance, else the
         models do; what steers through VACE stays as they say. With ``graphs`` steps that are alike
-        are replayed, unless several streams share the network.
+        are replayed, unless several streams share the network. On ``lanes`` the next chunk is
+        encoded, and the last one decoded, beside the passes over this one.
         """
         config = models.dit.config
         self.models = models
@@ -151,7 +155,10 @@ class Stream:
         self._embedding: Tensor | None = None
         self._prompt_keys: PromptKeys | None = None
         self._vace_prompt_keys: PromptKeys | None = None
-        self._encode = clock.timed("encode", self._encode_pixels)
+        self._lanes = lanes
+        encode = clock.timed("encode", self._encode_pixels)
+        lane = None if lanes is None else lanes.encode
+        self._input = InputEncoder(encode, self.encoder_cache, lane)
         self._decode = clock.timed("decode", self._decode_frames)
 
     @torch.inference_mode()
@@ -161,22 +168,34 @@ class Stream:
         A restored stream takes the chunks from where it was saved; those that were under way then
         may come again, and are passed over.
 
+        On lanes, the stream of a GPU on which frames are made is its current one when they are
+        yielded.
+
         Shapes:
             yields: [T, H, W, 3], uint8, on the models' device
         """
         resumes_at, self._resumes_at = self._resumes_at, 0
-        for chunk, inputs in chunks:
-            if chunk.index < resumes_at:
-                continue
+        wanted = (each for each in chunks if each[0].index >= resumes_at)
+        for (chunk, inputs), following in with_next(wanted, looks=self._lanes is not None):
             if chunk.reset:
-                yield from map(self._decode, self.driver.flush())
-                self._reset_caches()
+                yield from self._decoded(self.driver.flush())
+                self._reset_caches(chunk)
             row = self._row_of(chunk, inputs)
             self._next_chunk = chunk.index + 1
+            if following is not None:
+                self._input.encode_ahead(following[0], self.preparation.look(*following))
             clean = self.driver.begin(row) if chunk.reset else self.driver.advance(row)
             if clean is not None:
+                yield from self._decoded((clean,))
+        yield from self._decoded(self.driver.flush())
+
+    def _decoded(self, made: Iterable[Tensor]) -> Iterator[Tensor]:
+        for clean in made:
+            if self._lanes is None:
                 yield self._decode(clean)
-        yield from map(self._decode, self.driver.flush())
+                continue
+            with self._lanes.decode.beside(clean):
+                yield self._decode(clean)
 
     @torch.inference_mode()
     def follow(self, chunk: Chunk, video: Tensor | None = None) -> None:
@@ -207,8 +226,8 @@ class Stream:
         noise = self._noise_of(chunk, ready.noise)
         timesteps = self._timesteps_of(chunk)
         latents = noise.draw(self.models.device, self.models.dtype)
-        if ready.video is not None and ready.noise_scale is not None:
-            encoded = self._encode(to_pixels(ready.video.here()))
+        encoded = self._input.latents(chunk, ready)
+        if encoded is not None and ready.noise_scale is not None:
             latents = cover(encoded, latents, ready.noise_scale)
             if not chunk.keeps_first_step:
                 timesteps = (first_timestep(ready.noise_scale), *timesteps[1:])
@@ -238,6 +257,8 @@ class Stream:
 
         The cross-attention cache follows from the embedding in force and is made anew.
         """
+        if self._lanes is not None:
+            self._lanes.join()
         layers = self.adapted_layers
         strengths = None if layers is None else list(layers.strengths)
         snapshot = Snapshot(values={"next_chunk": self._next_chunk, "lora_strengths": strengths})
@@ -262,7 +283,7 @@ class Stream:
     def _parts_on_device(self) -> dict[str, Restorable]:
         return {
             "driver": self.driver,
-            "encoder": self.encoder_cache,
+            "encoder": self._input,
             "decoder": self.decoder_cache,
             "control": self.control_encoder,
             "conditioning": self.conditioning,
@@ -346,8 +367,8 @@ class Stream:
         rotary = self._rotary.factors([0], chunk.num_latent_frames, *self.token_grid)
         return Control(self.models.vace, context, scale, self._vace_prompt_keys, rotary)
 
-    def _reset_caches(self) -> None:
+    def _reset_caches(self, chunk: Chunk) -> None:
         """Begin as on an empty cache; the prompts in force stay. The driver clears its own."""
-        self.encoder_cache.reset()
+        self._input.begin(chunk)
         self.decoder_cache.reset()
         self.control_encoder.reset()

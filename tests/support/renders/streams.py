@@ -11,6 +11,7 @@ from torch import Tensor
 
 from renders.tiny_models import CPU, DIT, normal, shared_vae, tiny_dit
 from rushes.drivers.variants import DriverOptions
+from rushes.lanes import Lanes
 from rushes.stream.ahead import ChunkInputs
 from rushes.stream.conditioning import Conditioning
 from rushes.stream.noise_controller import FixedNoiseScale, NoiseController
@@ -66,6 +67,7 @@ def open_stream(
     driver: DriverOptions = ROLLING,
     graphs: bool = False,
     clips: dict[int, ClipSpan] | None = None,
+    lanes: Lanes | None = None,
 ) -> Stream:
     return Stream(
         parts or models(),
@@ -78,6 +80,7 @@ def open_stream(
         clock=clock or StageClock(),
         graphs=graphs,
         clips=clips,
+        lanes=lanes,
     )
 
 
