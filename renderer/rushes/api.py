@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from rushes.files.folders import Folders
 from rushes.files.machine_folders import machine_folders
+from rushes.lazy import quick_imports
 from rushes.presets.default import preset_of
 from rushes.presets.preset import Preset, load_preset
 from rushes.shots.asked import make_shots, pipeline_of
@@ -239,6 +240,7 @@ def _render_frames(
 
 
 def _open_renderer(preset: Preset, folders: Folders, shot: Shot) -> FittedRenderer:
-    from rushes.rendering.fitted import open_renderer
+    with quick_imports():
+        from rushes.rendering.fitted import open_renderer
 
     return open_renderer(preset, folders, shot.request.device, shot.request.dtype)

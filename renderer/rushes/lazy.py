@@ -1,8 +1,10 @@
-"""Public names of a package that are imported when they are first used (PEP 562)."""
+"""Imports when they are needed: public names of a package (PEP 562), and large modules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -16,6 +18,22 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        with quick_imports():
+            return getattr(import_module(homes[name]), name)
 
     return get
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import without looking for garbage: modules make much that stays, and hardly any.
+
+    For PyTorch that saves a tenth of the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

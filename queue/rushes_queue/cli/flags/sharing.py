@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
+from rushes.lazy import quick_imports
+
 if TYPE_CHECKING:
     from rushes.files.folders import Folders
     from rushes.presets.preset import Preset
@@ -82,7 +84,8 @@ class SharingFlags:
         """
         if self.processes > 1 or self.gpus > 1:
             return self._by_processes(preset, folders, force)
-        from rushes.rendering.fitted import open_renderer
+        with quick_imports():
+            from rushes.rendering.fitted import open_renderer
 
         renderer = open_renderer(preset, folders, device, dtype)
         return lambda takes, report, work: renderer.render_takes(
