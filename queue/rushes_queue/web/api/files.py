@@ -9,6 +9,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 import anyio
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -78,14 +79,14 @@ def timeline(services: WithServices, job: str) -> Response:
 
 
 @router.get("/preview/{job}", response_class=Response)
-def preview(
+async def preview(
     services: WithServices,
     request: Request,
     job: str,
     timeout: Annotated[float, Query(ge=0, le=60)] = 5.0,
 ) -> Response:
     """Send the last frame of a running job as JPEG; 304 while there is no other."""
-    frame = services.frames.get(job, timeout)
+    frame = await to_thread.run_sync(services.frames.get, job, timeout, limiter=services.viewing)
     headers = {"etag": f'"{frame.tag}"', "cache-control": "no-cache"}
     if request.headers.get("if-none-match") == headers["etag"]:
         return Response(status_code=304, headers=headers)
@@ -93,12 +94,13 @@ def preview(
 
 
 @router.get("/thumbnail/{job}", response_class=Response)
-def thumbnail(services: WithServices, job: str) -> Response:
+async def thumbnail(services: WithServices, job: str) -> Response:
     """Send a small picture of a job: the last frame of its result, or of what runs."""
-    record = services.backend.status(job).record
+    record = (await to_thread.run_sync(services.backend.status, job)).record
     kept = _FOREVER if record.state is State.DONE else {"cache-control": "no-store"}
     try:
-        picture = services.thumbnails.get(record)
+        made = services.thumbnails.get
+        picture = await to_thread.run_sync(made, record, limiter=services.viewing)
     except NoFrameError:
         return Response(status_code=204)  # none yet; that is not an error
     return Response(picture, media_type="image/jpeg", headers=kept)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from rushes.files.folders import Folders
@@ -28,7 +29,9 @@ Mode = Literal["farm", "alone"]
 class Services:
     """The parts of a server; ``requests_folder`` is for what single requests bring.
 
-    ``drafting`` is held while a draft is drawn. Units: ``most_upload`` in bytes.
+    ``drafting`` is held while a draft is drawn. ``viewing`` and ``measuring`` bound the threads
+    that wait for frames or measure results, so that they leave threads for everything else.
+    Units: ``most_upload`` in bytes.
     """
 
     mode: Mode
@@ -44,6 +47,8 @@ class Services:
     requests_folder: Path
     most_upload: int
     streams: Streams = field(default_factory=Streams)
+    viewing: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(24))
+    measuring: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(4))
     drafting: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

@@ -14,7 +14,9 @@ import uvicorn
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from farm.running import wait_until
 from rushes.files.folders import Folders
+from rushes_queue.broker.preview import NoFrameError
 from rushes_queue.web.alone.jobs import OwnJobs
 from rushes_queue.web.safety.connections import PatientProtocol
 from web.serving import Serving, serving
@@ -207,3 +209,23 @@ def test_who_reads_on_is_served_however_much_it_is(monkeypatch: pytest.MonkeyPat
         while time.monotonic() - begin < 2.5:
             assert line.recv(2**20)
         assert not ends
+
+
+def test_many_who_wait_for_frames_leave_threads_for_everything_else(served: Serving) -> None:
+    is_over = threading.Event()
+
+    def wait_for_frame(job: str, timeout: float) -> None:
+        is_over.wait(PATIENCE_SECONDS)
+        raise NoFrameError("no frame")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.services.frames, "get", wait_for_frame)
+        address = f"{served.api}/preview/{'a' * 16}"
+        waiting = [threading.Thread(target=served.client.get, args=(address,)) for _ in range(60)]
+        for thread in waiting:
+            thread.start()
+        wait_until(lambda: served.services.viewing.available_tokens == 0, "all threads of viewers")
+        assert served.json("jobs")["num_jobs"] == 0
+        is_over.set()
+        for thread in waiting:
+            thread.join(PATIENCE_SECONDS)
