@@ -21,7 +21,7 @@ from rushes.rendering.prompt_cache import PromptCache
 from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
 from rushes.rendering.work import KeptWork, Work
-from rushes.rows.row_batch import RowBatch, RowNetwork
+from rushes.rows.row_batch import RowBatch, RowNetwork, keeps_bits
 from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Stream
@@ -104,6 +104,10 @@ class RowPipeline(Pipeline):
     @property
     def most_rows(self) -> int:
         return 1 if self.network is None else self.network.most_rows
+
+    @property
+    def rounds_in_rows(self) -> bool:
+        return not keeps_bits(self.models.device, self.models.dtype)
 
     def prompt_embeddings(self, texts: Iterable[str]) -> PromptCache:
         with self.encoding:  # one text encoder at a time

@@ -21,7 +21,8 @@ class MachineKind:
     """What outside a job decides the last bits of its frames.
 
     ``threads`` and ``cpu_capability`` are ``None`` where nothing is computed on a CPU;
-    ``pairs_chunks`` is off where the GPU's memory leaves no room for two chunks in one pass.
+    ``pairs_chunks`` is off where the GPU's memory leaves no room for two chunks in one pass, and
+    ``in_rows`` is on where sums are rounded by how many other renders share a pass.
     """
 
     device: str
@@ -29,11 +30,13 @@ class MachineKind:
     threads: int | None = None
     cpu_capability: str | None = None
     pairs_chunks: bool = True
+    in_rows: bool = False
 
     def __str__(self) -> str:
         threads = self.threads and f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         clean = None if self.pairs_chunks else "each clean pass by itself"
-        parts = (self.device, self.cpu_capability, threads, f"torch {self.torch}", clean)
+        rows = "passes shared with other renders" if self.in_rows else None
+        parts = (self.device, self.cpu_capability, threads, f"torch {self.torch}", clean, rows)
         return ", ".join(part for part in parts if part)
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,17 +45,27 @@ class MachineKind:
 
 
 def machine_kind(
-    device: torch.device, *, uses_cpu: bool = False, pairs_chunks: bool = True
+    device: torch.device,
+    *,
+    uses_cpu: bool = False,
+    pairs_chunks: bool = True,
+    in_rows: bool = False,
 ) -> MachineKind:
     """Return the kind that this process is now, computing on a device.
 
-    ``uses_cpu``: partly on the CPU; ``pairs_chunks``: as in the memory plan.
+    ``uses_cpu``: partly on the CPU; ``pairs_chunks``: as in the memory plan; ``in_rows``: as in the
+    kind.
     """
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    if device.type == "cpu" or uses_cpu:
-        host = (torch.get_num_threads(), cpu_capability())
-        return MachineKind(name, torch.__version__, *host, pairs_chunks=pairs_chunks)
-    return MachineKind(name, torch.__version__, pairs_chunks=pairs_chunks)
+    on_host = device.type == "cpu" or uses_cpu
+    return MachineKind(
+        name,
+        torch.__version__,
+        torch.get_num_threads() if on_host else None,
+        cpu_capability() if on_host else None,
+        pairs_chunks=pairs_chunks,
+        in_rows=in_rows,
+    )
 
 
 def cpu_capability() -> str:

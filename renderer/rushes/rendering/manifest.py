@@ -48,7 +48,7 @@ def build_manifest(
     """
     preset = pipeline.preset
     models = pipeline.models
-    if pipeline.most_rows > 1 and not keeps_bits(models.device, models.dtype):
+    if pipeline.most_rows > 1 and pipeline.rounds_in_rows:
         dtype = str(models.dtype).removeprefix("torch.")
         warnings = (*warnings, ROWS_ROUND.format(pipeline.most_rows, dtype))
     is_random = preset.random_weights_seed is not None

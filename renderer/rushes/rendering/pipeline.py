@@ -25,6 +25,7 @@ from rushes.models.vace import VaceBranch
 from rushes.presets.kinds import GraphsChoice, VaeType
 from rushes.presets.preset import Preset
 from rushes.rendering.prompt_cache import PromptCache, encoder_key
+from rushes.rows.row_batch import keeps_bits
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Models, Stream
 from rushes.timeline.loras import BESIDE
@@ -61,6 +62,11 @@ class Pipeline:
     def most_rows(self) -> int:
         """How many renders at most shared a pass of the network, up to now."""
         return self.rows
+
+    @property
+    def rounds_in_rows(self) -> bool:
+        """Whether the last bits depend on how many renders share a pass of the network."""
+        return self.rows > 1 and not keeps_bits(self.models.device, self.models.dtype)
 
     @property
     def blocks_of_ranks(self) -> tuple[int, ...] | None:

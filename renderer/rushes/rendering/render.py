@@ -92,6 +92,7 @@ def render(
             pipeline.models.device,
             uses_cpu=pipeline.uses_cpu,
             pairs_chunks=pipeline.memory_plan.pairs_chunks,
+            in_rows=pipeline.rounds_in_rows,
         )
         first_chunk, saver, points = 0, None, None
         if work is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from rushes.rendering.joint import JointRenders, open_joint
 from rushes.rendering.loop import Progress, StopRender
 from rushes.rendering.render import render
 from rushes.rendering.request import RenderRequest
+from rushes.rendering.save_points import SavePolicy
+from rushes.rendering.work import Work
 from rushes.timeline.plan.render_plan import RenderPlan
 
 Shot = tuple[RenderPlan, RenderRequest]
@@ -103,7 +106,7 @@ def test_one_that_stops_and_one_that_fails_leave_the_others_alone(
 
 
 def test_in_a_narrow_type_the_manifest_says_what_may_differ(
-    folders: Folders, shots: list[Shot]
+    studio: Studio, folders: Folders, shots: list[Shot]
 ) -> None:
     renderer = FittedRenderer(load_preset("tiny"), folders, torch.device("cpu"), torch.bfloat16)
     with (
@@ -113,6 +116,12 @@ def test_in_a_narrow_type_the_manifest_says_what_may_differ(
         assert it.most == 2
         company = Company(it, threads)
         made = [each.result() for each in [company.begin(shot) for shot in shots[:2]]]
+        work = Work(studio.folder / "work", SavePolicy(1))
+        plan, request = shots[2]
+        saving = it.render(plan, request, force=True, work=work)
+    assert saving["save_points"] > 0
+    state = next((work.folder / "saves").glob("*/state.json"))
+    assert [kind["in_rows"] for kind in json.loads(state.read_text())["kinds"]] == [True]
     shared = [each for each in made if each["rows"] > 1]
     assert shared
     assert all("bfloat16" in " ".join(each["warnings"]) for each in shared)

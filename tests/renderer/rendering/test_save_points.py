@@ -238,8 +238,9 @@ def change_kinds(job: Job, **changes: Any) -> None:
         ({"torch": "another"}, "torch another"),
         ({"cpu_capability": "another"}, "another"),
         ({"pairs_chunks": False}, "each clean pass by itself"),
+        ({"in_rows": True}, "passes shared with other renders"),
     ],
-    ids=["device", "torch", "cpu-capability", "pairs-chunks"],
+    ids=["device", "torch", "cpu-capability", "pairs-chunks", "rows"],
 )
 def test_every_part_of_a_kind_counts(job: Job, change: dict[str, Any], named: str) -> None:
     job.stopped_at(4, NEVER, save=True)

@@ -157,6 +157,58 @@ def test_an_error_of_the_network_reaches_every_row_of_the_pass() -> None:
             result.result()
 
 
+def test_a_row_that_spoils_a_pass_fails_alone() -> None:
+    """What fails in company is done again one by one."""
+
+    class Picky:
+        def __call__(self, latents: Tensor, *more: Any) -> Tensor:
+            if latents.isnan().any():
+                raise RuntimeError("not a number")
+            flow: Tensor = models().dit(latents, *more)
+            return flow
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(models().dit, name)
+
+    options = ALL_KINDS["rolling"]
+    chunks = chunks_of(options, 3)
+    batch = RowBatch(cast("CausalDit", Picky()))
+    bad, good = ExitStack(), ExitStack()
+    spoiled, whole = bad.enter_context(batch.row()), good.enter_context(batch.row())
+
+    def spoil(latents: Tensor, *more: Any) -> Tensor:
+        return spoiled(latents * float("nan"), *more)
+
+    with ThreadPoolExecutor(2) as threads:
+        failing = threads.submit(_in_row, bad, options, chunks, _Called(spoiled, spoil))
+        working = threads.submit(_in_row, good, options, chunks, whole)
+        with pytest.raises(RuntimeError, match="not a number"):
+            failing.result()
+    difference = working.result().int() - made_by(models().dit, options, chunks).int()
+    assert difference.abs().max() <= 1  # what stands in for a network may round differently
+
+
+class _Called:
+    """A network that is called in another way."""
+
+    def __init__(self, network: Any, call: Any) -> None:
+        self._network, self._call = network, call
+
+    def __call__(self, *arguments: Any) -> Tensor:
+        called: Tensor = self._call(*arguments)
+        return called
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._network, name)
+
+
+def _in_row(
+    row: ExitStack, options: DriverOptions, chunks: Sequence[Chunk], network: Any
+) -> Tensor:
+    with row:
+        return made_by(network, options, chunks)
+
+
 def test_rows_with_the_same_prompt_share_its_keys() -> None:
     batch = RowBatch(models().dit)
     with batch.row() as first, batch.row() as second:
