@@ -179,7 +179,11 @@ def test_what_others_keep_below_the_prefix_is_left_alone(
     store: JobRecords, redis_client: Redis, jobs: list[str]
 ) -> None:
     redis_client.set("rushes:something", "x")
-    redis_client.set("rushes:bell:_kombu.binding.celery", "x")
+    for queue in ("celery", QUEUE):
+        redis_client.sadd(f"rushes:bell:_kombu.binding.{queue}", "x")
+        redis_client.sadd(f"rushes:bell:_kombu.binding_permanent.{queue}", "x")
+    redis_client.sadd("rushes:bell:_kombu.binding.celeryev", "x")
+    redis_client.lpush(f"rushes:bell:{QUEUE}", "{}")
     redis_client.set("job:1", "x")
     audit(store)
     assert store.events.notices() == ()

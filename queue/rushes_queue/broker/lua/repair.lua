@@ -17,8 +17,7 @@ local MESSAGES = { unacked = 'hash', unacked_index = 'zset', unacked_mutex = 'st
 
 local function type_of(kind, name)
   if kind == 'bell' then
-    local is_queue = string.match(name, '%.high$') or string.match(name, '%.normal$')
-      or string.match(name, '%.low$')
+    local is_queue = string.match(name, QUEUE) -- what else kombu keeps there begins with _kombu
     return is_queue and 'list' or MESSAGES[name]
   end
   return NAMED[kind]

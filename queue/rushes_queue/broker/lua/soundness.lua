@@ -1,6 +1,8 @@
 -- Whether a record can be read. Before this come the tables REQUIRED, INTEGERS, TIMES and JSON_FIELDS
 -- with the names of fields, LATEST_MS, and NEWEST, the version of documents, made from record.py.
 
+local QUEUE = '^[A-Za-z0-9][A-Za-z0-9._-]*%.[a-z0-9]+%.[a-z]+$' -- preset.class.priority
+
 -- The object or list of a JSON text, or nil.
 local function decode(text)
   local is_json, value = pcall(cjson.decode, text or '')
@@ -38,7 +40,7 @@ local function is_sound(job)
   local fps = tonumber(job.fps or 0)
   return fps and fps >= 0 and fps < 1e9 and is_integer(job.seq)
     and (job.state == 'queued' or job.state == 'running' or job.state == 'paused' or FINISHED[job.state])
-    and string.match(job.queue, '^[A-Za-z0-9][A-Za-z0-9._-]*%.[a-z0-9]+%.[a-z]+$')
+    and string.match(job.queue, QUEUE)
     and all_fields(job, INTEGERS, is_integer) and all_fields(job, TIMES, is_time)
     and all_fields(job, JSON_FIELDS, decode)
 end
