@@ -129,6 +129,7 @@ def _server() -> socket.socket:
 
     def end() -> None:
         ours.close()
+        process.terminate()  # a fork of ours may hold the other end open
         process.wait()
 
     atexit.register(end)
