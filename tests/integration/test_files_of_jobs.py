@@ -79,11 +79,18 @@ def test_two_files_of_one_name_are_refused(running: RunningFarm) -> None:
     assert running.store.list() == ()
 
 
-def test_results_that_somebody_deleted_are_told_and_made_again(running: RunningFarm) -> None:
+def test_results_are_brought_here_and_made_again_where_somebody_deleted_them(
+    running: RunningFarm,
+) -> None:
     shot = write_shot(running.folder / "shot.json", chunks=4)
     (job,) = running.submit(shot)
     running.work_once()
     frames = running.manifest(running.store.get(job))["frames_sha256"]
+    brought = running.run("submit", shot, "--preset", "tiny", "--fetch", running.folder / "here")
+    assert brought.exit_code == 0, brought.stderr
+    (video,) = (running.folder / "here").glob(f"*{job}.mp4")
+    assert f"fetched {video}" in brought.stderr
+    assert len(list(video.parent.iterdir())) == 3
     running.storage.delete("results")
     told = running.run("fetch", job, "-o", running.folder / "fetched")
     assert told.exit_code == 4
