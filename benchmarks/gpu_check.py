@@ -5,14 +5,14 @@
 
 Nothing but a checkout is needed: weights are random. On the first GPU it compares, with a small and
 with a wide network, every stage of a short stream in float32 with the CPU, bfloat16 and fp8 with
-float32, each attention kernel that is installed with the plain one, and the noise that the GPU
-draws with that of ``--noise cuda``. Anything that is too far
-off ends it with exit code 1 before time is spent on figures. Then it measures, for each size,
-autoencoder, number of steps and number of takes, frames a second, each stage, the share of the
-floor, and the peak memory beside its estimate; the launches of a chunk as the profiler sees them,
-and how often the host waits; and each attention kernel at the real sizes. After every line of the
-table the result is written: ``benchmarks/results/gpu-NAME.json``, with the GPU, all versions and
-the commit.
+float32, replayed steps (CUDA graphs) and overlapping chunks with the plain path, each attention
+kernel that is installed with the plain one, and the noise that the GPU draws with that of
+``--noise cuda``. Anything that is too far off ends it with exit code 1 before time is spent on
+figures. Then it measures, for each size, autoencoder, number of steps and number of takes, plainly
+and with graphs and overlap, frames a second, each stage, the share of the floor, and the peak
+memory beside its estimate; the launches of a chunk as the profiler sees them, and how often the
+host waits; and each attention kernel at the real sizes. After every line of the table the result is
+written: ``benchmarks/results/gpu-NAME.json``, with the GPU, all versions and the commit.
 
 A quick trial of the script itself on a CPU, with tiny shapes:
 
@@ -64,6 +64,7 @@ KERNELS = ("flash-attn 3", "flash-attn 2", SDPA)
 LIMITS = {"float32": 0.01, "bfloat16": 0.1, "fp8": 0.2}
 KERNEL_LIMIT = 0.02  # of values of about 1, in bfloat16
 _CHECKED_SIZE = (64, 64)
+_REPLAYED = 12  # chunks: the window is full, and steps have been captured
 
 
 def random_models(
@@ -109,6 +110,19 @@ def check_frames(preset: Preset, device: torch.device, num_blocks: int | None) -
         form: float((frames(device, form) - right).square().mean().sqrt() / right.std())
         for form in LIMITS
     }
+
+
+def check_replays(preset: Preset, device: torch.device, num_blocks: int | None) -> float:
+    """Compare frames whose steps are replayed, chunks overlapping, with those of the plain path.
+
+    Returns the rms difference over the spread, in float32 and over a window that is full.
+    """
+    models = random_models(preset, device, "float32", num_blocks)
+    plain, replayed = (
+        render_chunks(models, preset, _CHECKED_SIZE, (700, 500), _REPLAYED, replays=replays).float()
+        for replays in (False, True)
+    )
+    return float((replayed - plain).square().mean().sqrt() / plain.std())
 
 
 def check_kernels(device: torch.device) -> dict[str, float]:
@@ -192,19 +206,22 @@ def cases(args: Namespace, device: torch.device) -> Iterator[tuple[str, BenchOpt
                 for steps in args.steps.split("/"):
                     for takes in map(int, args.takes.split(",")):
                         width, height = map(int, size.split("x"))
-                        yield (
-                            form,
-                            BenchOptions(
-                                device,
-                                torch.bfloat16,
-                                size=(width, height),
-                                steps=tuple(map(int, steps.split(","))),
-                                vae_type=vae_type,
-                                takes=takes,
-                                chunks=args.chunks,
-                                warmup=args.warmup,
-                            ),
+                        options = BenchOptions(
+                            device,
+                            torch.bfloat16,
+                            size=(width, height),
+                            steps=tuple(map(int, steps.split(","))),
+                            vae_type=vae_type,
+                            takes=takes,
+                            chunks=args.chunks,
+                            warmup=args.warmup,
                         )
+                        yield form, options
+                        if takes > 1:  # rows share a network, which then runs plainly
+                            continue
+                        for way in filter(None, args.ways.split(",")):
+                            chosen: dict[str, Any] = dict.fromkeys(way.split("+"), True)
+                            yield form, replace(options, **chosen)
 
 
 def check(preset: Preset, device: torch.device) -> tuple[dict[str, Any], list[str]]:
@@ -217,7 +234,10 @@ def check(preset: Preset, device: torch.device) -> tuple[dict[str, Any], list[st
         "two wide blocks": check_frames(preset, device, 2) if preset != tiny else {},
         "kernels": check_kernels(device),
     }
+    found["replayed"] = check_replays(tiny, device, None)
     found["noise"], faults = check_noise(device)
+    if not found["replayed"] <= LIMITS["float32"]:
+        faults.append(f"replayed steps are off by {found['replayed']:.3f}")
     faults += [
         f"{network} in {form} is off by {error:.3f}, more than {LIMITS[form]}"
         for network in ("tiny", "two wide blocks")
@@ -253,8 +273,11 @@ def parse_arguments() -> Namespace:
     parser.add_argument("--vae", default="wan,tae")
     parser.add_argument("--steps", default="700/700,500/750,600,500,400", help="700/700,500/...")
     parser.add_argument("--takes", default="1,2,4")
+    parser.add_argument(
+        "--ways", default="graphs,overlaps,graphs+overlaps", help="beside the plain one"
+    )
     parser.add_argument("--chunks", type=int, default=12, help="that are counted")
-    parser.add_argument("--warmup", type=int, default=8, help="chunks before them")
+    parser.add_argument("--warmup", type=int, default=10, help="chunks before them")
     parser.add_argument("--json", type=Path, help="instead of benchmarks/results/gpu-NAME.json")
     return parser.parse_args()
 
@@ -290,7 +313,8 @@ def main() -> None:
         share = found["share_of_floor"]
         print(
             f"{found['size']} {form} {found['vae']} {len(found['steps'])} steps "
-            f"{found['takes']} takes: {found['frames_per_second']:.2f} frames a second"
+            f"{found['takes']} takes{' graphs' * found['graphs']}{' overlap' * found['overlaps']}: "
+            f"{found['frames_per_second']:.2f} frames a second"
             + (f", {share:.0%} of the floor's" if share else "")
         )
     print(path)

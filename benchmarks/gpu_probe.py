@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,4 +66,5 @@ def _chunks(models: Models, preset: Preset, options: BenchOptions) -> Iterator[T
         )
         for chunk in plan.chunks
     )
-    return open_random_stream(models, preset, plan).render(inputs)
+    how: dict[str, Any] = {"graphs": options.graphs, "overlaps": options.overlaps}
+    return open_random_stream(models, preset, plan, **how).render(inputs)

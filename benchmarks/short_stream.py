@@ -15,15 +15,23 @@ Size = tuple[int, int]  # width and height in pixels
 
 
 def render_chunks(
-    models: Models, preset: Preset, size: Size, steps: tuple[int, ...], count: int
+    models: Models,
+    preset: Preset,
+    size: Size,
+    steps: tuple[int, ...],
+    count: int,
+    *,
+    replays: bool = False,
 ) -> Tensor:
     """Render the first chunks of a stream whose input and prompt are random, seeded.
+
+    With ``replays`` steps are replayed, and encoding and decoding overlap the passes.
 
     Shapes:
         returns: [T, H, W, 3], uint8, on the CPU
     """
     plan = plan_chunks(preset, size, steps, count)
-    stream = open_random_stream(models, preset, plan)
+    stream = open_random_stream(models, preset, plan, graphs=replays, overlaps=replays)
     inputs = ((chunk, ChunkInputs(video=_video(chunk, size))) for chunk in plan.chunks)
     return torch.cat([frames.cpu() for frames in stream.render(inputs)])
 

@@ -30,6 +30,7 @@ from rushes.stream.ahead import ChunkInputs
 from rushes.stream.stage_clock import StageClock
 from rushes.stream.stream import Models
 from rushes.timeline.plan.render_plan import RenderPlan
+from rushes.transfer import Arriving, fetch
 from rushes.video.read.reader import VideoReader
 from rushes.video.write.writer import open_writer
 from rushes.weights.device import device_name
@@ -42,7 +43,8 @@ class BenchOptions:
     """What is measured; ``steps`` and ``vae_type`` are the preset's, unless given.
 
     ``takes`` are rows of one batch. ``warmup`` chunks, in which caches fill and kernels are
-    chosen, are not counted. ``num_blocks``: fewer than the network has.
+    chosen, are not counted. ``num_blocks``: fewer than the network has. ``graphs``: steps are
+    replayed; ``overlaps``: encoding and decoding run beside the passes.
     """
 
     device: torch.device
@@ -54,6 +56,8 @@ class BenchOptions:
     chunks: int = 8
     warmup: int = 7
     num_blocks: int | None = None
+    graphs: bool = False
+    overlaps: bool = False
 
 
 @dataclass
@@ -117,7 +121,8 @@ def _render(models: Models, preset: Preset, rows: list[_Row], options: BenchOpti
 
 
 def _render_row(models: Models, preset: Preset, row: _Row, options: BenchOptions) -> None:
-    stream = open_random_stream(models, preset, row.plan, row.clock)
+    how: dict[str, Any] = {"graphs": options.graphs, "overlaps": options.overlaps}
+    stream = open_random_stream(models, preset, row.plan, row.clock, **how)
     width, height = options.size
     clip = data_folder("timelines") / "meadow.mp4"
     reader = VideoReader(clip, fps=Fraction(FPS), height=height, width=width)
@@ -133,8 +138,12 @@ def _render_row(models: Models, preset: Preset, row: _Row, options: BenchOptions
                 yield chunk, ChunkInputs(video=video)
 
         begin = time.perf_counter()
+        before: Arriving | None = None
         for index, frames in enumerate(stream.render(inputs())):
-            write(frames.cpu().numpy())
+            arriving = fetch(frames)
+            if before is not None:  # written while the device works on the next ones
+                write(before.wait().numpy())
+            before = arriving
             end = time.perf_counter()
             row.seconds.append(end - begin)
             begin = end
@@ -165,6 +174,8 @@ def _figures(preset: Preset, options: BenchOptions, row: _Row) -> dict[str, Any]
         "device": device_name(options.device),
         "dtype": str(options.dtype).removeprefix("torch."),
         "takes": options.takes,
+        "graphs": options.graphs,
+        "overlaps": options.overlaps,
         "chunks": len(counted),
         "frames_per_second": frames / median,
         "slowest": frames / max(counted),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from typing import Any
 
 import torch
 
@@ -52,9 +53,19 @@ def plan_chunks(
 
 
 def open_random_stream(
-    models: Models, preset: Preset, plan: RenderPlan, clock: StageClock | None = None
+    models: Models,
+    preset: Preset,
+    plan: RenderPlan,
+    clock: StageClock | None = None,
+    *,
+    graphs: bool = False,
+    overlaps: bool = False,
 ) -> Stream:
-    """Open a stream that has a random embedding, seeded, for every prompt."""
+    """Open a stream that has a random embedding, seeded, for every prompt.
+
+    ``graphs`` and ``overlaps`` as for ``open_stream``.
+    """
     config, generator = models.dit.config, torch.Generator().manual_seed(0)
     embedding = torch.randn(1, config.text_len, config.text_dim, generator=generator)
-    return open_stream(models, preset, plan, lambda text: embedding, clock=clock)
+    how: dict[str, Any] = {"graphs": graphs, "overlaps": overlaps}
+    return open_stream(models, preset, plan, lambda text: embedding, clock=clock, **how)
