@@ -99,6 +99,16 @@ def test_rows_have_queues_of_their_own() -> None:
     assert [state.queue for state in cache.states[0]] == [[4, 5, 6], [6, 4, 5]]
 
 
+def test_all_rows_take_over_what_the_first_knows() -> None:
+    cache = open_queue(rows=3)
+    cache.begin_chunk([0], 2)
+    write(cache, [0, 1])
+    cache.share_first_row()
+    for states in cache.states:
+        assert [(state.queue, state.filled, state.end) for state in states] == [([4], 2, 2)] * 3
+        assert len({id(state.queue) for state in states}) == 3
+
+
 def test_a_sink_that_was_never_written_is_condemned() -> None:
     """The frame that fills the third sink slot queues that slot first: it goes at first need."""
     cache = open_queue(refresh_below=0.2)
