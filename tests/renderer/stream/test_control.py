@@ -7,7 +7,7 @@ from torch import Tensor
 
 from renders.streams import HEIGHT, WIDTH, inputs_of, open_stream, plan
 from rushes.models.caches.feature_cache import FeatureCache
-from rushes.stream.control import VaceEncoder
+from rushes.stream.control import VaceEncoder, split_by_mask
 
 
 def test_halves_and_references_never_share_a_past() -> None:
@@ -73,3 +73,16 @@ def test_a_cut_of_the_stream_is_one_of_the_control_too() -> None:
         for _ in stream.render([(chunk, inputs_of(chunk, None))])
     ]
     assert seen == [1, 1, 2, 2]
+
+
+def test_a_mask_parts_a_video_into_what_is_kept_and_what_is_made_anew() -> None:
+    frames = torch.full((2, 4, 6, 3), 255, dtype=torch.uint8)
+    masks = torch.zeros(2, 4, 6)
+    masks[:, :, 3:] = 0.6
+    kept, renewed, sharp = split_by_mask(frames, masks)
+    left, right = (torch.ones(1, 2, 3, 4, 3) for _ in range(2))
+    torch.testing.assert_close(kept, torch.cat((left, 0 * right), dim=-1))
+    torch.testing.assert_close(renewed, torch.cat((0 * left, right), dim=-1))
+    assert torch.equal(sharp, masks.ceil())
+    kept, renewed, sharp = split_by_mask(frames, None)
+    assert (kept.any(), renewed.all(), sharp.all()) == (False, True, True)
