@@ -145,6 +145,12 @@ def test_a_job_whose_time_came_during_a_claim_elsewhere_is_rung_by_the_next_swee
     assert [bell.job for bell in timed.leases.reap().bells] == [job]
 
 
+def test_the_first_so_many_jobs_of_a_queue_are_rung(timed: JobRecords) -> None:
+    jobs = [submit(timed, take) for take in range(3)]
+    rung = timed.leases.reap(limit=2, ring_after_ms=0).bells
+    assert [bell.job for bell in rung] == jobs[:2]
+
+
 def test_no_more_bells_ring_than_are_missing(timed: JobRecords) -> None:
     jobs = {submit(timed, take) for take in range(4)}
     timed.client.lpush(f"bells.{QUEUES[0]}", "a bell that waits")
