@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from rushes.errors import RushesError
 from rushes.files.hidden_folder import hidden_folder
+from rushes.history.rates import rates_file
 from rushes_queue.archive.job_files import read_document, save_state
 from rushes_queue.archive.publish import Attempted, describe, publish, published
 from rushes_queue.archive.saved_work import SavedWork, work_key
+from rushes_queue.archive.shared_rates import share_rates
 from rushes_queue.broker import preview
 from rushes_queue.broker.replies import Change
 from rushes_queue.errors import (
@@ -110,6 +112,7 @@ class AttemptRun:
                 result = self._make_result()
             self._end(lambda: self._farm.store.ends.finish(self._job, self._fence, result))
             self._log.say("done")
+            share_rates(self._farm.storage, rates_file(self._farm.settings.cache_dir))
         except Interrupted:
             self._answer(self._renewer.wish)
         except FencedError:

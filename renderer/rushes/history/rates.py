@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -51,13 +51,35 @@ class Rate:
         return median(self.num_bytes) if self.num_bytes else None
 
 
+def rates_file(cache: Path) -> Path:
+    """Return the file below a cache folder that keeps what was measured."""
+    return cache / _FILE
+
+
 def read_rates(cache: Path) -> list[Rate]:
     """Return all that was measured; a damaged file counts as none."""
     try:
-        listed = json.loads((cache / _FILE).read_bytes())["rates"]
-        return [_read(each) for each in listed]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return parse_rates(rates_file(cache).read_bytes())
+    except OSError:
         return []
+
+
+def parse_rates(content: bytes) -> list[Rate]:
+    """Return what such a file holds; a damaged one counts as none."""
+    try:
+        return [_read(each) for each in json.loads(content)["rates"]]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def joined_rates(rates: Iterable[Rate]) -> list[Rate]:
+    """Join what several machines measured of renders of one kind."""
+    joined: dict[Kind, Rate] = {}
+    for rate in rates:
+        known = joined.get(rate.kind, Rate(rate.kind, ()))
+        seconds, sizes = known.seconds + rate.seconds, known.num_bytes + rate.num_bytes
+        joined[rate.kind] = Rate(rate.kind, seconds, sizes)
+    return [*joined.values()]
 
 
 def note_render(cache: Path, manifest: Mapping[str, Any], num_bytes: int | None) -> None:
@@ -81,7 +103,7 @@ def note_render(cache: Path, manifest: Mapping[str, Any], num_bytes: int | None)
     ]
     content = json.dumps({"schema_version": SCHEMA_VERSION, "rates": listed}, indent=1)
     with contextlib.suppress(WriteError):
-        write_atomically(cache / _FILE, content.encode())
+        write_atomically(rates_file(cache), content.encode())
 
 
 def steps_of(chunks: list[Mapping[str, Any]]) -> int:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rushes_queue.storage.storage import Storage
 
 
+_PATIENCE_SECONDS = 2.0  # with a storage whose answer a command can do without
+
+
 @dataclass(frozen=True)
 class FarmFlags:
     """Broker and storage; what is not given comes from the settings."""
@@ -58,3 +61,22 @@ class FarmFlags:
         Raises: ConfigError.
         """
         return self.settings().open_storage()
+
+
+def farm_rates() -> list[bytes]:
+    """Return what machines of the configured farm measured of their renders.
+
+    Empty where no storage is configured, or it cannot be read: a plan does without.
+    """
+    from rushes.errors import RushesError
+    from rushes_queue.archive.shared_rates import fetch_rates
+    from rushes_queue.local.machine_settings import read_settings
+
+    try:
+        loaded = read_settings({})
+        if loaded.origin("storage_url").kind == "default":
+            return []
+        patience = {"storage_patience_seconds": _PATIENCE_SECONDS}
+        return list(fetch_rates(loaded.settings.model_copy(update=patience).open_storage()))
+    except RushesError:
+        return []

@@ -10,6 +10,7 @@ import typer
 
 from rushes.presets.default import preset_of
 from rushes_queue.cli.flags.choices import complete_presets
+from rushes_queue.cli.flags.farm_flags import farm_rates
 from rushes_queue.cli.flags.load_flags import LoadFlags
 from rushes_queue.cli.flags.option_groups import takes_flags
 from rushes_queue.cli.flags.plan_flags import PlanFlags
@@ -66,7 +67,7 @@ def plan(
     """
     from rushes.files.machine_folders import machine_folders
     from rushes.history.estimates import estimate
-    from rushes.history.rates import read_rates
+    from rushes.history.rates import joined_rates, parse_rates, read_rates
     from rushes.memory.memory_plan import estimate_plan
     from rushes.presets.preset import load_preset
     from rushes.shots.checking import propose
@@ -87,7 +88,9 @@ def plan(
         audio=taken.audio,
     )
     memory = estimate_plan(chosen, render_plan)
-    estimates = estimate(render_plan, chosen.name, read_rates(machine_folders().cache))
+    rates = read_rates(machine_folders().cache)
+    rates = joined_rates([*rates, *(rate for each in farm_rates() for rate in parse_rates(each))])
+    estimates = estimate(render_plan, chosen.name, rates)
     used = None
     if video is not None:
         used = describe_input(video, render_plan, taken.fit, taken.deinterlace)

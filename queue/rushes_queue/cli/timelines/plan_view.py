@@ -147,7 +147,7 @@ def time_lines(estimates: Sequence[Estimate]) -> Iterator[str]:
     from rushes.files.readable import readable_bytes
 
     if not estimates:
-        yield "time: not known, since this machine has not rendered with this preset yet"
+        yield "time: not known, since nothing has been rendered with this preset yet"
     for each in estimates:
         size = "" if each.num_bytes is None else f" and {readable_bytes(each.num_bytes)} of disk"
         renders = "1 render" if each.renders == 1 else f"{each.renders} renders"
@@ -155,7 +155,7 @@ def time_lines(estimates: Sequence[Estimate]) -> Iterator[str]:
         scaled = f", scaled from {width}x{height}" if each.measured_at else ""
         yield (
             f"time: about {_length(each.seconds)}{size} on {each.device} in {each.dtype} "
-            f"({renders} measured here{scaled})"
+            f"({renders} measured{scaled})"
         )
 
 

@@ -360,3 +360,24 @@ def test_an_input_of_the_same_size_is_kept_and_none_is_none(file: Path, tmp_path
     assert (used["fit"], used["resized"], used["at_end"]) == (None, None, None)
     assert "its size kept" in " ".join(plan(file, *arguments).stdout.split())
     assert as_data(file, "--mode", "text")["input"] is None
+
+
+def test_time_and_disk_come_from_other_machines_of_the_farm_too(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = {"preset": "tiny", "vae_type": "wan", "device": "H200", "dtype": "bfloat16"}
+    size = {"width": 1008, "height": 496, "steps": 4}
+    for place, seconds in (("cache", 2.0), ("farm/rates", 4.0), ("farm/rates", 6.0)):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        name = "rates" if place == "cache" else f"machine{seconds:g}"
+        rate = kind | size | {"seconds": [seconds], "bytes": [50_000]}
+        (tmp_path / place / f"{name}.json").write_text(json.dumps({"rates": [rate]}))
+    monkeypatch.setenv("RUSHES_STORAGE_URL", str(tmp_path / "farm"))
+    (found,) = as_data(file)["estimates"]
+    assert found["renders"] == 3
+    (tmp_path / "farm/rates/machine6.json").write_text("{")
+    (found,) = as_data(file)["estimates"]
+    assert found["renders"] == 2
+    monkeypatch.setenv("RUSHES_STORAGE_URL", "s3://")
+    (found,) = as_data(file)["estimates"]
+    assert found["renders"] == 1
