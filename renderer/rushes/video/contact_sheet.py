@@ -145,7 +145,7 @@ def _draw_tile(sheet: Image.Image, tile: Tile, corner: tuple[int, int], sizes: _
         middle = top + sizes.pictures_height + _LABEL_HEIGHT // 2
         draw.text((x, middle), picture.label, _DIM, font_for(_SMALL_SIZE, ""), anchor="lm")
     top += sizes.pictures_height + _LABEL_HEIGHT
-    number, baseline = str(tile.number), top + _HEADING_HEIGHT - 8
+    number, baseline = f"block {tile.number}", top + _HEADING_HEIGHT - 8
     draw.text((left, baseline), number, _BRIGHT, font_for(_TEXT_SIZE, ""), anchor="ls")
     font = font_for(_TEXT_SIZE, tile.prompt)
     for index, line in enumerate(_wrap(clean_caption(tile.prompt), font, sizes.width)):
