@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,8 +51,8 @@ class WorkerProcess:
         return self.process.pid
 
     def children(self) -> list[int]:
-        """Return the pids of its children."""
-        return children_of(self.pid)
+        """Return the pids of its children; once it has ended, its pid may be another's."""
+        return children_of(self.pid) if self.is_alive else []
 
     def kill_child(self) -> None:
         """Kill the process that renders."""
@@ -68,10 +68,9 @@ class WorkerProcess:
         self.process.wait()
 
     def signal_all(self, number: int) -> None:
-        try:
-            os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass
+        if self.is_alive:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     def terminate(self) -> None:
         """Ask it to drain."""
