@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
@@ -27,6 +28,20 @@ def check_file_name(name: str) -> str:
     if fault := file_name_fault(name):
         raise ValueError(fault)
     return name
+
+
+def check_web_address(url: str) -> str:
+    """Refuse what is not a web address with a host to which something could be sent.
+
+    Raises: ValueError.
+    """
+    parts = urlsplit(url)  # raises for brackets that are not an IPv6 address
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address that starts with http:// or https://, and a host")
+    if any(character.isspace() for character in url):
+        raise ValueError("must be a web address without spaces")
+    _ = parts.port  # raises for what is not a port
+    return url
 
 
 Line = Annotated[str, AfterValidator(check_line)]

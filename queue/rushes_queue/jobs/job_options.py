@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rushes.errors import ConfigError
 from rushes.text import printable, shortened
 from rushes_queue.jobs.document import JobId, Tag, Url
 from rushes_queue.jobs.queue_names import GpuClass, Priority
+from rushes_queue.text_fields import check_web_address
 
 _FLAGS = {"priority": "--priority", "tags": "--tag", "after": "--after", "notify": "--notify"}
 _WANTED = {
@@ -19,6 +20,9 @@ _WANTED = {
     "gpu_class": ", ".join(get_args(GpuClass)),
     "notify": "a web address of at most 2,000 characters that begins with http:// or https://",
 }
+
+# Documents of before may have others; telling them fails, and the job is done all the same.
+WebAddress = Annotated[Url, AfterValidator(check_web_address)]
 
 
 class JobOptions(BaseModel):
@@ -30,7 +34,7 @@ class JobOptions(BaseModel):
     tags: tuple[Tag, ...] = Field(default=(), max_length=32)
     after: tuple[JobId, ...] = Field(default=(), max_length=100)
     gpu_class: GpuClass = "any"
-    notify: tuple[Url, ...] = Field(default=(), max_length=8)
+    notify: tuple[WebAddress, ...] = Field(default=(), max_length=8)
     nonce: str | None = None
 
 

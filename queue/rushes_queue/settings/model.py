@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
-from urllib.parse import urlsplit
 
 from platformdirs import user_cache_path, user_data_path, user_state_path
 from pydantic import (
@@ -43,6 +42,7 @@ from rushes_queue.broker.address import read_address
 from rushes_queue.jobs.limits import Limits
 from rushes_queue.jobs.queue_names import PRESET_PATTERN
 from rushes_queue.storage.url import FolderPlace, parse_storage_url
+from rushes_queue.text_fields import check_web_address
 
 if TYPE_CHECKING:
     from rushes_queue.storage.storage import Storage
@@ -77,9 +77,7 @@ def _check_broker_url(url: SecretStr) -> SecretStr:
 
 
 def _check_web_address(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("must be an address that starts with http:// or https://")
+    check_web_address(url.get_secret_value())
     return url
 
 
