@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from farm.running import RunningFarm, wait_until
 from farm.timelines import write_shot
@@ -117,7 +118,8 @@ def test_a_second_sigterm_ends_at_once_and_hands_the_job_back(running: RunningFa
     running.wait_for_chunk(job, 2)
     worker.signal_child(signal.SIGSTOP)  # so that it cannot drain
     worker.terminate()
-    time.sleep(0.5)
+    # Two signals that arrive as one would be one.
+    wait_until(lambda: running.store.workers.live()[0].info.status == "draining", "the drain")
     worker.terminate()
     assert worker.wait() == 1
     assert running.store.get(job).state is State.QUEUED
@@ -318,13 +320,19 @@ def test_messages_that_are_none_are_noted_and_the_worker_goes_on(running: Runnin
     assert worker.is_alive
 
 
+def hears_nothing(app: Celery) -> bool:
+    """Ask the one worker for the queues that it listens to."""
+    answers = app.control.inspect(timeout=2).active_queues()
+    return bool(answers) and not any(answers.values())
+
+
 def test_a_worker_that_hears_no_doorbell_starts_anew(running: RunningFarm) -> None:
     worker = running.start_worker()
     running.wait(running.submit(write_shot(running.folder / "shot.json", chunks=2)))
     app = make_app(load_settings({}, running.environment, running.folder))
     for queue in running.store.workers.live()[0].info.queues:  # as anybody may who has the broker
         app.control.cancel_consumer(queue)
-    time.sleep(1)
+    wait_until(lambda: hears_nothing(app), "the worker to hear nothing")
     (job,) = running.submit(write_shot(running.folder / "other.json", chunks=2, seed=2))
     assert running.wait([job])[job].state is State.DONE
     assert "its consumer is restarted" in worker.log.read_text()
@@ -350,7 +358,7 @@ def test_a_worker_that_cannot_even_end_is_replaced_by_a_fresh_process(
     app = make_app(load_settings({}, running.environment, running.folder))
     for queue in running.store.workers.live()[0].info.queues:
         app.control.cancel_consumer(queue)
-    time.sleep(1)
+    wait_until(lambda: hears_nothing(app), "the worker to hear nothing")
     (job,) = running.submit(write_shot(running.folder / "other.json", chunks=2, seed=2))
     assert running.wait([job])[job].state is State.DONE
     assert "a fresh process takes its place" in worker.log.read_text()
