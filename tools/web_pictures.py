@@ -70,6 +70,18 @@ def fill_farm(farm: RunningFarm, web: Serving) -> dict[str, str]:
     }
 
 
+POINTS = ((0.04, 10), (0.42, 22), (0.68, 12))  # of the noise scale: share of the time, height
+
+
+def add_points(page: Page) -> None:
+    """Give the noise scale some points, as a person does."""
+    lane = page.evaluate("document.querySelector('#strip').lane('noise_scale').top")
+    box = page.locator("timeline-strip svg.lanes").bounding_box()
+    assert box is not None
+    for share, height in POINTS:
+        page.mouse.dblclick(box["x"] + box["width"] * share, box["y"] + lane + height)
+
+
 def settle(page: Page, name: str) -> None:
     """Wait until a page shows what it is to show."""
     if name == "job":
@@ -79,6 +91,8 @@ def settle(page: Page, name: str) -> None:
         wait_for_js(page, "document.querySelector('live-frame img')?.hidden === false")
     if name == "editor":
         wait_for_js(page, "document.querySelectorAll('timeline-strip .edge').length > 4")
+        add_points(page)
+        wait_for_js(page, "document.querySelectorAll('timeline-strip .curve-point').length > 2")
         page.evaluate("document.querySelector('#strip').seek(10.2)")
     if name == "compare":
         wait_for_js(page, "document.querySelectorAll('#measures td').length > 0", PATIENCE_SECONDS)

@@ -5,7 +5,7 @@
 // coordinates, and redraws them on `drawn`.
 
 import { h, icon, put, setText, svg } from "../dom.js";
-import { clock, number } from "../format.js";
+import { clock, decimal, number } from "../format.js";
 import { blocks, curveLane, grid, loudness, ruler, thumbnails } from "./lanes.js";
 import { chunkAt, chunkTimes, curvesOf, runsOf } from "./plan.js";
 import { Scale } from "./scale.js";
@@ -190,7 +190,7 @@ class TimelineStrip extends HTMLElement {
     const frame = Math.min(Math.floor(seconds * this.#plan.fps + 1e-6), this.#plan.num_frames - 1);
     const run = this.runs.find((each) => each.first <= place && place <= each.last);
     const about = [`${clock(seconds)}, frame ${number(frame)}`, `chunk ${number(place)}`];
-    if (chunk.noise_scale !== null) about.push(`noise scale ${chunk.noise_scale}`);
+    if (chunk.noise_scale !== null) about.push(`noise scale ${decimal(chunk.noise_scale)}`);
     if (chunk.transition !== null) about.push(`in transition (${Math.round(chunk.transition * 100)} %)`);
     if (chunk.reset && place) about.push("reset");
     return [...about, run?.text ?? ""];
