@@ -92,7 +92,7 @@ def load_timeline(
     source = source or str(path)
     assets = machine_folders().cache / ASSETS
     try:
-        with _opened(Path(kept_at or path), assets) as lifted:
+        with opened_document(Path(kept_at or path), assets) as lifted:
             if fault := timeline_name_fault(Path(path)):
                 name = short_value(Path(path).name)
                 problem = Problem("", f"its file name {fault}; rename it", name)
@@ -117,7 +117,7 @@ def load_timeline(
 
 
 @contextmanager
-def _opened(path: Path, assets: Path) -> Iterator[Lifted]:
+def opened_document(path: Path, assets: Path) -> Iterator[Lifted]:
     """Yield the content of a file; media in one that is too large are lifted out of it."""
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from rushes.errors import MissingFileError, TimelineError
+from rushes.files.machine_folders import machine_folders
 from rushes.timeline.loras import LoraSource
 from rushes.timeline.nearby import base_name, is_file_name
 from rushes.timeline.problems import Problems
-from rushes.timeline.read.json_reading import MALFORMED, MAX_BYTES, read_json
+from rushes.timeline.read.json_reading import MALFORMED, read_json
+from rushes.timeline.read.load import ASSETS, opened_document
 
 _PLACES = ("source", "repo_id", "hf_filename", "model_id", "version_id", "url")
 
@@ -23,8 +25,8 @@ def read_lora_sources(file: Path, source: str | None = None) -> list[LoraSource]
     """
     name = source or str(file)
     try:
-        with file.open("rb") as content:
-            data = content.read(MAX_BYTES + 1)
+        with opened_document(file, machine_folders().cache / ASSETS) as lifted:
+            data = lifted.data
     except FileNotFoundError as error:
         raise MissingFileError(f"{name}: there is no such file") from error
     except OSError as error:
@@ -43,9 +45,18 @@ def _entries(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for key in ("pipelines", "nodes"):
         listed = document.get(key)
         stages += listed if isinstance(listed, list) else []
+    stages += _graph_stages(document.get("graph"))
     for stage in stages:
         loras = stage.get("loras") if isinstance(stage, dict) else None
         yield from (lora for lora in loras or () if isinstance(lora, dict))
+
+
+def _graph_stages(graph: Any) -> list[Any]:
+    """Return the data of the page's nodes, some of which hold LoRAs."""
+    state = graph.get("ui_state") if isinstance(graph, dict) else None
+    nodes = state.get("nodes") if isinstance(state, dict) else None
+    listed = nodes if isinstance(nodes, list) else []
+    return [node.get("data") for node in listed if isinstance(node, dict)]
 
 
 def _source_of(entry: dict[str, Any]) -> LoraSource | None:
