@@ -41,12 +41,20 @@ class Attempted:
 
 
 def published(storage: Storage, job: str) -> dict[str, Any] | None:
-    """Return the published result of a job, if any, even if its record does not say so yet."""
+    """Return the published result of a job, if any, even if its record does not say so yet.
+
+    What is not a result, as somebody may have damaged it, counts as none.
+    """
     try:
         result = json.loads(storage.get_bytes(f"{JOBS}/{job}/{RESULT}", _LARGEST_RESULT))
-    except (MissingKeyError, ValueError):
+    except (MissingKeyError, ValueError, RecursionError):
         return None
-    return result if isinstance(result, dict) else None
+    is_result = (
+        isinstance(result, dict)
+        and isinstance(result.get("output"), str)
+        and isinstance(result.get("files", {}), dict)
+    )
+    return result if is_result else None
 
 
 def publish(

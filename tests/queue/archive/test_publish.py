@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from farm.documents import document
 from rushes.rendering.request import RenderRequest
 from rushes_queue.archive.publish import Attempted, describe, publish, published
@@ -79,9 +81,10 @@ def test_an_attempt_that_died_before_the_last_step_published_nothing(
     assert left == {*result["files"], f"{plain[:-1]}x.mp4"}
 
 
-def test_a_damaged_result_is_replaced(storage: Storage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [b"[", b"{}", b"null", b'{"output": 1, "files": {}}'])
+def test_a_damaged_result_is_replaced(storage: Storage, tmp_path: Path, damaged: bytes) -> None:
     job = document()
-    storage.put_bytes(f"jobs/{job.id}/result.json", b"[")
+    storage.put_bytes(f"jobs/{job.id}/result.json", damaged)
     result = publish(
         *(storage, job, Attempted(1, 10, "a"), *finished(tmp_path / "a")), DEFAULT_TEMPLATE
     )
