@@ -56,7 +56,7 @@ def describe_input(
     is_alike = (info.width, info.height) == (plan.width, plan.height)
     num_frames = info.num_frames_at(plan.fps)
     return InputUse(
-        file=str(video),
+        file=video.name,
         size=(info.width, info.height),
         fps=str(info.fps),
         seconds=float(info.duration),

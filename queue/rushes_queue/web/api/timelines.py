@@ -21,6 +21,7 @@ from rushes.memory.memory_plan import estimate_plan
 from rushes.presets.default import preset_of
 from rushes.presets.preset import load_preset
 from rushes.shots.checking import is_ok
+from rushes.shots.inputs import describe_input, named_input
 from rushes.shots.preview import preview_plan
 from rushes.shots.sources import TimelineDocument
 from rushes.shots.values import PlanValues, RenderValues, plan_options
@@ -150,9 +151,13 @@ def plan(services: WithServices, wanted: PlanRequest) -> Answer:
         pipeline = wanted.options.get("pipeline") or document.timeline.settings.pipeline_id
         chosen = load_preset(_preset(wanted, source) or preset_of(pipeline))
         estimates = estimate(made, chosen.name, read_rates(services.folders.cache))
+        options = plan_options(**_options(wanted, source))
+        named = named_input(document.timeline, source.file.parent, options, chosen)
+        video = _input(wanted, source) or named
         found = {
             "memory": estimate_plan(chosen, made).to_dict(),
             "estimates": [asdict(each) for each in estimates],
+            "input": None if video is None else describe_input(Path(video), made).to_dict(),
         }
         return Answer(services, made.to_dict() | found)
 
