@@ -44,7 +44,7 @@ def test_the_input_may_be_named_by_the_timeline(
     result = submit(tmp_path, shot, *arguments.split())
     assert result.exit_code == code, result.output
     if clip == "none.mp4" and code == 3:
-        assert "shots/none.mp4: there is no such file" in result.stderr
+        assert "shots/none.mp4: there is no such input file" in result.stderr
 
 
 def test_a_file_that_goes_without_the_input_is_named_once(tmp_path: Path) -> None:
