@@ -5,11 +5,14 @@ Source: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 
 class Capture(Protocol):
@@ -61,6 +64,22 @@ class CudaGraphs:
         return replay
 
 
+class WhereItCan:
+    """Captures what can be captured; all else runs as it is, which is slower."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def __call__(self, run: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        try:
+            return self._capture(run)
+        except torch.OutOfMemoryError:
+            raise  # the render is tried again with less
+        except RuntimeError as error:
+            logger.warning("a step cannot be captured and runs without a graph: %s", error)
+            return run
+
+
 def capture_on(device: torch.device) -> Capture:
     """Return how functions are made repeatable on a device."""
-    return CudaGraphs(device) if device.type == "cuda" else Replay()
+    return WhereItCan(CudaGraphs(device)) if device.type == "cuda" else Replay()
