@@ -67,7 +67,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt as error:
             say("interrupted")
             _end(ctx, [error_json("interrupted", exit_codes.INTERRUPTED)], error)
-        except typer.BadParameter as error:
+        except typer.TyperException as error:  # wrong usage
             if ctx.meta[_WANTS_JSON]:
                 print_json_errors([error_json(error.format_message(), exit_codes.USAGE)])
             raise  # Typer reports it

@@ -116,3 +116,12 @@ def test_a_file_with_several_faults_has_an_error_for_each(tmp_path: Path) -> Non
     errors = json.loads(result.stdout)["errors"]
     assert len(errors) > 1
     assert all(error["message"].startswith(str(file)) for error in errors)
+
+
+@pytest.mark.parametrize("wrong", ["submit x.json --width 0", "check", "nothing", "jobs --limit x"])
+def test_wrong_usage_is_told_in_json_too(wrong: str) -> None:
+    result = CliRunner().invoke(app, [*wrong.split(), "--json"])
+    assert result.exit_code == 2
+    (error,) = json.loads(result.stdout)["errors"]
+    assert error["exit_code"] == 2
+    assert error["message"] in " ".join(result.stderr.replace("│", " ").split())
