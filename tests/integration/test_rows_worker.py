@@ -38,7 +38,7 @@ def assert_done(farm: RunningFarm, record: JobRecord, number: int) -> None:
 @pytest.mark.slow  # three renders beside each other, and each of them alone
 def test_jobs_in_rows_are_what_they_are_alone(running: RunningFarm) -> None:
     """One ends, one is cancelled, and when the process is killed the others go on alone."""
-    first, short, endless, last = running.submit(*write_shots(running, (36, 10, 400, 30)))
+    first, short, endless, last = running.submit(*write_shots(running, (90, 10, 900, 80)))
     worker = running.start_worker("--rows", 4)
     done = running.wait([short])[short]
     assert running.run("cancel", endless).exit_code == 0

@@ -1,48 +1,43 @@
-"""The most memory that operations on tensors without values would hold at once."""
+"""The most memory that operations hold at once, on tensors with or without values."""
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Sees what is made while it is entered; what was there before, and its views, do not count.
+    """Sees what is made while it is entered, and what is given up of what was there before.
 
-    ``peak`` is the largest sum of the storages that were alive together, in bytes.
+    ``peak`` is the largest sum of the storages that were made and alive together, less those that
+    were there before and had been given up by then, in bytes.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         self.peak = 0
-        self._made: list[weakref.ref[Tensor]] = []
-        self._before: set[int] = set()
+        # By address, which does not come again while there is a reference.
+        self._made: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._before: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        known = {_storage(tensor) for ref in self._made if (tensor := ref()) is not None}
-        self._before |= {_storage(tensor) for tensor in _tensors((args, kwargs))} - known
+        self._note(self._before, (args, kwargs))
         result = func(*args, **(kwargs or {}))
-        self._made += [
-            weakref.ref(tensor)
-            for tensor in _tensors(result)
-            if _storage(tensor) not in self._before
-        ]
-        alive = [tensor for ref in self._made if (tensor := ref()) is not None]
-        self._made = [weakref.ref(tensor) for tensor in alive]
-        sizes = {_storage(tensor): tensor.untyped_storage().nbytes() for tensor in alive}
-        self.peak = max(self.peak, sum(sizes.values()))
+        self._note(self._made, result)
+        made = sum(size for ref, size in self._made.values() if not ref.expired())
+        given_up = sum(size for ref, size in self._before.values() if ref.expired())
+        self.peak = max(self.peak, made - given_up)
         return result
 
-
-def _storage(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
-
-
-def _tensors(values: Any) -> list[Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+    def _note(self, storages: dict[int, tuple[StorageWeakRef, int]], values: Any) -> None:
+        for tensor in (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)):
+            storage = tensor.untyped_storage()
+            address = int(storage._cdata)
+            if address not in self._made and address not in self._before:
+                storages[address] = (StorageWeakRef(storage), storage.nbytes())
