@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,4 +90,10 @@ def web(
         say("whoever has this address can use it; Ctrl-C ends the server")
     if open_page:
         typer.launch(server.address)
-    server.run()
+    with warnings.catch_warnings():
+        warnings.showwarning = _say_warning
+        server.run()
+
+
+def _say_warning(message: Warning | str, *where: Any, **more: Any) -> None:
+    say(f"note: {message}")

@@ -15,6 +15,7 @@ import httpx2
 
 from farm.commands import Farm
 from farm.running import RUSHES
+from farm.timelines import write_shot
 
 
 @contextmanager
@@ -22,7 +23,12 @@ def rushes_web(folder: Path, *arguments: str, **variables: str) -> Iterator[dict
     """Run the command; yield what it prints first."""
     command = [*RUSHES, "web", "--port", "0", "--json", *arguments]
     environment = _environment(folder) | variables
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    with (
+        (folder / "stderr").open("w") as stderr,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stderr, env=environment, text=True
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())
@@ -57,8 +63,19 @@ def test_with_a_farm_it_shows_its_jobs(farm: Farm, tmp_path: Path) -> None:
 
 
 def test_without_a_farm_it_renders_alone(farm: Farm, tmp_path: Path) -> None:
-    with rushes_web(tmp_path, "--alone", **_variables(farm)) as said:
+    shot = write_shot(tmp_path / "shot.json", chunks=1)
+    variables = {**_variables(farm), "RUSHES_MODELS_DIR": str(tmp_path / "no-weights")}
+    with rushes_web(tmp_path, "--alone", **variables) as said:
         assert said["mode"] == "alone"
+        origin, _, query = said["address"].partition("/?token=")
+        headers = {"authorization": f"Bearer {query}"}
+        with httpx2.Client(base_url=f"{origin}/api/v1", headers=headers, timeout=60) as browser:
+            upload = browser.put("/uploads", params={"name": shot.name}, content=shot.read_bytes())
+            body = {"upload": upload.json()["sha256"], "name": shot.name}
+            assert browser.post("/submit", json=body).status_code == 200
+    notes = (tmp_path / "stderr").read_text()
+    assert "using preset pocket" in notes
+    assert ".py:" not in notes
 
 
 def test_what_cannot_be_served_is_refused(farm: Farm, tmp_path: Path) -> None:
