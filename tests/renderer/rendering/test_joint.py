@@ -58,25 +58,28 @@ class Company:
         plan, request = shot
         return self._threads.submit(self._renders.render, plan, request, report=report)
 
+    def render_together(self, first: Shot, *others: Shot) -> list[dict[str, Any]]:
+        """Render all; the first waits at a chunk until the others are there."""
+        started: list[Future[dict[str, Any]]] = []
+
+        def others_join(progress: Progress) -> None:
+            if not started:
+                started.extend(self.begin(shot) for shot in others)
+                batch = self._renders._batch
+                wait_until(lambda: len(batch._joining) == len(others), "the others")
+
+        made = self.begin(first, others_join).result()
+        return [made, *(each.result() for each in started)]
+
 
 def test_renders_that_come_and_go_are_what_they_are_alone(
     studio: Studio, shots: list[Shot]
 ) -> None:
-    first, *others = shots
-    started: list[Future[dict[str, Any]]] = []
     with (
         ThreadPoolExecutor(3) as threads,
-        open_joint(studio.pipeline, first[0], studio.folder, 3) as it,
+        open_joint(studio.pipeline, shots[0][0], studio.folder, 3) as it,
     ):
-        company = Company(it, threads)
-
-        def others_join(progress: Progress) -> None:
-            if not started:
-                started.extend(company.begin(shot) for shot in others)
-                wait_until(lambda: len(it._batch._joining) == len(others), "the others")
-
-        made = [company.begin(first, others_join).result()]
-        made += [each.result() for each in started]
+        made = Company(it, threads).render_together(*shots)
     assert [each["frames_sha256"] for each in made] == [alone(studio, shot) for shot in shots]
     assert all(each["rows"] > 1 for each in made)
     assert not any("last bits" in warning for each in made for warning in each["warnings"])
@@ -114,17 +117,15 @@ def test_in_a_narrow_type_the_manifest_says_what_may_differ(
         renderer.joint(shots[0][0], shots[0][1].timeline.parent, 2) as it,
     ):
         assert it.most == 2
-        company = Company(it, threads)
-        made = [each.result() for each in [company.begin(shot) for shot in shots[:2]]]
+        made = Company(it, threads).render_together(*shots[:2])
         work = Work(studio.folder / "work", SavePolicy(1))
         plan, request = shots[2]
         saving = it.render(plan, request, force=True, work=work)
     assert saving["save_points"] > 0
     state = next((work.folder / "saves").glob("*/state.json"))
     assert [kind["in_rows"] for kind in json.loads(state.read_text())["kinds"]] == [True]
-    shared = [each for each in made if each["rows"] > 1]
-    assert shared
-    assert all("bfloat16" in " ".join(each["warnings"]) for each in shared)
+    assert [each["rows"] for each in made] == [2, 2]
+    assert all("bfloat16" in " ".join(each["warnings"]) for each in made)
 
 
 def test_lora_strengths_that_change_are_refused(studio: Studio, shots: list[Shot]) -> None:
