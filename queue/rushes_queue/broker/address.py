@@ -39,9 +39,9 @@ def read_address(url: str) -> str:
     except ValueError as error:  # UnicodeError is one of them
         raise ConfigError(f"the broker's URL has no usable host and port: {EXAMPLE}") from error
     if not is_usable:
-        raise ConfigError(f"the broker's URL names port 0, which is none: {EXAMPLE}")
+        raise ConfigError(f"port 0 of the broker's URL is not a port: {EXAMPLE}")
     if scheme == "unix" and parts.hostname:
-        raise ConfigError("the broker's URL names no whole path; write unix:///run/redis.sock")
+        raise ConfigError("the broker's URL has no whole path; write unix:///run/redis.sock")
     if parts.fragment:
         raise ConfigError(f"the broker's URL has a # in it, which means nothing: {EXAMPLE}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -17,6 +17,7 @@ from rushes.timeline.plan.render_plan import RenderPlan
 from rushes.video.read.fit import Deinterlace, Fit
 
 if TYPE_CHECKING:
+    from rushes.video.read.input_file import FileStamp
     from rushes.video.read.probe import VideoInfo
 
 
@@ -119,16 +120,17 @@ def with_input(
 
 
 def _probed(path: Path) -> VideoInfo:
-    """Probe a video once for a plan and for what is said of it, unless it has changed."""
-    try:
-        state = path.stat()
-    except OSError:
-        return _probe(path, 0, 0)  # which says what is wrong
-    return _probe(path, state.st_mtime_ns, state.st_size)
+    """Probe a video once for a plan and for what is said of it, unless it has changed.
+
+    Raises: MissingFileError, InputError.
+    """
+    from rushes.video.read.input_file import FileStamp  # late: it loads av
+
+    return _probe(path, FileStamp.of(path))
 
 
 @lru_cache(maxsize=16)
-def _probe(path: Path, modified_ns: int, num_bytes: int) -> VideoInfo:
-    from rushes.video.read.probe import probe_video  # late: it loads av
+def _probe(path: Path, stamp: FileStamp) -> VideoInfo:
+    from rushes.video.read.probe import probe_video
 
     return probe_video(path)

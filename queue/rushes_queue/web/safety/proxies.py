@@ -44,8 +44,8 @@ class TrustedProxies:
     def read(cls, header: str, addresses: Sequence[str] = ()) -> TrustedProxies:
         """Read the options ``--user-header`` and ``--proxy``; without addresses, this machine's.
 
-        Raises: ConfigError for a header that browsers send themselves, and for addresses that are
-            none or that are everybody's.
+        Raises: ConfigError for a header that browsers send themselves, for text that is not an
+            address, and for the network of all addresses.
         """
         if not _HEADER.fullmatch(header):
             raise ConfigError(

@@ -48,8 +48,8 @@ class GraphedNetwork:
     ) -> Tensor:
         """Predict the flow as ``CausalDit``; that of a steady pass is valid until the next one."""
         layout = kv_cache.layout if isinstance(kv_cache, Steady) else None
-        is_plain = layout is None or control is not None or prompt.memory is None
-        if is_plain or prompt.memory is None or not isinstance(timesteps, StepModulation):
+        is_steady = layout is not None and control is None
+        if not is_steady or prompt.memory is None or not isinstance(timesteps, StepModulation):
             return self._dit(latents, timesteps, rotary, kv_cache, prompt, control, num_clean)
         keys = self._prompt.filled(prompt.memory)
         common = timesteps.common
@@ -90,7 +90,7 @@ class _PromptBuffer:
         if self._rows is None or self._rows.shape[3] != memory.shape[3]:
             shape = (*memory.shape[:2], 2, *memory.shape[3:])
             self._rows, self._source = memory.new_empty(shape), None
-        self.kind = (is_one, count, self._rows.data_ptr())
+        self.kind = (is_one, count, self._rows.shape, self._rows.data_ptr())
         if not is_one:
             self._rows.copy_(memory)
             self._source = None
